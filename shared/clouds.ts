@@ -1,0 +1,71 @@
+import { Type, type Static } from 'typebox'
+import { fail, ok, type Parsed } from './parsed.ts'
+import { quote } from './suggest.ts'
+
+/** Where a cloud signs in and keeps its vaults. The three public ones are built in, others are the admin's. */
+export const Cloud = Type.Object(
+  {
+    authorityHost: Type.String({
+      pattern: '^https://',
+      description: 'where tokens are issued, such as https://login.microsoftonline.com',
+    }),
+    vaultSuffix: Type.String({
+      minLength: 1,
+      description: "what follows `<vault>.` in a vault's host name, such as vault.azure.net",
+    }),
+    caCertificates: Type.Optional(
+      Type.String({ description: 'PEM certificates trusted for this cloud in addition to the public ones' }),
+    ),
+    apiVersion: Type.Optional(Type.String({ description: 'the Key Vault api-version to speak; default 7.6' })),
+    verifyChallengeResource: Type.Optional(
+      Type.Boolean({ description: "refuse a challenge whose resource is not the vault's domain; default true" }),
+    ),
+    instanceDiscovery: Type.Optional(
+      Type.Boolean({
+        description:
+          'whether the public instance discovery endpoint may be asked; default false outside the public clouds',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type Cloud = Static<typeof Cloud>
+
+export const builtInClouds: Readonly<Record<string, Cloud>> = {
+  AzurePublicCloud: { authorityHost: 'https://login.microsoftonline.com', vaultSuffix: 'vault.azure.net' },
+  AzureUSGovernmentCloud: { authorityHost: 'https://login.microsoftonline.us', vaultSuffix: 'vault.usgovcloudapi.net' },
+  AzureChinaCloud: { authorityHost: 'https://login.chinacloudapi.cn', vaultSuffix: 'vault.azure.cn' },
+}
+
+/** Whether a text is a vault's name: 3 to 24 letters, digits and dashes. {@link https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates} */
+export const isVaultName = (text: string): boolean => /^[-A-Za-z0-9]{3,24}$/.test(text)
+
+/**
+ * The URL of a vault, without a trailing slash, host in lower case: `my-kv` in the public cloud is `https://my-kv.vault.azure.net`.
+ * A URL is taken as it is when it has nothing but a host and a port.
+ */
+export function vaultUrl(vault: string, cloud: Cloud): Parsed<string> {
+  if (isVaultName(vault)) return ok(`https://${vault.toLowerCase()}.${cloud.vaultSuffix}`)
+  if (!/^https?:/i.test(vault)) {
+    return fail('expected the name of a vault (3 to 24 letters, digits and dashes) or its https:// URL')
+  }
+  let url: URL
+  try {
+    url = new URL(vault)
+  } catch {
+    return fail(`${quote(vault)} is not a URL`)
+  }
+  if (url.protocol !== 'https:') return fail('a vault is reached by https:// only')
+  if (url.username || url.password || url.search || url.hash || url.pathname !== '/') {
+    return fail("a vault's URL is a host and nothing else, such as https://my-kv.vault.azure.net")
+  }
+  if (url.hostname.includes('.managedhsm.')) {
+    return fail('managed HSMs are not supported: they hold keys only, under other roles and another token audience')
+  }
+  if (url.hostname.includes('.privatelink.')) {
+    return fail(
+      `use the public name https://${url.hostname.replace('.privatelink.', '.')}: a private endpoint answers to it inside the network`,
+    )
+  }
+  return ok(url.origin)
+}

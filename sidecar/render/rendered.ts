@@ -1,0 +1,17 @@
+/** A file made from an object, before the settings' permissions are applied. */
+export interface RenderedFile {
+  /** Relative to the mount. */
+  path: string
+  content: Uint8Array
+}
+
+/** What rendering gives: files, and sentences for the log about legal input that is probably not meant so. */
+export interface Rendered {
+  files: RenderedFile[]
+  warnings: string[]
+}
+
+/** An object whose content cannot be made into its files; the message says which, why and what to do, and has no value. */
+export class RenderFailure extends Error {
+  override name = 'RenderFailure'
+}
