@@ -1,3 +1,5 @@
+import type { JsonWebKey } from 'node:crypto'
+
 import type { ObjectType } from '../../shared/object-spec.ts'
 
 /** What a store says of one version of an object besides its content; times in whole seconds since 1970. */
