@@ -1,0 +1,141 @@
+import type { Tokens } from './access.ts'
+import type { Call } from './call.ts'
+import { aadstsError, type Answer } from './errors.ts'
+import { checkAssertion, type FederatedCredential, type IssuerKeys, type SeenAssertion } from './trust.ts'
+
+/** The part of Entra ID that a workload identity needs. */
+export interface Entra {
+  /** The tenant of the vaults, and of credentials that name none. */
+  tenant: string
+  /** The URL that challenges name, with a slash at the end. */
+  authorityHost: string
+  credentials: FederatedCredential[]
+  keys: IssuerKeys
+  tokens: Tokens
+  /** Of the issued access tokens, in seconds. */
+  tokenLifetime: number
+  /** Adds `refresh_in` (seconds) to the token endpoint's answers. */
+  refreshIn?: number | undefined
+  /** What was presented to the token endpoint, oldest first; the last thousand. */
+  seen: SeenAssertion[]
+}
+
+export type EntraOperation = 'token' | 'openid' | 'instance' | 'keys'
+
+export interface EntraRoute {
+  operation: EntraOperation
+  tenant: string
+}
+
+const routes: [method: string, shape: RegExp, operation: EntraOperation][] = [
+  ['GET', /^\/(common)\/discovery\/instance$/, 'instance'],
+  ['GET', /^\/([^/]+)\/v2\.0\/\.well-known\/openid-configuration$/, 'openid'],
+  ['GET', /^\/([^/]+)\/discovery\/v2\.0\/keys$/, 'keys'],
+  ['POST', /^\/([^/]+)\/oauth2\/v2\.0\/token$/, 'token'],
+]
+
+export function entraRoute({ method, path }: Pick<Call, 'method' | 'path'>): EntraRoute | undefined {
+  for (const [verb, shape, operation] of routes) {
+    const tenant = verb === method ? shape.exec(path)?.[1] : undefined
+    if (tenant) return { operation, tenant }
+  }
+  return undefined
+}
+
+export async function answerEntra(call: Call, route: EntraRoute, entra: Entra, now: number): Promise<Answer> {
+  const base = `https://${call.host}`
+  switch (route.operation) {
+    case 'instance':
+      return { status: 200, body: instance(call) }
+    case 'keys':
+      return { status: 200, body: entra.tokens.jwks }
+    case 'openid':
+      return isTenant(entra, route.tenant)
+        ? { status: 200, body: openid(base, route.tenant) }
+        : aadstsError(90002, `Tenant '${route.tenant}' not found.`, now)
+    case 'token':
+      return token(new URLSearchParams(call.body), route.tenant, entra, now)
+  }
+}
+
+/** The client id that a token request names, for the journal. */
+export const clientOf = (call: Call) => new URLSearchParams(call.body).get('client_id') ?? undefined
+
+const tenantOf = (entra: Entra, credential: FederatedCredential) => credential.tenant ?? entra.tenant
+
+const isTenant = (entra: Entra, tenant: string) =>
+  tenant === entra.tenant || entra.credentials.some((one) => one.tenant === tenant)
+
+/** Vouches for whatever host is asked about, as MSAL's instance discovery wants to hear it. */
+function instance(call: Call) {
+  const endpoint = new URL(call.query.get('authorization_endpoint') ?? `https://${call.host}/common`)
+  const tenant = endpoint.pathname.split('/')[1] ?? 'common'
+  return {
+    tenant_discovery_endpoint: `${endpoint.origin}/${tenant}/v2.0/.well-known/openid-configuration`,
+    'api-version': '1.1',
+    metadata: [{ preferred_network: endpoint.host, preferred_cache: endpoint.host, aliases: [endpoint.host] }],
+  }
+}
+
+/** The issuer has the host that was asked: MSAL refuses another (`validateIssuer` in @azure/msal-common). */
+const openid = (base: string, tenant: string) => ({
+  issuer: `${base}/${tenant}/v2.0`,
+  authorization_endpoint: `${base}/${tenant}/oauth2/v2.0/authorize`,
+  token_endpoint: `${base}/${tenant}/oauth2/v2.0/token`,
+  jwks_uri: `${base}/${tenant}/discovery/v2.0/keys`,
+  token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt'],
+  response_types_supported: ['code', 'id_token', 'token'],
+  subject_types_supported: ['pairwise'],
+  id_token_signing_alg_values_supported: ['ES256'],
+})
+
+async function token(form: URLSearchParams, tenant: string, entra: Entra, now: number): Promise<Answer> {
+  const client = form.get('client_id') ?? ''
+  const candidates = entra.credentials.filter(
+    (one) => one.clientId.toLowerCase() === client.toLowerCase() && tenantOf(entra, one) === tenant,
+  )
+  const malformed = checkForm(form, tenant, candidates, entra, now)
+  if (malformed) return malformed
+  const { claims, verified, refusal } = await checkAssertion(form.get('client_assertion')!, candidates, entra.keys, now)
+  const { iss, sub, aud } = claims
+  entra.seen.push({
+    ...{ time: now, tenant, client, iss, sub, aud, verified },
+    outcome: refusal ? `AADSTS${refusal.code}` : 'issued',
+  })
+  if (entra.seen.length > 1000) entra.seen.shift()
+  if (refusal) return aadstsError(refusal.code, refusal.message, now)
+  const resource = form.get('scope')!.replace(/\/\.default$/, '')
+  const lifetime = entra.tokenLifetime
+  return {
+    status: 200,
+    body: {
+      token_type: 'Bearer',
+      expires_in: lifetime,
+      ext_expires_in: lifetime,
+      ...(entra.refreshIn !== undefined && { refresh_in: entra.refreshIn }),
+      access_token: entra.tokens.issue({ tenant, client, resource, lifetime }),
+    },
+  }
+}
+
+const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** Everything about a token request that can be refused without looking into the assertion. */
+function checkForm(
+  form: URLSearchParams,
+  tenant: string,
+  candidates: FederatedCredential[],
+  entra: Entra,
+  now: number,
+) {
+  const refuse = (code: number, message: string) => aadstsError(code, message, now)
+  if (!isTenant(entra, tenant)) return refuse(90002, `Tenant '${tenant}' not found.`)
+  if (!form.get('client_id')) return refuse(90014, "The parameter 'client_id' is missing.")
+  if (form.get('grant_type') !== 'client_credentials') return refuse(70003, 'The grant type is not supported.')
+  if (!candidates.length)
+    return refuse(700016, `Application '${form.get('client_id')}' was not found in the directory '${tenant}'.`)
+  if (!/^https:\/\/[^ ]+\/\.default$/.test(form.get('scope') ?? '')) return refuse(70011, 'The scope is not valid.')
+  if (form.get('client_assertion_type') !== assertionType || !form.get('client_assertion'))
+    return refuse(7000218, "The request must hold 'client_assertion'.")
+  return undefined
+}

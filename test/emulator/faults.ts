@@ -1,0 +1,197 @@
+import type { Answer } from './errors.ts'
+import { aadstsError, vaultError } from './errors.ts'
+import { matches } from './glob.ts'
+import type { Clock, Moment } from './store.ts'
+
+/**
+ * Which requests a fault hits; every field is a pattern where `*` stands for anything, absent means all.
+ * `operation` is `secrets.get`, `keys.list`, `certificates.versions`, ..., `token`, `openid`, `instance`.
+ */
+export interface Match {
+  operation?: string
+  vault?: string
+  object?: string
+  /** Client id of the caller. */
+  client?: string
+  /** True: only requests that bear no token, whose answer would be the challenge. By default those pass. */
+  challenge?: boolean
+}
+
+export type Fault =
+  /** 429 `Throttled`, without `Retry-After` unless it is given: seconds, or a text such as an HTTP date. */
+  | { kind: 'throttle'; retryAfter?: number | string }
+  /** 403 with this inner code: `ForbiddenByRbac`, `AccessDenied`, `ForbiddenByFirewall`, `ForbiddenByConnection`, ... */
+  | { kind: 'forbid'; inner: string; message?: string }
+  /** Any status, with Key Vault's error body unless `body` says otherwise (a string is sent as it is). */
+  | { kind: 'status'; status: number; body?: unknown; headers?: Record<string, string> }
+  /** Takes the request and never answers. */
+  | { kind: 'hang' }
+  /** Sends the headers and half of the body, then nothing. */
+  | { kind: 'stall' }
+  /** Sends the headers and half of the body, then resets the connection. */
+  | { kind: 'cut' }
+  /** Resets the connection. */
+  | { kind: 'reset' }
+  /** 200 with a body that nobody expects. */
+  | { kind: 'garbage'; body: 'html' | 'empty' | 'null' | 'null-list' | 'truncated' }
+  /** Waits, then goes on (to the next fault that matches, or to the answer). */
+  | { kind: 'delay'; ms: number }
+  /** 401 although the token is good, as after a revocation. */
+  | { kind: 'unauthorized' }
+  /** The challenge names another tenant. */
+  | { kind: 'wrong-tenant'; tenant: string }
+  /** LIST shows the metadata as of `ms` ago, or, without `ms`, as of when the fault was set. */
+  | { kind: 'list-lag'; ms?: number }
+  | { kind: 'redirect'; location: string; status?: number }
+  /** A LIST's `nextLink` becomes this; `self` stands for the request's own URL. */
+  | { kind: 'next-link'; to: string }
+  /** A LIST answers with an empty page whose `nextLink` leads to the true one. Give it `times`. */
+  | { kind: 'empty-page' }
+  /** The token endpoint refuses with this code, such as 70021. */
+  | { kind: 'aadsts'; code: number; message?: string }
+
+export interface FaultRule {
+  match?: Match
+  fault: Fault
+  /** How many requests it hits; until cleared if absent. */
+  times?: number
+}
+
+/** What a fault is matched against. */
+export interface Subject {
+  operation: string
+  vault?: string | undefined
+  object?: string | undefined
+  client?: string | undefined
+  challenge?: boolean
+}
+
+type Active = FaultRule & { id: number; left: number; change: number }
+
+/** The faults that are switched on, oldest first. */
+export class Faults {
+  #active: Active[] = []
+  #next = 1
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Switches a fault on; what it returns switches it off. */
+  add(rule: FaultRule): { id: number; remove: () => void } {
+    const id = this.#next++
+    this.#active.push({ ...rule, id, left: rule.times ?? Infinity, change: this.#clock.changes })
+    return { id, remove: () => this.clear(id) }
+  }
+
+  /** Switches one fault off, or all. */
+  clear(id?: number): void {
+    this.#active = id === undefined ? [] : this.#active.filter((one) => one.id !== id)
+  }
+
+  /** What is switched on, and how many requests each will still hit. */
+  list(): (FaultRule & { id: number })[] {
+    return this.#active.map(({ id, match, fault, left }) => ({
+      id,
+      ...(match && { match }),
+      fault,
+      ...(left !== Infinity && { times: left }),
+    }))
+  }
+
+  /** The faults that hit this request, in order: delays, and after them at most one of another kind. Uses them up. */
+  take(subject: Subject): TakenFault[] {
+    const taken: TakenFault[] = []
+    for (const one of this.#active) {
+      if (one.left <= 0 || !hits(one, subject)) continue
+      one.left--
+      taken.push({ fault: one.fault, change: one.change })
+      if (one.fault.kind !== 'delay') break
+    }
+    this.#active = this.#active.filter((one) => one.left > 0)
+    return taken
+  }
+}
+
+export interface TakenFault {
+  fault: Fault
+  /** The count of changes when it was set. */
+  change: number
+}
+
+function hits({ match = {}, fault }: Active, subject: Subject): boolean {
+  const challenge = match.challenge ?? fault.kind === 'wrong-tenant'
+  return (
+    challenge === (subject.challenge ?? false) &&
+    matches(match.operation, subject.operation) &&
+    matches(match.vault, subject.vault) &&
+    matches(match.object, subject.object) &&
+    matches(match.client, subject.client)
+  )
+}
+
+/** The moment that a lagging LIST shows. */
+export function lagOf({ fault, change }: TakenFault, now: number): Moment | undefined {
+  if (fault.kind !== 'list-lag') return undefined
+  return fault.ms === undefined ? { change } : { at: now - fault.ms }
+}
+
+/** What a fault answers in place of the true answer; undefined where it changes that one (`disturb`) or is no answer at all. */
+export function faultAnswer(fault: Fault, now: number, isToken: boolean): Answer | undefined {
+  switch (fault.kind) {
+    case 'throttle': {
+      const headers = fault.retryAfter === undefined ? {} : { 'Retry-After': String(fault.retryAfter) }
+      const answer = isToken
+        ? aadstsError(90055, 'There are too many incoming requests for this tenant.', now)
+        : vaultError(429, 'Throttled', 'Request was not processed because too many requests were received.')
+      return { ...answer, headers }
+    }
+    case 'forbid':
+      return vaultError(403, 'Forbidden', fault.message ?? `The caller may not do this (${fault.inner}).`, fault.inner)
+    case 'status': {
+      const { status, headers } = fault
+      const body = 'body' in fault ? fault.body : vaultError(status, `Status${status}`, 'An emulated failure.').body
+      return { status, ...(headers && { headers }), body }
+    }
+    case 'hang':
+    case 'reset':
+      return { status: 0, wire: fault.kind }
+    case 'redirect':
+      return { status: fault.status ?? 307, headers: { Location: fault.location } }
+    case 'aadsts':
+      return aadstsError(fault.code, fault.message ?? 'An emulated refusal.', now)
+    case 'garbage':
+      return fault.body === 'truncated' ? undefined : { status: 200, ...garbage[fault.body] }
+    default:
+      return undefined
+  }
+}
+
+const json = { 'Content-Type': 'application/json; charset=utf-8' }
+const garbage = {
+  html: {
+    headers: { 'Content-Type': 'text/html' },
+    body: '<html><body><h1>Welcome to the captive portal</h1></body></html>',
+  },
+  empty: { headers: json, body: '' },
+  null: { headers: json, body: 'null' },
+  'null-list': { headers: json, body: '{"value":null,"nextLink":null}' },
+}
+
+/** The true answer as a fault disturbs it. `url` is the request's own. */
+export function disturb(answer: Answer, fault: Fault, url: string): Answer {
+  switch (fault.kind) {
+    case 'stall':
+    case 'cut':
+      return { ...answer, wire: fault.kind }
+    case 'garbage':
+      return { ...answer, headers: json, body: JSON.stringify(answer.body).slice(0, -5) }
+    case 'next-link':
+      return { ...answer, body: { ...(answer.body as object), nextLink: fault.to === 'self' ? url : fault.to } }
+    case 'empty-page':
+      return { ...answer, body: { value: [], nextLink: url } }
+    default:
+      return answer
+  }
+}

@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto'
+import { rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { WorkloadIdentityCredential } from '@azure/identity'
+import { CertificateClient } from '@azure/keyvault-certificates'
+import { KeyClient } from '@azure/keyvault-keys'
+import { SecretClient } from '@azure/keyvault-secrets'
+import { startEmulator, type Emulator, type EmulatorOptions } from './emulator.ts'
+import { makeIssuer, type TestIssuer } from './issuer.ts'
+import { resolveToLoopback } from './resolve.ts'
+
+/** An emulator with an issuer and a client of its own, and the Azure SDKs' clients for it as an application would make them. */
+export interface Stage {
+  emulator: Emulator
+  issuer: TestIssuer
+  clientId: string
+  /** A credential over a token file; by default one with a good ServiceAccount token. */
+  credential(options?: CredentialOptions): WorkloadIdentityCredential
+  secrets(vault: string, credential?: WorkloadIdentityCredential): SecretClient
+  keys(vault: string, credential?: WorkloadIdentityCredential): KeyClient
+  certificates(vault: string, credential?: WorkloadIdentityCredential): CertificateClient
+  /** Ends the emulator and removes the token files. */
+  end(): Promise<void>
+}
+
+export interface CredentialOptions {
+  /** The ServiceAccount token. */
+  token?: string
+  clientId?: string
+  tenantId?: string
+  disableInstanceDiscovery?: boolean
+}
+
+/** Starts an emulator, and makes `*.vault.localhost` resolve in this process. Nothing is retried by the clients. */
+export async function startStage(options: EmulatorOptions = {}): Promise<Stage> {
+  const undo = resolveToLoopback('*.localhost')
+  const issuer = makeIssuer(options.now ? { now: options.now } : {})
+  const clientId = randomUUID()
+  const emulator = await startEmulator({
+    issuers: [issuer],
+    credentials: [{ clientId, issuer: issuer.issuer, subject: 'system:serviceaccount:*:*' }],
+    ...options,
+  })
+  const common = { tlsOptions: { ca: emulator.ca }, retryOptions: { maxRetries: 0 } }
+  const files: string[] = []
+
+  const credential = (wanted: CredentialOptions = {}) => {
+    const file = join(tmpdir(), `emulator-token-${randomUUID()}`)
+    writeFileSync(file, wanted.token ?? issuer.token({ namespace: 'shop', serviceAccount: 'web' }), { mode: 0o600 })
+    files.push(file)
+    return new WorkloadIdentityCredential({
+      ...common,
+      tenantId: wanted.tenantId ?? emulator.tenant,
+      clientId: wanted.clientId ?? clientId,
+      tokenFilePath: file,
+      authorityHost: emulator.authorityHost,
+      disableInstanceDiscovery: wanted.disableInstanceDiscovery ?? true,
+    })
+  }
+
+  return {
+    emulator,
+    issuer,
+    clientId,
+    credential,
+    secrets: (vault, one = credential()) => new SecretClient(emulator.url(vault), one, common),
+    keys: (vault, one = credential()) => new KeyClient(emulator.url(vault), one, common),
+    certificates: (vault, one = credential()) => new CertificateClient(emulator.url(vault), one, common),
+    async end() {
+      undo()
+      for (const file of files) rmSync(file, { force: true })
+      await emulator.close()
+    },
+  }
+}
+
+/** What a failed call of an Azure client says: status, Key Vault's code and inner code. */
+export async function failureOf(
+  promise: Promise<unknown>,
+): Promise<{ status?: number; code?: string; inner?: string; message: string }> {
+  try {
+    await promise
+  } catch (error) {
+    const { statusCode, code, message, details } = error as RestErrorLike
+    const inner = details?.error?.innererror?.code
+    return { ...(statusCode && { status: statusCode }), ...(code && { code }), ...(inner && { inner }), message }
+  }
+  throw new Error('The call did not fail.')
+}
+
+interface RestErrorLike {
+  statusCode?: number
+  code?: string
+  message: string
+  details?: { error?: { innererror?: { code?: string } } }
+}
