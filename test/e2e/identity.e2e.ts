@@ -1,0 +1,46 @@
+import t from 'tap'
+import { makeServiceAccount, pod } from './support/apps.ts'
+import { connectEmulator, makeVault } from './support/emulator.ts'
+import { apply, kubectl, makeNamespace, tryApply } from './support/kubectl.ts'
+import { readyPod } from './support/pods.ts'
+
+const app = { name: 'app', script: 'while :; do sleep 1; done' }
+
+void t.test("the token that is exchanged is the pod's own ServiceAccount token of this cluster", async (t) => {
+  const namespace = await makeNamespace(t)
+  const emulator = await connectEmulator(t)
+  const vault = await makeVault(t)
+  await emulator.setSecret(vault, 'db-password', 'x')
+  await makeServiceAccount(namespace, 'app')
+  await apply(pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [app] }))
+  await readyPod(namespace, 'app')
+
+  const { issuer } = JSON.parse(await kubectl(['get', '--raw', '/.well-known/openid-configuration'])) as {
+    issuer: string
+  }
+  const seen = (await emulator.tokens()).filter(({ subject }) => subject === `system:serviceaccount:${namespace}:app`)
+  t.ok(seen.length > 0, 'the emulator saw a token of this ServiceAccount')
+  for (const token of seen) {
+    t.equal(token.issuer, issuer, "issued by this cluster's API server")
+    t.strictSame(token.audience, ['api://AzureADTokenExchange'])
+    t.equal(token.verified, true, "its signature fits the cluster's published keys")
+  }
+})
+
+void t.test('a pod whose ServiceAccount has no client id is denied by its name', async (t) => {
+  const namespace = await makeNamespace(t)
+  await makeServiceAccount(namespace, 'nobody', '')
+  const object = pod(namespace, 'app', {
+    annotations: { vault: 'my-kv', objects: 'x' },
+    containers: [app],
+    spec: { serviceAccountName: 'nobody' },
+  })
+  const denied = await tryApply([object])
+  t.not(denied.code, 0)
+  t.match(denied.stderr, 'nobody', 'the ServiceAccount is named')
+  t.match(denied.stderr, 'azure.workload.identity/client-id', 'the annotation is named')
+
+  await makeServiceAccount(namespace, 'nobody')
+  const admitted = await tryApply([object])
+  t.equal(admitted.code, 0, `annotated a moment ago is enough: ${admitted.stderr}`)
+})

@@ -1,0 +1,97 @@
+import t from 'tap'
+import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
+import { deployment, makeServiceAccount, pod } from './support/apps.ts'
+import { connectEmulator, makeVault } from './support/emulator.ts'
+import { apply, get, kubectl, list, makeNamespace, tryApply, type KubernetesObject } from './support/kubectl.ts'
+import { getPod, type Pod } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+
+const app = { name: 'app', script: 'while :; do sleep 1; done' }
+const wanted = { vault: 'my-kv', objects: 'db-password' }
+
+const isInjected = (pod: Pod): boolean =>
+  [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].some(({ name }) => name === sidecarContainer)
+
+void t.test('a pod that did not ask stays as it is', async (t) => {
+  const namespace = await makeNamespace(t)
+  const other = await makeNamespace(t, { [injectionLabel]: 'disabled' })
+  await makeServiceAccount(namespace)
+  await makeServiceAccount(other)
+  const cases: [string, object][] = [
+    [
+      'no-label',
+      pod(namespace, 'no-label', {
+        annotations: wanted,
+        labels: { [workloadIdentityLabel]: 'false' },
+        containers: [app],
+      }),
+    ],
+    ['no-annotation', pod(namespace, 'no-annotation', { containers: [app] })],
+    ['no-namespace', pod(other, 'no-namespace', { annotations: wanted, containers: [app] })],
+    ['opted-out', pod(namespace, 'opted-out', { annotations: { ...wanted, inject: 'false' }, containers: [app] })],
+  ]
+  for (const [name, object] of cases) {
+    await apply(object)
+    const created = await getPod(name === 'no-namespace' ? other : namespace, name)
+    t.notOk(isInjected(created), `${name}: no sidecar`)
+    t.notOk(
+      created.spec.volumes?.some((volume) => volume.name.startsWith('akv-injector')),
+      `${name}: no volume`,
+    )
+  }
+})
+
+void t.test('every problem of a pod is told where its author looks', async (t) => {
+  const namespace = await makeNamespace(t)
+  await makeServiceAccount(namespace)
+  const annotations = { ...wanted, 'poll-intervall': '5m', signal: 'SIGHP', 'mount-path': 'secrets' }
+  const denied = await tryApply([pod(namespace, 'wrong', { annotations, containers: [app] })])
+  t.not(denied.code, 0)
+  for (const part of [
+    'poll-intervall',
+    'did you mean "poll-interval"',
+    'SIGHP',
+    'did you mean "SIGHUP"',
+    'mount-path',
+    'absolute path',
+  ]) {
+    t.match(denied.stderr, part, `kubectl apply of a pod says ${part}`)
+  }
+
+  await apply(deployment(namespace, 'wrong', 1, { annotations, containers: [app] }))
+  const event = await eventually('the ReplicaSet has an Event', async () => {
+    const events = await list<{ involvedObject: { kind: string }; message: string }>(namespace, 'events')
+    return events.find(
+      ({ involvedObject, message }) => involvedObject.kind === 'ReplicaSet' && message.includes('poll-intervall'),
+    )
+  })
+  t.match(event.message, 'did you mean "poll-interval"')
+  t.match(event.message, 'did you mean "SIGHUP"')
+})
+
+void t.test('a dry run answers as the real thing would, and leaves no trace', async (t) => {
+  const namespace = await makeNamespace(t)
+  const emulator = await connectEmulator(t)
+  const vault = await makeVault(t)
+  await makeServiceAccount(namespace)
+  const object = pod(namespace, 'dry', { annotations: { ...wanted, vault }, containers: [app] })
+  const dry = await tryApply([object], '--dry-run=server', '-o', 'json')
+  t.equal(dry.code, 0, dry.stderr)
+  t.ok(isInjected(JSON.parse(dry.stdout) as Pod), 'the answer shows the sidecar')
+  t.strictSame(await list(namespace, 'pods'), [], 'no pod')
+  t.strictSame(await list(namespace, 'events'), [], 'no Event')
+  t.strictSame(await list(namespace, 'secrets'), [], 'no Secret')
+  t.strictSame(await emulator.counts(vault), {}, 'nothing asked of the vault')
+})
+
+void t.test('one apply of the example in the README is enough', async (t) => {
+  const namespace = await makeNamespace(t)
+  const emulator = await connectEmulator(t)
+  const vault = await makeVault(t)
+  await emulator.setSecret(vault, 'db-password', 'x')
+  await makeServiceAccount(namespace)
+  await apply(pod(namespace, 'app', { annotations: { ...wanted, vault }, containers: [app] }))
+  const created = await get<Pod & KubernetesObject>(namespace, 'pod', 'app')
+  t.match(created.metadata.annotations, { 'azure.keyvault.injector/status': 'injected' })
+  await kubectl(['wait', '-n', namespace, 'pod/app', '--for=condition=Ready', '--timeout=60s'])
+})

@@ -1,0 +1,92 @@
+import { annotationPrefix, workloadIdentityLabel } from '../../../shared/names.ts'
+import { apply } from './kubectl.ts'
+
+export const clientId = '22222222-2222-2222-2222-222222222222'
+const appImage = process.env['E2E_APP_IMAGE'] ?? 'busybox:1.37'
+
+/** What Pod Security `restricted` asks of a pod and its containers. */
+export const restrictedPod = { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } }
+export const restrictedContainer = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
+
+/** A ServiceAccount whose tokens sign in as the client id that the emulator knows. */
+export async function makeServiceAccount(
+  namespace: string,
+  name = 'app',
+  client: string | undefined = clientId,
+): Promise<void> {
+  await apply({
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: {
+      name,
+      namespace,
+      annotations: client === undefined ? {} : { 'azure.workload.identity/client-id': client },
+    },
+  })
+}
+
+export interface Container {
+  name: string
+  script: string
+  [field: string]: unknown
+}
+
+/** A container that runs a shell script. */
+export const container = ({ name, script, ...rest }: Container): object => ({
+  name,
+  image: appImage,
+  imagePullPolicy: 'IfNotPresent',
+  command: ['sh', '-c', script],
+  securityContext: restrictedContainer,
+  ...rest,
+})
+
+/** Says so on every SIGHUP, and goes on for ever; `first` runs before anything else. */
+export const reloading = (first: string): string =>
+  `${first}\ntrap 'echo reloaded: $(cat /mnt/secrets/db-password)' HUP\ntrap 'exit 0' TERM\necho running\nwhile :; do sleep 1 & wait $!; done`
+
+export interface PodOptions {
+  containers: Container[]
+  initContainers?: Container[]
+  annotations?: Record<string, string>
+  labels?: Record<string, string>
+  spec?: object
+}
+
+/** Our annotations, without their prefix, as an object's metadata has them. */
+export const annotate = (annotations: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(annotations).map(([name, value]) => [annotationPrefix + name, value]))
+
+/** A pod's metadata and spec, asking for injection, acceptable to Pod Security `restricted`. */
+export const podTemplate = ({
+  containers,
+  initContainers = [],
+  annotations = {},
+  labels = {},
+  spec = {},
+}: PodOptions) => ({
+  metadata: { labels: { [workloadIdentityLabel]: 'true', ...labels }, annotations: annotate(annotations) },
+  spec: {
+    serviceAccountName: 'app',
+    terminationGracePeriodSeconds: 1,
+    securityContext: restrictedPod,
+    initContainers: initContainers.map(container),
+    containers: containers.map(container),
+    ...spec,
+  },
+})
+
+export function pod(namespace: string, name: string, options: PodOptions) {
+  const { metadata, spec } = podTemplate(options)
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, ...metadata }, spec }
+}
+
+export function deployment(namespace: string, name: string, replicas: number, options: PodOptions) {
+  const template = podTemplate({ ...options, labels: { app: name, ...options.labels } })
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace },
+    spec: { replicas, selector: { matchLabels: { app: name } }, template },
+  }
+}

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import type { Test } from 'tap'
+import { apply, kubectl } from './kubectl.ts'
+
+export const emulatorNamespace = 'key-vault'
+
+/** What the token endpoint saw of an assertion, verified against the issuer's published keys. */
+export interface SeenToken {
+  issuer: string
+  subject: string
+  audience: string[]
+  verified: boolean
+}
+
+/** The emulator in the cluster, through its admin port. */
+export interface EmulatorClient {
+  setSecret(vault: string, name: string, value: string): Promise<void>
+  /** Switches a fault on; what it gives ends it. */
+  fault(rule: object): Promise<() => Promise<void>>
+  /** Requests by operation since the emulator's start, of one vault. */
+  counts(vault: string): Promise<Record<string, number>>
+  tokens(): Promise<SeenToken[]>
+}
+
+/** Opens a way to the emulator's admin port for as long as the test runs. */
+export async function connectEmulator(t: Test): Promise<EmulatorClient> {
+  const child = spawn('kubectl', ['port-forward', '-n', emulatorNamespace, 'service/key-vault-emulator', ':8080'])
+  t.teardown(() => child.kill())
+  const port = await new Promise<string>((resolve, reject) => {
+    let said = ''
+    const read = (text: Buffer): void => {
+      said += text.toString()
+      const forwarding = /Forwarding from 127\.0\.0\.1:(\d+)/.exec(said)
+      if (forwarding?.[1] !== undefined) resolve(forwarding[1])
+    }
+    child.stdout.on('data', read)
+    child.stderr.on('data', read)
+    child.on('exit', () => reject(new Error(`kubectl port-forward: ${said}`)))
+  })
+  const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
+    const response = await fetch(`http://127.0.0.1:${port}/admin/${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`emulator, ${method} ${path}: ${response.status} ${text}`)
+    return (text === '' ? undefined : JSON.parse(text)) as T
+  }
+  return {
+    setSecret: (vault, name, value) => call('PUT', `vaults/${vault}/secrets/${name}`, { value }),
+    async fault(rule) {
+      const { id } = await call<{ id: number }>('POST', 'faults', rule)
+      return () => call('DELETE', `faults/${id}`)
+    },
+    counts: (vault) => call('GET', `counts?vault=${vault}`),
+    tokens: () => call('GET', 'tokens'),
+  }
+}
+
+/** A vault of the test's own: a Service in front of the emulator, whose name is the vault's. */
+export async function makeVault(t: Test): Promise<string> {
+  const name = `kv-${randomBytes(4).toString('hex')}`
+  await apply({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: emulatorNamespace, labels: { 'akv-injector-e2e': 'true' } },
+    spec: {
+      selector: { 'app.kubernetes.io/name': 'key-vault-emulator' },
+      ports: [{ name: 'https', port: 443, targetPort: 'https' }],
+    },
+  })
+  t.teardown(() => kubectl(['delete', 'service', '-n', emulatorNamespace, name]))
+  return name
+}

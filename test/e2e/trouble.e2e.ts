@@ -1,0 +1,78 @@
+import t from 'tap'
+import { sidecarContainer } from '../../shared/names.ts'
+import { makeServiceAccount, pod } from './support/apps.ts'
+import { connectEmulator, makeVault } from './support/emulator.ts'
+import { apply, kubectl, logs, makeNamespace } from './support/kubectl.ts'
+import { getPod, logHas, readyPod, statusOf } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+
+const app = { name: 'app', script: 'echo app: $(cat /mnt/secrets/db-password); while :; do sleep 1; done' }
+const role = /Key Vault Secrets User/
+
+void t.test(
+  'a vault that forbids: kubectl shows it, its reason and the role; granted, the pod recovers by itself',
+  async (t) => {
+    const namespace = await makeNamespace(t)
+    const emulator = await connectEmulator(t)
+    const vault = await makeVault(t)
+    await emulator.setSecret(vault, 'db-password', 'granted')
+    const grant = await emulator.fault({ match: { vault }, fault: { kind: 'forbid', inner: 'ForbiddenByRbac' } })
+    await makeServiceAccount(namespace)
+    const created = Date.now()
+    await apply(pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [app] }))
+
+    await eventually(
+      'kubectl get pods shows that it fails',
+      async () => {
+        const table = await kubectl(['get', 'pods', '-n', namespace])
+        return /Error|CrashLoopBackOff/.test(table)
+      },
+      { seconds: 40 },
+    )
+    t.ok(Date.now() - created < 30_000, `within 30 s (${Math.round((Date.now() - created) / 1000)} s)`)
+    const described = await eventually(
+      'kubectl describe pod has the reason',
+      async () => {
+        const text = await kubectl(['describe', 'pod', '-n', namespace, 'app'])
+        return role.test(text) && text
+      },
+      { seconds: 30 },
+    )
+    t.match(described, /ForbiddenByRbac/)
+    t.match(described, /secret db-password/)
+    const log = await eventually('kubectl logs has it too', async () => {
+      const text = await logs(namespace, 'app', sidecarContainer)
+      return role.test(text) && text
+    })
+    t.match(log, /ForbiddenByRbac/)
+    t.match(statusOf(await getPod(namespace, 'app'), 'app')?.state, { waiting: {} }, 'the app did not start')
+
+    await grant()
+    await readyPod(namespace, 'app', 120)
+    await logHas(namespace, 'app', 'app', 'app: granted')
+  },
+)
+
+for (const { name, fault, told } of [
+  { name: 'throttles', fault: { kind: 'throttle' }, told: /throttled/i },
+  { name: 'hangs', fault: { kind: 'hang' }, told: /timeout|timed out|no answer/i },
+]) {
+  void t.test(`a vault that ${name}: the sidecar keeps trying and says so`, async (t) => {
+    const namespace = await makeNamespace(t)
+    const emulator = await connectEmulator(t)
+    const vault = await makeVault(t)
+    await emulator.setSecret(vault, 'db-password', 'at-last')
+    const end = await emulator.fault({ match: { vault }, fault })
+    await makeServiceAccount(namespace)
+    await apply(pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [app] }))
+    await logHas(namespace, 'app', sidecarContainer, told, 60)
+    const counted = async (): Promise<number> =>
+      Object.values(await emulator.counts(vault)).reduce((sum, count) => sum + count, 0)
+    const before = await counted()
+    await eventually('it tries again', async () => (await counted()) > before)
+    t.equal(statusOf(await getPod(namespace, 'app'), sidecarContainer)?.restartCount, 0, 'the sidecar did not exit')
+    await end()
+    await readyPod(namespace, 'app', 90)
+    await logHas(namespace, 'app', 'app', 'app: at-last')
+  })
+}
