@@ -1,0 +1,43 @@
+/** The Secret as far as the certificates are concerned. */
+export interface ClusterSecret {
+  resourceVersion: string
+  /** decoded from base64, as UTF-8 */
+  data: Readonly<Record<string, string>>
+}
+
+/** A webhook configuration with those of its webhooks that call our Service. */
+export interface ClusterConfiguration {
+  /** kind and name, as in `MutatingWebhookConfiguration akv-injector` */
+  id: string
+  uid: string
+  resourceVersion: string
+  generation: number
+  /** `caBundle` is PEM, empty where there is none */
+  webhooks: readonly { name: string; caBundle: string }[]
+}
+
+export interface ClusterView {
+  /** absent when it does not exist */
+  secret?: ClusterSecret | undefined
+  /** those that exist and have webhooks of ours */
+  configurations: readonly ClusterConfiguration[]
+}
+
+/**
+ * The Kubernetes side of the certificates. Rejections are of the kind that a later try may cure; their messages are for the log.
+ *
+ * Writes resolve to false on a conflict: what was read is no longer what is there, so read and think again.
+ */
+export interface ClusterCertificates {
+  /**
+   * Reads what is there now, not a cache: the configurations first and the Secret after them. With `writeBundle` refusing a
+   * configuration that changed since, this order is what keeps a slow replica from publishing an old Secret over a newer one.
+   */
+  read(): Promise<ClusterView>
+  /** Sets these keys of the Secret and leaves everything else in it alone. */
+  writeSecret(read: ClusterSecret, data: Readonly<Record<string, string>>): Promise<boolean>
+  /** Sets the caBundle (PEM) of our webhooks in this configuration and leaves everything else in it alone. */
+  writeBundle(read: ClusterConfiguration, caBundle: string): Promise<boolean>
+  /** Calls back whenever something may have changed, until the returned function is called. May call back too often or, rarely, not at all. */
+  watch(changed: () => void): () => void
+}

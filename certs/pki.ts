@@ -1,0 +1,9 @@
+import { createAuthority, issueLeaf } from './authority.ts'
+import { isKeyOf, parseAuthorities, parseLeaf } from './x509.ts'
+
+/** Everything that knows what a certificate looks like: the rest of this folder moves them around. */
+export const pki = { createAuthority, issueLeaf, isKeyOf, parseAuthorities, parseLeaf }
+
+export type Pki = {
+  [Name in keyof typeof pki]: (...args: Parameters<(typeof pki)[Name]>) => ReturnType<(typeof pki)[Name]>
+}

@@ -1,0 +1,103 @@
+import type { Lifetimes } from './rotation.ts'
+import type { Authority, Leaf } from './x509.ts'
+import type { Pki } from './pki.ts'
+
+/** What the Secret holds, as far as it is of use. */
+export interface SecretState {
+  /** all that callers have to trust, newest first */
+  authorities: readonly Authority[]
+  /** the authority whose private key is there: the one that issues */
+  signer?: { authority: Authority; key: string } | undefined
+  leaf?: Leaf | undefined
+  /** by authority id; times in milliseconds since 1970 */
+  records: Readonly<Record<string, AuthorityRecord>>
+}
+
+/** What has to be known of an authority, even for a while after it was let go of. */
+export interface AuthorityRecord {
+  /** when the last certificate that it issued ends */
+  leavesUntil: number
+  notAfter: number
+}
+
+/** The keys of the Secret's data that are ours; others are left alone. */
+export interface SecretData {
+  /** PEM bundle of everything that callers have to trust, newest first: what every caBundle of ours contains */
+  'ca.crt': string
+  /** PKCS #8 PEM, of one of the above */
+  'ca.key': string
+  'tls.crt': string
+  'tls.key': string
+  /** `{"<sha256 of an authority>": {"leavesUntil": "<RFC 3339>", "notAfter": "<RFC 3339>"}}` */
+  'rotation.json': string
+}
+
+/** Reads the Secret's data (UTF-8 text by key). Whatever is missing, damaged or does not fit together is left out. */
+export function decodeSecret(data: Readonly<Record<string, string>>, name: string, pki: Pki): SecretState {
+  const authorities = newestFirst(pki.parseAuthorities(data['ca.crt'] ?? ''))
+  const key = data['ca.key'] ?? ''
+  const signer = authorities.find(({ pem }) => pki.isKeyOf(pem, key))
+  return {
+    authorities,
+    signer: signer && { authority: signer, key },
+    leaf: pki.parseLeaf({ certificate: data['tls.crt'] ?? '', key: data['tls.key'] ?? '', name, authorities }),
+    records: decodeRecords(data['rotation.json'] ?? '{}'),
+  }
+}
+
+export function encodeSecret({ authorities, signer, leaf, records }: SecretState): SecretData {
+  return {
+    'ca.crt': encodeBundle(authorities),
+    'ca.key': signer?.key ?? '',
+    'tls.crt': leaf?.pem ?? '',
+    'tls.key': leaf?.key ?? '',
+    'rotation.json': JSON.stringify(records, (_key, value: unknown) =>
+      typeof value === 'number' ? new Date(value).toISOString() : value,
+    ),
+  }
+}
+
+/** The authorities as a PEM bundle. */
+export function encodeBundle(authorities: readonly Authority[]): string {
+  return authorities.map(({ pem }) => `${pem.trimEnd()}\n`).join('')
+}
+
+/**
+ * Brings the records up to date before a write: of every authority here that may have issued something, and of those let go of as
+ * long as they could come back (a caBundle from someone's archive). What an authority of unknown history issued ends within a
+ * leaf's life from now at the latest: it issues nothing more.
+ */
+export function withRecords(state: SecretState, now: number, lifetimes: Lifetimes): SecretState {
+  const { authorities, signer, leaf } = state
+  const records = Object.entries(state.records).filter(([, { notAfter }]) => now < notAfter)
+  const updated = new Map<string, AuthorityRecord>(records)
+  for (const { id, notAfter } of authorities) {
+    const issued = leaf?.authority === id ? leaf.notAfter : 0
+    const guess = id === signer?.authority.id ? 0 : Math.min(now + lifetimes.leaf, notAfter)
+    const leavesUntil = Math.max(updated.get(id)?.leavesUntil ?? guess, issued)
+    if (leavesUntil > 0) updated.set(id, { leavesUntil, notAfter })
+  }
+  return { ...state, records: Object.fromEntries(updated) }
+}
+
+/** The Secret with these authorities to be trusted. */
+export function withAuthorities(state: SecretState, authorities: readonly Authority[]): SecretState {
+  return { ...state, authorities: newestFirst(authorities) }
+}
+
+function newestFirst(authorities: readonly Authority[]): Authority[] {
+  return authorities.toSorted((a, b) => b.notBefore - a.notBefore)
+}
+
+function decodeRecords(json: string): Record<string, AuthorityRecord> {
+  try {
+    const parsed = JSON.parse(json) as Record<string, Record<string, string> | null>
+    const entries = Object.entries(parsed).map(([id, record]): [string, AuthorityRecord] => [
+      id,
+      { leavesUntil: Date.parse(record?.['leavesUntil'] ?? ''), notAfter: Date.parse(record?.['notAfter'] ?? '') },
+    ])
+    return Object.fromEntries(entries.filter(([, { leavesUntil, notAfter }]) => leavesUntil > 0 && notAfter > 0))
+  } catch {
+    return {}
+  }
+}

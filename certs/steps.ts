@@ -1,0 +1,76 @@
+import type { ClusterCertificates, ClusterView } from './cluster.ts'
+import type { Pki } from './pki.ts'
+import type { Action, Lifetimes } from './rotation.ts'
+import { encodeBundle, encodeSecret, withAuthorities, withRecords, type SecretState } from './secret.ts'
+import type { Authority } from './x509.ts'
+
+/** An action that is taken in the cluster; `serve` is taken in this process. */
+export type Step = Exclude<Action, { type: 'serve' }>
+
+export interface StepContext {
+  cluster: ClusterCertificates
+  /** what the step was decided on */
+  view: ClusterView
+  secret: SecretState
+  names: readonly [string, ...string[]]
+  lifetimes: Lifetimes
+  now: number
+  pki: Pki
+}
+
+/** Takes one step in the cluster. Resolves to false when something changed since the view was read: nothing has been written then. */
+export async function takeStep(step: Step, context: StepContext): Promise<boolean> {
+  const { cluster, view, now, lifetimes } = context
+  if (step.type === 'publish-bundle') {
+    const configuration = view.configurations.find(({ id }) => id === step.configuration)
+    return configuration ? cluster.writeBundle(configuration, encodeBundle(step.bundle)) : false
+  }
+  if (!view.secret) return false
+  const next = withRecords(await nextSecret(step, context), now, lifetimes)
+  return cluster.writeSecret(view.secret, { ...encodeSecret(next) })
+}
+
+async function nextSecret(step: Exclude<Step, { type: 'publish-bundle' }>, context: StepContext): Promise<SecretState> {
+  const { secret, pki, now, lifetimes } = context
+  switch (step.type) {
+    case 'create-authority': {
+      const signer = await pki.createAuthority({ now, lifetime: lifetimes.authority })
+      const leaf = step.leaf ?? (await issueLeaf(signer, context))
+      return withAuthorities({ ...secret, signer, leaf }, [signer.authority, ...step.keep])
+    }
+    case 'adopt-authorities':
+      return withAuthorities(secret, [...secret.authorities, ...step.authorities])
+    case 'restore-leaf':
+      return { ...secret, leaf: step.leaf }
+    case 'issue-leaf':
+      if (!secret.signer) throw new Error('no authority to issue from')
+      return { ...secret, leaf: await issueLeaf(secret.signer, context) }
+    case 'drop-authorities':
+      return withAuthorities(
+        secret,
+        secret.authorities.filter(({ id }) => step.authorities.every((dropped) => dropped.id !== id)),
+      )
+  }
+}
+
+function issueLeaf(signer: { authority: Authority; key: string }, { pki, names, now, lifetimes }: StepContext) {
+  return pki.issueLeaf({ ...signer, names, now, lifetime: lifetimes.leaf })
+}
+
+/** A step in words, for the log. */
+export function describeStep(step: Step): string {
+  switch (step.type) {
+    case 'create-authority':
+      return `made a new authority: ${step.reason}`
+    case 'adopt-authorities':
+      return `keeping ${step.authorities.length} trusted authorities that the Secret did not contain`
+    case 'restore-leaf':
+      return 'wrote the certificate being served back into the Secret, which had lost it'
+    case 'issue-leaf':
+      return `issued a certificate: ${step.reason}`
+    case 'publish-bundle':
+      return `published ${step.bundle.length} authorities in the caBundle of ${step.configuration}`
+    case 'drop-authorities':
+      return `let go of ${step.authorities.length} authorities whose certificates have all ended`
+  }
+}
