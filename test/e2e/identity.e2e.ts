@@ -18,11 +18,11 @@ void t.test("the token that is exchanged is the pod's own ServiceAccount token o
   const { issuer } = JSON.parse(await kubectl(['get', '--raw', '/.well-known/openid-configuration'])) as {
     issuer: string
   }
-  const seen = (await emulator.tokens()).filter(({ subject }) => subject === `system:serviceaccount:${namespace}:app`)
+  const seen = (await emulator.tokens()).filter(({ sub }) => sub === `system:serviceaccount:${namespace}:app`)
   t.ok(seen.length > 0, 'the emulator saw a token of this ServiceAccount')
   for (const token of seen) {
-    t.equal(token.issuer, issuer, "issued by this cluster's API server")
-    t.strictSame(token.audience, ['api://AzureADTokenExchange'])
+    t.equal(token.iss, issuer, "issued by this cluster's API server")
+    t.strictSame([token.aud].flat(), ['api://AzureADTokenExchange'])
     t.equal(token.verified, true, "its signature fits the cluster's published keys")
   }
 })

@@ -5,11 +5,11 @@ import { apply, kubectl } from './kubectl.ts'
 
 export const emulatorNamespace = 'key-vault'
 
-/** What the token endpoint saw of an assertion, verified against the issuer's published keys. */
+/** What the token endpoint saw of an assertion: its claims, and whether the issuer's published keys vouch for them. */
 export interface SeenToken {
-  issuer: string
-  subject: string
-  audience: string[]
+  iss: string
+  sub: string
+  aud: string | string[]
   verified: boolean
 }
 
