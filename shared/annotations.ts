@@ -32,7 +32,7 @@ const annotation = <T>(row: Annotation<T>): Annotation<T> => row
 
 const text = (text: string): Parsed<string> => (text === '' ? fail('expected a text') : ok(text))
 
-function oneOf<T extends string>(known: readonly T[]): (text: string) => Parsed<T> {
+function oneOf<const T extends string>(known: readonly T[]): (text: string) => Parsed<T> {
   return (text) => {
     const value = known.find((name) => name === text)
     return value === undefined ? fail(`expected one of ${known.join(', ')}${didYouMean(text, known)}`) : ok(value)
