@@ -28,7 +28,8 @@ export type NotificationOutcome =
 
 /**
  * What is left to tell when a change follows another that the app has not been told of: the later switch, with everything
- * that changed since the app was last told. The earlier deadline stays, so that changes that keep coming cannot put it off.
+ * that changed since the app was last told. A deadline still ahead stays, so that changes that keep coming cannot put it
+ * off; one that has passed (the app was not there, or refused) gives way to the next, lest replicas act together then.
  */
 export function mergeNotifications(undelivered: Notification | undefined, next: Notification): Notification {
   if (undelivered === undefined || undelivered.id === next.id) return next
@@ -39,11 +40,8 @@ export function mergeNotifications(undelivered: Notification | undefined, next: 
     if (at >= 0) merged[at] = { ...object, paths: [...paths] }
     else merged.push(object)
   }
-  return {
-    ...next,
-    dueAt: Math.min(undelivered.dueAt, next.switchedAt + (undelivered.dueAt - undelivered.switchedAt)),
-    changed: merged,
-  }
+  const isAhead = undelivered.dueAt > next.switchedAt
+  return { ...next, dueAt: isAhead ? undelivered.dueAt : next.dueAt, changed: merged }
 }
 
 /** Of one name in two vaults the files differ. */

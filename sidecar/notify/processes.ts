@@ -1,0 +1,137 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** What `/proc/<pid>/stat` says of a process; field numbers are proc_pid_stat(5)'s. */
+export interface Process {
+  pid: number
+  /** The kernel cuts it at 15 bytes. */
+  comm: string
+  state: string
+  /** 0 where the parent is outside of this pid namespace. */
+  ppid: number
+  threads: number
+  /** Ticks since boot: with the pid it names a process for good, whoever gets the pid later. */
+  start: number
+}
+
+/** Of `/proc/<pid>/status`. */
+export interface Status {
+  /** Real, effective, saved. */
+  uids: [number, number, number]
+  /** Sets of signals, bit n-1 for signal n; absent where the kernel does not tell (gVisor). */
+  caught?: bigint
+  ignored?: bigint
+  blocked?: bigint
+}
+
+/** Where the kubelet put a container's termination log. */
+export interface Place {
+  podUid: string
+  container: string
+  /** Another one after every restart of the container. */
+  instance: string
+}
+
+/** A file's text, `gone` when its process is, or `refused` when the kernel hides it (hidepid, a security module). */
+type Text = { text: string } | 'gone' | 'refused'
+
+/** A procfs, read anew at each call. Processes that vanish meanwhile are simply not there. */
+export interface ProcFolder {
+  /** All processes but their threads; `hidden` when some were refused, or all. */
+  list(): { processes: Process[]; hidden: boolean }
+  stat(pid: number | 'self'): Process | undefined
+  status(pid: number | 'self'): Status | undefined
+  /** `none` is a process without a termination log's row. */
+  place(pid: number | 'self'): Place | 'none' | 'gone' | 'refused'
+  /** The first argument as the process shows it; empty for a kernel thread or a zombie. */
+  argv0(pid: number): string
+  /** Milliseconds since boot. */
+  uptime(): number | undefined
+}
+
+/** Ticks are 10 ms for user space, whatever the kernel's own timer. */
+export const ticksPerSecond = 100
+
+/** Over; what is left is an entry in the table. A leader that ended before its threads shows as a zombie too, and lives on. */
+export const isDead = ({ state, threads }: Process): boolean => 'ZXx'.includes(state) && threads <= 1
+
+/** @returns nothing for a text that is not a whole line of `stat`, as when its process ended while it was read */
+export function parseStat(text: string): Process | undefined {
+  // The name may hold spaces, parentheses and line ends; what follows it is numbers only.
+  const open = text.indexOf('(')
+  const close = text.lastIndexOf(')')
+  if (open < 0 || close < open) return undefined
+  const rest = text.slice(close + 2).split(' ', 20)
+  const [state, ppid] = rest
+  const process = { pid: Number.parseInt(text), ppid: Number(ppid), threads: Number(rest[17]), start: Number(rest[19]) }
+  if (state === undefined || Object.values(process).some(Number.isNaN)) return undefined
+  return { ...process, comm: text.slice(open + 1, close), state }
+}
+
+export function parseStatus(text: string): Status | undefined {
+  const uids = /^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(text)?.slice(1).map(Number)
+  if (uids === undefined) return undefined
+  const status: Status = { uids: uids as Status['uids'] }
+  const sets = { caught: 'SigCgt', ignored: 'SigIgn', blocked: 'SigBlk' } as const
+  for (const [name, label] of Object.entries(sets)) {
+    const mask = new RegExp(`^${label}:\t([0-9a-f]+)$`, 'm').exec(text)?.[1]
+    if (mask !== undefined) status[name as keyof typeof sets] = BigInt(`0x${mask}`)
+  }
+  return status
+}
+
+/**
+ * The kubelet mounts `<its pods folder>/<pod uid>/containers/<container>/<random>` at the container's
+ * `terminationMessagePath`: the fourth field of mountinfo, the root of the mount within its file system, shows it
+ * (proc_pid_mountinfo(5)). The pods folder may be a file system of its own, and the file may have been deleted since.
+ */
+const placeRow = /^\S+ \S+ \S+ (?:\S*\/pods)?\/([^/ ]+)\/containers\/([^/ ]+)\/([^/ ]+)(?:\/\/deleted)? /gm
+
+/** The last row counts: mounts of an outer container, where the node itself is one, come before. */
+export function parsePlace(mountinfo: string): Place | 'none' {
+  const [, podUid, container, instance] = [...mountinfo.matchAll(placeRow)].at(-1) ?? []
+  if (podUid === undefined || container === undefined || instance === undefined) return 'none'
+  return { podUid, container, instance }
+}
+
+const isRefusal = (error: unknown): boolean => ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
+
+/** Synchronous: the kernel makes these files up from memory, and a call to another thread costs more than the read. */
+function read(path: string): Text {
+  try {
+    return { text: readFileSync(path, 'utf8') }
+  } catch (error) {
+    return isRefusal(error) ? 'refused' : 'gone'
+  }
+}
+
+export function openProc(folder = '/proc'): ProcFolder {
+  const file = <T>(path: string, parse: (text: string) => T): T | 'gone' | 'refused' => {
+    const text = read(`${folder}/${path}`)
+    return typeof text === 'string' ? text : parse(text.text)
+  }
+  const present = <T>(value: T | 'gone' | 'refused' | undefined): T | undefined =>
+    value === 'gone' || value === 'refused' ? undefined : value
+  return {
+    list() {
+      let names: string[]
+      try {
+        names = readdirSync(folder)
+      } catch {
+        return { processes: [], hidden: true }
+      }
+      const entries = names.filter((name) => /^\d+$/.test(name)).map((pid) => file(`${pid}/stat`, parseStat))
+      return {
+        processes: entries.filter((entry) => typeof entry === 'object'),
+        hidden: entries.includes('refused'),
+      }
+    },
+    stat: (pid) => present(file(`${pid}/stat`, parseStat)),
+    status: (pid) => present(file(`${pid}/status`, parseStatus)),
+    place: (pid) => file(`${pid}/mountinfo`, parsePlace),
+    argv0: (pid) => present(file(`${pid}/cmdline`, (text) => text.split('\0', 1)[0] ?? '')) ?? '',
+    uptime() {
+      const seconds = Number.parseFloat(present(file('uptime', String)) ?? '')
+      return Number.isNaN(seconds) ? undefined : seconds * 1000
+    },
+  }
+}
