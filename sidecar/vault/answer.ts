@@ -1,0 +1,101 @@
+/** An HTTP answer as it came over the wire, kept beside whatever the SDK makes of it. */
+export interface Answer {
+  status: number
+  header: (name: string) => string | undefined
+  text: string
+}
+
+/** Thrown by {@link readBody}. */
+export class BodyTooLarge extends Error {
+  override name = 'BodyTooLarge'
+}
+
+/** A page of 25 items is about 10 kB, a secret at most 25 KiB, a certificate with its policy less than 20 kB. */
+export const bodyLimit = 1024 * 1024
+
+/** Reads a body as UTF-8; more than `limit` bytes throw a {@link BodyTooLarge} and end the connection. */
+export async function readBody(stream: AsyncIterable<unknown>, limit = bodyLimit): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > limit) throw new BodyTooLarge(`more than ${limit} bytes`)
+    chunks.push(chunk)
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks))
+}
+
+/** What an error body says; every field is absent where the body is not of the shape that Key Vault and Entra ID use. */
+export interface ServiceError {
+  code?: string
+  /** The innermost of `error.innererror.code`. */
+  inner?: string
+  /** The service's own words: one line, bounded. */
+  words?: string
+}
+
+/** Reads `{"error": {"code", "message", "innererror"}}`, `{"error", "error_description"}` and plain text; never throws. */
+export function serviceError({ text, header }: Pick<Answer, 'text' | 'header'>): ServiceError {
+  const body = parseJson(text)
+  if (!isObject(body)) return looksLikeText(text, header('content-type')) ? wordsOf(text) : {}
+  const { error } = body
+  if (!isObject(error)) return { ...codeOf(error), ...wordsOf(body['error_description'] ?? body['message'] ?? error) }
+  const inner = innermost(error)
+  return { ...codeOf(error['code']), ...(inner !== undefined && { inner }), ...wordsOf(error['message']) }
+}
+
+function innermost(error: Record<string, unknown>): string | undefined {
+  let found: string | undefined
+  let next = error['innererror']
+  // Bounded: the body is the other side's.
+  for (let depth = 0; isObject(next) && depth < 8; depth++) {
+    if (typeof next['code'] === 'string' && next['code'] !== '') found = next['code']
+    next = next['innererror']
+  }
+  return found?.slice(0, 100)
+}
+
+const codeOf = (code: unknown): ServiceError =>
+  typeof code === 'string' && /^[\w.-]{1,100}$/.test(code) ? { code } : {}
+
+/** The first line; Key Vault puts the caller's claims on the next ones, Entra ID its trace ids behind a space or a line. */
+function wordsOf(text: unknown): ServiceError {
+  if (typeof text !== 'string') return {}
+  const line = text.trim().split(/[\r\n]|\s+Trace ID:/, 1)[0] ?? ''
+  // eslint-disable-next-line no-control-regex
+  const words = line.replace(/[\u0000-\u001f\u007f]/g, ' ').trim()
+  if (words === '') return {}
+  return { words: words.length > 300 ? `${words.slice(0, 300)}...` : words }
+}
+
+const looksLikeText = (text: string, type = '') => !/html/i.test(type) && !text.trimStart().startsWith('<')
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * How long an answer asks to wait, in milliseconds: `Retry-After` in seconds or as an HTTP date (RFC 9110, 10.2.3). A date is
+ * held against the answer's own `Date`, so that a wrong clock here does not matter, else against `now`.
+ */
+export function retryAfterOf({ header }: Pick<Answer, 'header'>, now: number): number | undefined {
+  const value = header('retry-after')?.trim()
+  if (!value) return undefined
+  if (/^\d+(\.\d+)?$/.test(value)) return Math.round(Number(value) * 1000)
+  const until = Date.parse(value)
+  if (Number.isNaN(until)) return undefined
+  return Math.max(0, until - (dateOf({ header }) ?? now))
+}
+
+/** The server's clock, in milliseconds. */
+export function dateOf({ header }: Pick<Answer, 'header'>): number | undefined {
+  const date = Date.parse(header('date') ?? '')
+  return Number.isNaN(date) ? undefined : date
+}

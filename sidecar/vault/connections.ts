@@ -1,0 +1,72 @@
+import type { ClientRequest } from 'node:http'
+import { Agent, type AgentOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+
+/** The environment's proxy settings, which Node's agents understand (`HTTPS_PROXY`, `NO_PROXY`, either case). */
+export type ProxyEnvironment = Readonly<Record<string, string | undefined>>
+
+/** Keeps connections open between polls and tells when one of them is used again. */
+class WatchedAgent extends Agent {
+  readonly #onReuse: () => void
+
+  constructor(options: AgentOptions, onReuse: () => void) {
+    super(options)
+    this.#onReuse = onReuse
+  }
+
+  // Called synchronously from within https.request(), in the asynchronous context of whoever asks.
+  override reuseSocket(socket: Duplex, request: ClientRequest): void {
+    super.reuseSocket(socket, request)
+    this.#onReuse()
+  }
+}
+
+/** The connections to one cloud: those who talk to it share sockets and TLS sessions. */
+export interface Connections {
+  /** To vaults: kept open between requests. */
+  readonly vault: Agent
+  /** To the sign-in service, which is asked once in half an hour: not kept. */
+  readonly signIn: Agent
+  /** Ends idle connections: when one proves dead, the others of its age are too. */
+  dropIdle(): void
+  close(): void
+}
+
+export interface ConnectionOptions {
+  /** PEM certificates to trust in addition to the public ones. */
+  caCertificates?: string | undefined
+  proxy?: ProxyEnvironment
+  /** Called, in the context of the request, when it goes out on a connection that was used before. */
+  onReuse?: () => void
+}
+
+/** Throws what OpenSSL says where `caCertificates` cannot be read. */
+export function connections({ caCertificates, proxy = {}, onReuse = () => {} }: ConnectionOptions): Connections {
+  const options = {
+    // A context made once: as `ca`, a hundred certificates would be parsed for each connection.
+    ...(caCertificates !== undefined && { secureContext: trusting(caCertificates) }),
+    ...proxyOptions(proxy),
+  }
+  const vault = new WatchedAgent({ ...options, keepAlive: true }, onReuse)
+  const signIn = new Agent({ ...options, keepAlive: false })
+  return {
+    vault,
+    signIn,
+    dropIdle() {
+      for (const sockets of Object.values(vault.freeSockets)) sockets?.forEach((socket) => socket.destroy())
+    },
+    close() {
+      vault.destroy()
+      signIn.destroy()
+    },
+  }
+}
+
+const trusting = (caCertificates: string): SecureContext =>
+  createSecureContext({ ca: [...getCACertificates('default'), caCertificates] })
+
+function proxyOptions(environment: ProxyEnvironment): AgentOptions {
+  const settings = Object.entries(environment).filter(([name]) => /^(https?|no)_proxy$/i.test(name))
+  return settings.length > 0 ? { proxyEnv: Object.fromEntries(settings) } : {}
+}

@@ -1,0 +1,241 @@
+import type { ObjectType } from '../../shared/object-spec.ts'
+import { BodyTooLarge, dateOf } from './answer.ts'
+import type { Connections } from './connections.ts'
+import type { Budget, Credential } from './credential.ts'
+import { answerFailure, describeConnection, malformed, placeOf, type Subject } from './failures.ts'
+import { InCreation, Incomplete, type ClientOptions, type Got, type Listed, type Objects } from './objects.ts'
+import { runOperation, type Operation } from './operation.ts'
+import { secretsOf } from './secrets.ts'
+import { VaultFailure, type Fetched, type FailureKind, type Vault } from './vault.ts'
+import { LinkRefused, wirePolicy } from './wire-policy.ts'
+
+/** A call of a vault as audit lines and metrics tell it. */
+export interface VaultRequest extends Subject {
+  outcome: 'success' | FailureKind
+  /** Of a failure: `ForbiddenByRbac`, `ECONNRESET`. */
+  code?: string
+  /** Of the last answer. */
+  status?: number
+  /** How many requests it took, challenges and pages included. */
+  requests: number
+  durationMs: number
+}
+
+/** A vault as one identity sees it. */
+export interface KeyVault extends Vault {
+  readonly url: string
+  /** How messages, logs and metrics call it: its name, or its host where that is not `<name>.<the cloud's suffix>`. */
+  readonly name: string
+  /** The client id. */
+  readonly identity: string
+  /** To be called when a poll begins: in each of them, a refused token is replaced by signing in again at most once. */
+  beginPoll(): void
+}
+
+export interface KeyVaultOptions {
+  url: string
+  name: string
+  identity: string
+  credential: Credential
+  connections: Connections
+  /** Key Vault's `api-version`. */
+  apiVersion?: string | undefined
+  verifyChallengeResource?: boolean | undefined
+  now: () => number
+  onRequest: (request: VaultRequest) => void
+  /** For one operation, sign-in, pages and bodies included, in milliseconds. */
+  timeout?: number
+}
+
+const collections: Record<ObjectType, string> = { secret: 'secrets', key: 'keys', cert: 'certificates' }
+
+/** Nothing needs a newer version, and older servers refuse newer ones. */
+const defaultApiVersion = '7.6'
+
+/** Key Vault through the SDK's clients, of which those for keys and certificates are loaded at their first use. */
+export function keyVault(options: KeyVaultOptions): KeyVault {
+  const { url, name, identity, credential, now, onRequest, timeout = 10_000 } = options
+  const budget: Budget = { left: 1 }
+  const objects = objectsOf(options, budget)
+
+  async function run<T>(
+    about: Pick<Subject, 'operation' | 'type' | 'object' | 'version'>,
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<{ result: T; operation: Operation }> {
+    const subject: Subject = { vault: name, identity, ...about }
+    const started = now()
+    const outcome = await runOperation({ signal, timeout, collection: collectionOf(subject) }, work)
+    const { operation } = outcome
+    const failure = 'error' in outcome ? failureOf(outcome.error, operation, subject, { now: now(), timeout, signal, credential }) : undefined // prettier-ignore
+    const status = operation.answer?.status
+    onRequest({
+      ...subject,
+      ...(!failure && 'result' in outcome && versionOf(outcome.result)),
+      outcome: failure?.kind ?? 'success',
+      ...(failure?.code !== undefined && { code: failure.code }),
+      ...(status !== undefined && { status }),
+      requests: operation.requests,
+      durationMs: Math.max(0, now() - started),
+    })
+    if (failure) throw failure
+    return outcome as { result: T; operation: Operation }
+  }
+
+  return {
+    url,
+    name,
+    identity,
+    beginPoll() {
+      budget.left = 1
+    },
+    async list(type, signal) {
+      const { result, operation } = await run({ operation: 'list', type }, signal, async () =>
+        all((await objects(type)).list()),
+      )
+      const items = new Map(result.map((item) => [item.name.toLowerCase(), item.attributes]))
+      return { items, pages: operation.pages.size }
+    },
+    async versions(type, object, signal) {
+      const { result } = await run({ operation: 'versions', type, object }, signal, async () =>
+        all((await objects(type)).versions(object)),
+      )
+      return result.flatMap(({ version, attributes }) => (version === undefined ? [] : [{ version, attributes }]))
+    },
+    async get(type, object, version, signal) {
+      const { result, operation } = await run({ operation: 'get', type, object, version }, signal, async () =>
+        checked(await (await objects(type)).get(object, version), type, object, version),
+      )
+      const answeredAt = operation.answer && dateOf(operation.answer)
+      return { ...result, ...(answeredAt !== undefined && { answeredAt }) }
+    },
+  }
+}
+
+/** The clients of the three types, each made once. */
+function objectsOf(options: KeyVaultOptions, budget: Budget): (type: ObjectType) => Promise<Objects> {
+  const { url, credential, connections } = options
+  const policy = wirePolicy({
+    origin: new URL(url).origin,
+    renew: (refused) => credential.replace(refused, budget),
+    onStale: () => connections.dropIdle(),
+  })
+  // Made anew for each client: one of them writes into its options.
+  const clientOptions = (): ClientOptions => ({
+    serviceVersion: options.apiVersion ?? defaultApiVersion,
+    disableChallengeResourceVerification: options.verifyChallengeResource === false,
+    agent: connections.vault,
+    retryOptions: { maxRetries: 0 },
+    redirectOptions: { maxRetries: 0 },
+    additionalPolicies: [{ policy, position: 'perRetry' }],
+  })
+  const made = new Map<ObjectType, Promise<Objects>>()
+  return (type) => {
+    const objects = made.get(type) ?? makeObjects(type, url, credential, clientOptions())
+    made.set(type, objects)
+    // A chunk that could not be read is read again.
+    objects.catch(() => made.delete(type))
+    return objects
+  }
+}
+
+async function makeObjects(type: ObjectType, url: string, credential: Credential, options: ClientOptions) {
+  switch (type) {
+    case 'secret':
+      return secretsOf(url, credential, options)
+    case 'key':
+      return (await import('./keys.ts')).keysOf(url, credential, options)
+    case 'cert':
+      return (await import('./certificates.ts')).certificatesOf(url, credential, options)
+  }
+}
+
+const collectionOf = ({ operation, type, object = '' }: Subject): string | undefined =>
+  operation === 'get'
+    ? undefined
+    : `/${collections[type]}${operation === 'list' ? '' : `/${object.toLowerCase()}/versions`}`
+
+async function all(items: AsyncIterable<Listed>): Promise<Listed[]> {
+  const found: Listed[] = []
+  for await (const item of items) found.push(item)
+  return found
+}
+
+const versionOf = (result: unknown): { version?: string } => {
+  const { version } = result as { version?: string }
+  return version === undefined ? {} : { version }
+}
+
+class Disabled extends Error {
+  override name = 'Disabled'
+}
+
+/** Names and versions are what was asked for; the spelling is the configuration's. */
+function checked(got: Got, type: ObjectType, name: string, version: string | undefined): Fetched {
+  const { name: answered, version: found, ...rest } = got
+  if (answered.toLowerCase() !== name.toLowerCase()) throw new Incomplete('it holds another object')
+  if (!found || (version !== undefined && found.toLowerCase() !== version.toLowerCase())) {
+    throw new Incomplete('it holds another version')
+  }
+  // Of the three types, the service refuses disabled secrets only.
+  if (!got.attributes.enabled) throw new Disabled('it is disabled')
+  return { type, name, version: found, ...rest }
+}
+
+interface Circumstances {
+  now: number
+  timeout: number
+  /** The caller's. */
+  signal: AbortSignal
+  credential: Credential
+}
+
+/** Why an operation failed, from what came over the wire rather than from what the SDK made of it. */
+function failureOf(error: unknown, operation: Operation, subject: Subject, around: Circumstances): VaultFailure {
+  const place = placeOf(subject)
+  const { answer, wireError } = operation
+  if (error instanceof VaultFailure) return elsewhere(error, place)
+  if (operation.signal.aborted) return late(place, around)
+  if (error instanceof LinkRefused) {
+    return new VaultFailure('malformed', `${place}: a link of the vault is not followed: ${error.message}`, {
+      code: error.code,
+    })
+  }
+  if (wireError instanceof BodyTooLarge)
+    return new VaultFailure('malformed', `${place}: the answer is ${wireError.message}`)
+  if (wireError !== undefined) {
+    const { code, text } = describeConnection(wireError)
+    return new VaultFailure('network', `${place}: ${text}`, { ...(code !== undefined && { code }) })
+  }
+  if (!answer) return new VaultFailure('malformed', `${place}: ${error instanceof Error ? error.message : 'no answer'}`)
+  if (answer.status !== 200) return answerFailure(answer, subject, around.now)
+  if (error instanceof InCreation) return new VaultFailure('pending', `${place}: the certificate is still in creation`, { status: 200 }) // prettier-ignore
+  if (error instanceof Disabled) return new VaultFailure('disabled', `${place}: this version is disabled; enable it or add a new one`, { status: 200 }) // prettier-ignore
+  // What the SDK says about a body may quote it.
+  return malformed(
+    answer,
+    subject,
+    error instanceof Incomplete ? error.message : 'the answer is not what Key Vault sends',
+  )
+}
+
+/** A failure of the credential, with the place of what it was needed for. */
+function elsewhere(failure: VaultFailure, place: string): VaultFailure {
+  const { kind, message, code, status, retryAfter } = failure
+  return new VaultFailure(kind, `${place}: ${message}`, {
+    ...(code !== undefined && { code }),
+    ...(status !== undefined && { status }),
+    ...(retryAfter !== undefined && { retryAfter }),
+  })
+}
+
+function late(place: string, { timeout, signal, credential }: Circumstances): VaultFailure {
+  if (signal.aborted) return new VaultFailure('timeout', `${place}: given up`, { code: 'ABORTED' })
+  if (credential.busy) {
+    return new VaultFailure(
+      'sign-in-unavailable',
+      `${place}: the sign-in service did not answer within ${timeout / 1000} s`,
+    )
+  }
+  return new VaultFailure('timeout', `${place}: no complete answer within ${timeout / 1000} s`)
+}
