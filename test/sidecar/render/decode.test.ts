@@ -16,7 +16,7 @@ const right: [name: string, encoding: 'utf-8' | 'base64' | 'hex', value: string,
   ['hex of nothing', 'hex', '', ''],
 ]
 for (const [name, encoding, value, bytes] of right) {
-  t.test(name, async (t) => t.equal(Buffer.from(decodeSecret(value, encoding)).toString('latin1'), bytes))
+  void t.test(name, async (t) => t.equal(Buffer.from(decodeSecret(value, encoding)).toString('latin1'), bytes))
 }
 
 const wrong: [name: string, encoding: 'base64' | 'hex', value: string, message: string][] = [
@@ -33,10 +33,10 @@ const wrong: [name: string, encoding: 'base64' | 'hex', value: string, message: 
   ['a line break in hex', 'hex', 'ab\ncd', 'the value is not hex: character 3 is not a digit of it'],
 ] // prettier-ignore
 for (const [name, encoding, value, message] of wrong) {
-  t.test(name, async (t) => t.throws(() => decodeSecret(value, encoding), new RenderFailure(message)))
+  void t.test(name, async (t) => t.throws(() => decodeSecret(value, encoding), new RenderFailure(message)))
 }
 
-t.test('whatever bytes, both encodings read them back', async () => {
+void t.test('whatever bytes, both encodings read them back', async () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       const expected = Buffer.from(bytes)
@@ -48,7 +48,7 @@ t.test('whatever bytes, both encodings read them back', async () => {
   )
 })
 
-t.test('a text is either refused or means exactly what the standard says', async () => {
+void t.test('a text is either refused or means exactly what the standard says', async () => {
   const alphabet = fc.constantFrom(...'AQgw09af+/=-_ \n\ré')
   fc.assert(
     fc.property(fc.string({ unit: alphabet, maxLength: 12 }), (text) => {

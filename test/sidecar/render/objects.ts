@@ -30,10 +30,20 @@ export const fetched = (content: Fetched['content'], fields: Partial<Fetched> = 
 
 export const secret = (value: string, fields: Partial<Fetched> = {}): Fetched => fetched({ secret: value }, fields)
 
-/** Files of one version by path. */
-export async function filesOf(spec: ObjectSpec, ...versions: Fetched[]): Promise<Record<string, Buffer>> {
-  return byPath(await renderObject(spec, versions))
-}
+/** The contents of files by path, as text. */
+export const texts = ({ files }: Pick<Rendered, 'files'>): Record<string, string> =>
+  Object.fromEntries(files.map(({ path, content }) => [path, Buffer.from(content).toString()]))
 
-export const byPath = ({ files }: Rendered): Record<string, Buffer> =>
-  Object.fromEntries(files.map(({ path, content }) => [path, Buffer.from(content)]))
+/** An object's files as text. */
+export const textsOf = async (spec: ObjectSpec, ...versions: Fetched[]): Promise<Record<string, string>> =>
+  texts(await renderObject(spec, versions))
+
+const keyId = 'https://my-kv.vault.azure.net/keys/name/v1'
+
+/** A certificate's secret, as the vault gives it for the content type PKCS#12. */
+export const pkcs12Secret = (container: Buffer, fields: Partial<Fetched> = {}): Fetched =>
+  secret(container.toString('base64'), { keyId, contentType: 'application/x-pkcs12', ...fields })
+
+/** A certificate's secret, as the vault gives it for the content type PEM. */
+export const pemSecret = (text: string, fields: Partial<Fetched> = {}): Fetched =>
+  secret(text, { keyId, contentType: 'application/x-pem-file', ...fields })

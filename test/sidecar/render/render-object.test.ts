@@ -1,40 +1,37 @@
 import t from 'tap'
 import { renderObject } from '../../../sidecar/render/render-object.ts'
 import { RenderFailure } from '../../../sidecar/render/rendered.ts'
-import { filesOf, secret, spec } from './objects.ts'
+import { textsOf, secret, spec } from './objects.ts'
 
-const text = (files: Record<string, Buffer>) =>
-  Object.fromEntries(Object.entries(files).map(([path, content]) => [path, content.toString()]))
-
-t.test('a secret is written verbatim to its path', async (t) => {
+void t.test('a secret is written verbatim to its path', async (t) => {
   const object = spec('db-password', { path: 'db/password' })
-  t.strictSame(text(await filesOf(object, secret(' s3cr\r\n€t\n'))), { 'db/password': ' s3cr\r\n€t\n' })
+  t.strictSame(await textsOf(object, secret(' s3cr\r\n€t\n')), { 'db/password': ' s3cr\r\n€t\n' })
 })
 
-t.test('a content type without a key id means nothing', async (t) => {
+void t.test('a content type without a key id means nothing', async (t) => {
   const version = secret('aGk=', { contentType: 'application/x-pkcs12' })
-  t.strictSame(text(await filesOf(spec('x', { format: 'pfx' }), version)), { x: 'aGk=' })
+  t.strictSame(await textsOf(spec('x', { format: 'pfx' }), version), { x: 'aGk=' })
 })
 
-t.test('an encoded secret is decoded', async (t) => {
-  t.strictSame(text(await filesOf(spec('x', { encoding: 'base64' }), secret('aGk='))), { x: 'hi' })
-  t.strictSame(text(await filesOf(spec('x', { encoding: 'hex' }), secret('6869'))), { x: 'hi' })
+void t.test('an encoded secret is decoded', async (t) => {
+  t.strictSame(await textsOf(spec('x', { encoding: 'base64' }), secret('aGk=')), { x: 'hi' })
+  t.strictSame(await textsOf(spec('x', { encoding: 'hex' }), secret('6869')), { x: 'hi' })
 })
 
-t.test('history writes a file for each version, newest first, and no more than asked for', async (t) => {
+void t.test('history writes a file for each version, newest first, and no more than asked for', async (t) => {
   const versions = ['three', 'two', 'one'].map((value) => secret(value))
-  t.strictSame(text(await filesOf(spec('x', { history: 2, path: 'a/x' }), ...versions)), {
+  t.strictSame(await textsOf(spec('x', { history: 2, path: 'a/x' }), ...versions), {
     'a/x/0': 'three',
     'a/x/1': 'two',
   })
-  t.strictSame(text(await filesOf(spec('x', { history: 9 }), ...versions.slice(1))), { 'x/0': 'two', 'x/1': 'one' })
+  t.strictSame(await textsOf(spec('x', { history: 9 }), ...versions.slice(1)), { 'x/0': 'two', 'x/1': 'one' })
 })
 
-t.test('history of one is the plain file', async (t) => {
-  t.strictSame(text(await filesOf(spec('x'), secret('new'), secret('old'))), { x: 'new' })
+void t.test('history of one is the plain file', async (t) => {
+  t.strictSame(await textsOf(spec('x'), secret('new'), secret('old')), { x: 'new' })
 })
 
-t.test('a failure names vault, object and version, and not the value', async (t) => {
+void t.test('a failure names vault, object and version, and not the value', async (t) => {
   await t.rejects(
     renderObject(spec('token', { encoding: 'base64' }), [secret('s3cr3t!', { version: '0123' })]),
     new RenderFailure(
@@ -43,7 +40,7 @@ t.test('a failure names vault, object and version, and not the value', async (t)
   )
 })
 
-t.test('split of a secret that is no certificate fails', async (t) => {
+void t.test('split of a secret that is no certificate fails', async (t) => {
   await t.rejects(
     renderObject(spec('x', { split: true }), [secret('y')]),
     new RenderFailure(
