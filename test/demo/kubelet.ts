@@ -1,0 +1,92 @@
+import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Container, Pod, Volume } from './cluster.ts'
+
+/** What a kubelet knows of a pod beside its spec. */
+export interface Node {
+  /** Where volumes are laid out, one folder each. */
+  folder: string
+  podIP: string
+  /** Signs a ServiceAccount token of the pod for the audience, valid for so many seconds. */
+  signToken: (audience: string, expiresIn: number) => string
+}
+
+/** A folder of the node that a container sees at an absolute path. */
+export interface Mount {
+  source: string
+  target: string
+  readOnly: boolean
+}
+
+/** What is needed to run a container: exactly what its spec says, with the values that only the node knows. */
+export interface ContainerConfig {
+  name: string
+  args: string[]
+  env: Record<string, string>
+  mounts: Mount[]
+}
+
+/** Reads a container, whose volumes have been laid out by {@link layOutVolumes}. */
+export function containerConfig(pod: Pod, container: Container, node: Pick<Node, 'folder' | 'podIP'>): ContainerConfig {
+  const env = (container.env ?? []).map(({ name, value, valueFrom }) => [
+    name,
+    value ?? field(pod, valueFrom?.fieldRef?.fieldPath ?? '', node.podIP),
+  ])
+  return {
+    name: container.name,
+    args: [...(container.command ?? []), ...(container.args ?? [])],
+    env: Object.fromEntries(env) as Record<string, string>,
+    mounts: (container.volumeMounts ?? []).map(({ name, mountPath, readOnly = false, subPath = '' }) => ({
+      source: join(node.folder, name, subPath),
+      target: mountPath,
+      readOnly,
+    })),
+  }
+}
+
+/** Makes every volume of the pod that the node itself fills: a folder, a token, the pod's own fields. */
+export function layOutVolumes(pod: Pod, node: Node): void {
+  for (const volume of pod.spec.volumes ?? []) {
+    const folder = join(node.folder, volume.name)
+    mkdirSync(folder, { recursive: true })
+    // What a pod's containers write to is open to every user of them.
+    if (volume.emptyDir) chmodSync(folder, 0o777)
+    const files = filesOf(volume, pod, node)
+    if (files.length > 0) writeAtomically(folder, files)
+  }
+}
+
+type File = [path: string, content: string]
+
+function filesOf({ projected, downwardAPI }: Volume, pod: Pod, node: Node): File[] {
+  const tokens = (projected?.sources ?? []).flatMap(({ serviceAccountToken }): File[] => {
+    if (!serviceAccountToken) return []
+    const { audience = '', expirationSeconds = 3600, path } = serviceAccountToken
+    return [[path, node.signToken(audience, expirationSeconds)]]
+  })
+  const fields = (downwardAPI?.items ?? []).map(({ path, fieldRef }): File => [
+    path,
+    field(pod, fieldRef?.fieldPath ?? '', node.podIP),
+  ])
+  return [...tokens, ...fields]
+}
+
+/** The kubelet's layout: files in a folder of their own, `..data` pointing to it, and a link `<name>` -> `..data/<name>` each. */
+export function writeAtomically(folder: string, files: File[]): void {
+  const current = `..${new Date().toISOString().replace(/\D/g, '_')}`
+  mkdirSync(join(folder, current), { recursive: true })
+  for (const [path, content] of files) writeFileSync(join(folder, current, path), content, { mode: 0o644 })
+  symlinkSync(current, join(folder, '..data_tmp'))
+  renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
+  for (const [path] of files) symlinkSync(join('..data', path), join(folder, path))
+}
+
+/** A field as `fieldRef` names it; an annotation that the pod lacks is empty, as from the kubelet. */
+function field(pod: Pod, path: string, podIP: string): string {
+  const annotation = /^metadata\.annotations\['(.+)'\]$/.exec(path)?.[1]
+  if (annotation !== undefined) return pod.metadata.annotations?.[annotation] ?? ''
+  if (path === 'status.podIP' || path === 'status.hostIP') return podIP
+  const value = path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], pod)
+  if (typeof value === 'string') return value
+  throw new Error(`the demo's kubelet does not know the field ${path}`)
+}

@@ -1,0 +1,142 @@
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createInterface } from 'node:readline'
+
+/** How a process ended. */
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+/** A process that is watched: what it wrote, and its end. */
+export class Watched {
+  readonly name: string
+  readonly pid: number
+  readonly exited: Promise<Exit>
+  exit: Exit | undefined
+  /** The lines of both its outputs. */
+  readonly lines: string[] = []
+  readonly #child: ChildProcess
+  readonly #waiting = new Set<() => void>()
+
+  constructor(name: string, child: ChildProcess) {
+    this.name = name
+    this.#child = child
+    this.pid = child.pid ?? 0
+    const { promise, resolve } = Promise.withResolvers<Exit>()
+    this.exited = promise
+    const end = (exit: Exit) => {
+      this.exit ??= exit
+      resolve(this.exit)
+      this.#wake()
+    }
+    child.once('error', (error) => {
+      this.lines.push(error.message)
+      end({ code: null, signal: null })
+    })
+    // `close` rather than `exit`: by then the last line has been read.
+    child.once('close', (code, signal) => end({ code, signal }))
+    for (const stream of [child.stdout, child.stderr]) if (stream) this.#read(stream)
+  }
+
+  #read(stream: NodeJS.ReadableStream): void {
+    createInterface({ input: stream }).on('line', (line) => {
+      this.lines.push(line)
+      this.#wake()
+    })
+  }
+
+  /** From here on what it writes is thrown away unread, since reading takes time of the processor that is measured. */
+  deafen(): void {
+    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.removeAllListeners('data').resume()
+  }
+
+  #wake(): void {
+    for (const check of this.#waiting) check()
+  }
+
+  /**
+   * The first thing `find` makes of a line, of those written already too.
+   * @param timeout milliseconds
+   * @throws when the process ends first, with its last lines, or when the time is over
+   */
+  async line<T>(what: string, find: (line: string) => T | undefined, timeout: number): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    let seen = 0
+    const check = () => {
+      for (; seen < this.lines.length; seen++) {
+        const found = find(this.lines[seen] ?? '')
+        if (found !== undefined) return resolve(found)
+      }
+      if (this.exit) reject(new Error(this.ended(`before ${what}`)))
+    }
+    const timer = setTimeout(
+      () => reject(new Error(`${this.name}: no ${what} within ${timeout / 1000} s${this.#tail()}`)),
+      timeout,
+    )
+    this.#waiting.add(check)
+    check()
+    return promise.finally(() => {
+      clearTimeout(timer)
+      this.#waiting.delete(check)
+    })
+  }
+
+  /** A sentence for a process that should be running. */
+  ended(when: string): string {
+    const { code, signal } = this.exit ?? { code: null, signal: null }
+    return `${this.name} ended ${when} (${signal ?? `exit code ${code}`})${this.#tail()}`
+  }
+
+  #tail(): string {
+    return this.lines.length === 0 ? '' : `; it wrote last:\n${this.lines.slice(-5).map((line) => `       ${line}`).join('\n')}` // prettier-ignore
+  }
+
+  /** Signals the process and those it started, where it leads a group of its own. */
+  kill(signal: NodeJS.Signals): void {
+    if (this.pid === 0) return
+    try {
+      process.kill(-this.pid, signal)
+    } catch {
+      // It leads no group, or nothing is left of it.
+      if (!this.exit) this.#child.kill(signal)
+    }
+  }
+
+  /** Ends it: SIGTERM first, SIGKILL for what is left after `grace` milliseconds. */
+  async stop(grace: number): Promise<Exit> {
+    if (!this.exit) {
+      this.kill('SIGTERM')
+      await Promise.race([this.exited, sleep(grace, undefined, { ref: false })])
+    }
+    this.kill('SIGKILL')
+    return this.exited
+  }
+}
+
+/** Starts processes and ends all of them, the last first. */
+export class Supervisor {
+  readonly #all: Watched[] = []
+
+  /** Starts a process in a group of its own, so that Ctrl-C reaches this program alone, which then ends them in order. */
+  start(
+    name: string,
+    command: string,
+    args: string[],
+    options: Omit<SpawnOptions, 'stdio' | 'detached'> = {},
+  ): Watched {
+    return this.adopt(name, spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }))
+  }
+
+  /** Watches a process that was started elsewhere. */
+  adopt(name: string, child: ChildProcess): Watched {
+    const watched = new Watched(name, child)
+    this.#all.push(watched)
+    return watched
+  }
+
+  /** @param grace milliseconds for each between SIGTERM and SIGKILL */
+  async stopAll(grace = 500): Promise<void> {
+    for (let watched = this.#all.pop(); watched; watched = this.#all.pop()) await watched.stop(grace)
+  }
+}
