@@ -6,19 +6,20 @@
  * the rest of the host as its resource, which the SDKs accept as they are. How those names reach the emulator:
  *
  * - in a cluster, by one Service per vault name in front of the emulator's pod (`https://my-kv.<namespace>.svc.cluster.local/`);
- * - on one machine, through the emulator's own proxy (`proxyUrl`, for HTTPS_PROXY): it takes every CONNECT to the emulator, so
+ * - on one machine, through the emulator's own proxy (`proxy()`, for HTTPS_PROXY): it takes every CONNECT to the emulator, so
  *   that any name works without name resolution, those of the public clouds included;
  * - by `*.localhost`, where the resolver knows it (systemd-resolved, curl and browsers do; plain glibc, musl and older macOS do not);
  * - within a Node process, by `resolveToLoopback` (resolve.ts);
  * - without names, by a listener per vault (`listen(vault)`, `https://localhost:<port>`), whose challenge a client takes only
  *   with `disableChallengeResourceVerification`.
  */
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer } from 'node:http'
 import { Access, Tokens } from './access.ts'
+import { adminHandler } from './admin.ts'
 import { Faults, type FaultRule } from './faults.ts'
 import { makeHandler } from './handler.ts'
 import { Journal } from './journal.ts'
+import { Listeners } from './listeners.ts'
 import type { Clock } from './store.ts'
 import { makeAuthority, type Authority, type Pair } from './tls.ts'
 import { IssuerKeys, type FederatedCredential, type SeenAssertion, type TrustedIssuer } from './trust.ts'
@@ -26,7 +27,7 @@ import type { Entra } from './entra.ts'
 import { Vault } from './vault.ts'
 
 export interface EmulatorOptions {
-  /** The clock, in milliseconds. */
+  /** The clock of vaults and tokens, in milliseconds. Certificates follow the real one, as TLS clients do. */
   now?: () => number
   /** Where to listen; 127.0.0.1 and a free port by default. */
   address?: string
@@ -76,13 +77,20 @@ export interface Emulator {
   /** The URL of a vault by host name, with a slash at the end. */
   url(vault: string): string
   /** Opens a port where one vault answers whatever the host is called; returns `https://localhost:<port>/`. */
-  listen(vault: string): Promise<string>
+  listen(vault: string, port?: number): Promise<string>
+  /** Opens the proxy that leads every host here; returns its URL, for HTTPS_PROXY. */
+  proxy(port?: number): Promise<string>
+  /** Opens the admin API (admin.ts), plain HTTP; returns its URL. */
+  admin(port?: number, address?: string): Promise<string>
   /** Switches a fault on; call the result's `remove` to end it. */
   fault(rule: FaultRule): { id: number; remove: () => void }
   trust(issuer: TrustedIssuer): void
   federate(credential: FederatedCredential): void
   /** Serves another certificate from the next connection on. */
   useCertificate(pair: Pair): void
+  /** Closes all ports, as if nothing ran here, and opens them again. What is in the vaults stays. */
+  offline(): Promise<void>
+  online(): Promise<void>
   /** Ends at once, open connections included. */
   close(): Promise<void>
 }
@@ -90,9 +98,8 @@ export interface Emulator {
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { now = Date.now, address = '127.0.0.1', suffix = 'vault.localhost', tenant = defaultTenant } = options
   const clock: Clock = { now, changes: 0 }
-  const authority = options.tls ? undefined : makeAuthority({ now })
+  const authority = options.tls ? undefined : makeAuthority()
   const names = ['localhost', '127.0.0.1', '::1', '*.localhost', `*.${suffix}`, ...(options.names ?? [])]
-  let pair = options.tls ?? authority!.issue({ names })
 
   const vaults = new Map<string, Vault>()
   const tokens = new Tokens(now)
@@ -111,21 +118,11 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const access = new Access()
   const handler = makeHandler({ clock, vaults, entra, faults, journal, access })
 
-  const servers = new Set<Server>()
-  const open = async (port: number, vault?: string): Promise<number> => {
-    const server = createServer({ cert: pair.cert, key: pair.key }, handler(vault))
-    // A client that goes away in the middle of a request is nobody's error.
-    server.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
-    servers.add(server)
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    server.once('error', reject).listen(port, address, resolve)
-    await promise
-    return (server.address() as AddressInfo).port
-  }
-  const port = await open(options.port ?? 0)
+  const listeners = new Listeners(options.tls ?? authority!.issue({ names }))
+  const port = await listeners.https(handler(), address, options.port ?? 0)
   entra.authorityHost = options.authorityHost ?? `https://localhost:${port}/`
 
-  return {
+  const emulator: Emulator = {
     port,
     tenant,
     authorityHost: entra.authorityHost,
@@ -144,23 +141,19 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     },
     has: (name) => vaults.has(name.toLowerCase()),
     url: (vault) => `https://${vault}.${suffix}:${port}/`,
-    listen: async (vault) => `https://localhost:${await open(0, vault)}/`,
+    listen: async (vault, wanted = 0) => `https://localhost:${await listeners.https(handler(vault), address, wanted)}/`,
+    proxy: async (wanted = 0) => `http://127.0.0.1:${await listeners.proxy(() => port, address, wanted)}`,
+    admin: async (wanted = 0, where = '127.0.0.1') => {
+      const server = createServer(adminHandler(emulator))
+      return `http://127.0.0.1:${await listeners.http(server, where, wanted)}`
+    },
     fault: (rule) => faults.add(rule),
     trust: (issuer) => entra.keys.trust(issuer),
     federate: (credential) => void entra.credentials.push(credential),
-    useCertificate(next) {
-      pair = { cert: next.cert, key: next.key }
-      for (const server of servers) server.setSecureContext(pair)
-    },
-    async close() {
-      await Promise.all(
-        [...servers].map((server) => {
-          const { promise, resolve } = Promise.withResolvers<void>()
-          server.close(() => resolve())
-          server.closeAllConnections()
-          return promise
-        }),
-      )
-    },
+    useCertificate: (pair) => listeners.use(pair),
+    offline: () => listeners.close(),
+    online: () => listeners.reopen(),
+    close: () => listeners.close(),
   }
+  return emulator
 }

@@ -1,7 +1,9 @@
 import type { Tokens } from './access.ts'
 import type { Call } from './call.ts'
 import { aadstsError, type Answer } from './errors.ts'
-import { checkAssertion, type FederatedCredential, type IssuerKeys, type SeenAssertion } from './trust.ts'
+import { matches } from './glob.ts'
+import { decodeJwt } from './jwt.ts'
+import { checkAssertion, type FederatedCredential, type IssuerKeys, type Refusal, type SeenAssertion } from './trust.ts'
 
 /** The part of Entra ID that a workload identity needs. */
 export interface Entra {
@@ -61,8 +63,6 @@ export async function answerEntra(call: Call, route: EntraRoute, entra: Entra, n
 /** The client id that a token request names, for the journal. */
 export const clientOf = (call: Call) => new URLSearchParams(call.body).get('client_id') ?? undefined
 
-const tenantOf = (entra: Entra, credential: FederatedCredential) => credential.tenant ?? entra.tenant
-
 const isTenant = (entra: Entra, tenant: string) =>
   tenant === entra.tenant || entra.credentials.some((one) => one.tenant === tenant)
 
@@ -91,28 +91,31 @@ const openid = (base: string, tenant: string) => ({
 
 async function token(form: URLSearchParams, tenant: string, entra: Entra, now: number): Promise<Answer> {
   const client = form.get('client_id') ?? ''
+  const assertion = form.get('client_assertion') ?? ''
   const candidates = entra.credentials.filter(
-    (one) => one.clientId.toLowerCase() === client.toLowerCase() && tenantOf(entra, one) === tenant,
+    (one) => matches(one.clientId, client) && (one.tenant ?? entra.tenant) === tenant,
   )
-  const malformed = checkForm(form, tenant, candidates, entra, now)
-  if (malformed) return malformed
-  const { claims, verified, refusal } = await checkAssertion(form.get('client_assertion')!, candidates, entra.keys, now)
+  const malformed = checkForm(form, tenant, candidates, entra)
+  const { claims, verified, refusal } = malformed
+    ? { claims: decodeJwt(assertion)?.claims ?? {}, verified: false, refusal: malformed }
+    : await checkAssertion(assertion, candidates, entra.keys, now)
   const { iss, sub, aud } = claims
-  entra.seen.push({
-    ...{ time: now, tenant, client, iss, sub, aud, verified },
-    outcome: refusal ? `AADSTS${refusal.code}` : 'issued',
-  })
+  const outcome = refusal ? `AADSTS${refusal.code}` : 'issued'
+  entra.seen.push({ time: now, tenant, client, iss, sub, aud, verified, outcome })
   if (entra.seen.length > 1000) entra.seen.shift()
-  if (refusal) return aadstsError(refusal.code, refusal.message, now)
+  return refusal ? aadstsError(refusal.code, refusal.message, now) : issue(form, tenant, client, entra)
+}
+
+function issue(form: URLSearchParams, tenant: string, client: string, entra: Entra): Answer {
   const resource = form.get('scope')!.replace(/\/\.default$/, '')
-  const lifetime = entra.tokenLifetime
+  const { tokenLifetime: lifetime, refreshIn } = entra
   return {
     status: 200,
     body: {
       token_type: 'Bearer',
       expires_in: lifetime,
       ext_expires_in: lifetime,
-      ...(entra.refreshIn !== undefined && { refresh_in: entra.refreshIn }),
+      ...(refreshIn !== undefined && { refresh_in: refreshIn }),
       access_token: entra.tokens.issue({ tenant, client, resource, lifetime }),
     },
   }
@@ -126,16 +129,17 @@ function checkForm(
   tenant: string,
   candidates: FederatedCredential[],
   entra: Entra,
-  now: number,
-) {
-  const refuse = (code: number, message: string) => aadstsError(code, message, now)
-  if (!isTenant(entra, tenant)) return refuse(90002, `Tenant '${tenant}' not found.`)
-  if (!form.get('client_id')) return refuse(90014, "The parameter 'client_id' is missing.")
-  if (form.get('grant_type') !== 'client_credentials') return refuse(70003, 'The grant type is not supported.')
+): Refusal | undefined {
+  const client = form.get('client_id')
+  if (!isTenant(entra, tenant)) return { code: 90002, message: `Tenant '${tenant}' not found.` }
+  if (!client) return { code: 90014, message: "The parameter 'client_id' is missing." }
+  if (form.get('grant_type') !== 'client_credentials')
+    return { code: 70003, message: 'The grant type is not supported.' }
   if (!candidates.length)
-    return refuse(700016, `Application '${form.get('client_id')}' was not found in the directory '${tenant}'.`)
-  if (!/^https:\/\/[^ ]+\/\.default$/.test(form.get('scope') ?? '')) return refuse(70011, 'The scope is not valid.')
+    return { code: 700016, message: `Application '${client}' was not found in the directory '${tenant}'.` }
+  if (!/^https:\/\/[^ ]+\/\.default$/.test(form.get('scope') ?? ''))
+    return { code: 70011, message: 'The scope is not valid.' }
   if (form.get('client_assertion_type') !== assertionType || !form.get('client_assertion'))
-    return refuse(7000218, "The request must hold 'client_assertion'.")
+    return { code: 7000218, message: "The request must hold 'client_assertion'." }
   return undefined
 }

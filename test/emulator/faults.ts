@@ -13,8 +13,8 @@ export interface Match {
   object?: string
   /** Client id of the caller. */
   client?: string
-  /** True: only requests that bear no token, whose answer would be the challenge. By default those pass. */
-  challenge?: boolean
+  /** True: only requests that bear no token, whose answer would be the challenge; `any`: these too. By default those pass. */
+  challenge?: boolean | 'any'
 }
 
 export type Fault =
@@ -49,6 +49,16 @@ export type Fault =
   | { kind: 'empty-page' }
   /** The token endpoint refuses with this code, such as 70021. */
   | { kind: 'aadsts'; code: number; message?: string }
+
+const kinds: Record<Fault['kind'], true> = {
+  ...{ throttle: true, forbid: true, status: true, hang: true, stall: true, cut: true, reset: true, garbage: true },
+  ...{ delay: true, unauthorized: true, 'wrong-tenant': true, 'list-lag': true, redirect: true, 'next-link': true },
+  ...{ 'empty-page': true, aadsts: true },
+}
+
+/** Whether something that came over the wire is a fault of a known kind. */
+export const isFault = (value: unknown): value is Fault =>
+  Object.hasOwn(kinds, (value as Fault | undefined)?.kind ?? '')
 
 export interface FaultRule {
   match?: Match
@@ -123,7 +133,7 @@ export interface TakenFault {
 function hits({ match = {}, fault }: Active, subject: Subject): boolean {
   const challenge = match.challenge ?? fault.kind === 'wrong-tenant'
   return (
-    challenge === (subject.challenge ?? false) &&
+    (challenge === 'any' || challenge === (subject.challenge ?? false)) &&
     matches(match.operation, subject.operation) &&
     matches(match.vault, subject.vault) &&
     matches(match.object, subject.object) &&
@@ -181,6 +191,7 @@ const garbage = {
 
 /** The true answer as a fault disturbs it. `url` is the request's own. */
 export function disturb(answer: Answer, fault: Fault, url: string): Answer {
+  const isList = answer.status === 200 && Array.isArray((answer.body as { value?: unknown } | undefined)?.value)
   switch (fault.kind) {
     case 'stall':
     case 'cut':
@@ -188,9 +199,12 @@ export function disturb(answer: Answer, fault: Fault, url: string): Answer {
     case 'garbage':
       return { ...answer, headers: json, body: JSON.stringify(answer.body).slice(0, -5) }
     case 'next-link':
-      return { ...answer, body: { ...(answer.body as object), nextLink: fault.to === 'self' ? url : fault.to } }
+      return isList
+        ? { ...answer, body: { ...(answer.body as object), nextLink: fault.to === 'self' ? url : fault.to } }
+        : answer
     case 'empty-page':
-      return { ...answer, body: { value: [], nextLink: url } }
+      // A token for "after the space", which sorts before every name.
+      return isList ? { ...answer, body: { value: [], nextLink: `${url}&$skiptoken=IA` } } : answer
     default:
       return answer
   }

@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TokenCredential } from '@azure/core-auth'
+import type { PipelinePolicy, PipelineResponse, RestError } from '@azure/core-rest-pipeline'
 import { WorkloadIdentityCredential } from '@azure/identity'
 import { CertificateClient } from '@azure/keyvault-certificates'
 import { KeyClient } from '@azure/keyvault-keys'
-import { SecretClient } from '@azure/keyvault-secrets'
+import { SecretClient, type SecretClientOptions } from '@azure/keyvault-secrets'
 import { startEmulator, type Emulator, type EmulatorOptions } from './emulator.ts'
 import { makeIssuer, type TestIssuer } from './issuer.ts'
 import { resolveToLoopback } from './resolve.ts'
@@ -17,9 +19,11 @@ export interface Stage {
   clientId: string
   /** A credential over a token file; by default one with a good ServiceAccount token. */
   credential(options?: CredentialOptions): WorkloadIdentityCredential
-  secrets(vault: string, credential?: WorkloadIdentityCredential): SecretClient
-  keys(vault: string, credential?: WorkloadIdentityCredential): KeyClient
-  certificates(vault: string, credential?: WorkloadIdentityCredential): CertificateClient
+  secrets(vault: string, credential?: TokenCredential, options?: SecretClientOptions): SecretClient
+  keys(vault: string, credential?: TokenCredential): KeyClient
+  certificates(vault: string, credential?: TokenCredential): CertificateClient
+  /** The last response to one of the vault clients, as it came over the wire. */
+  readonly last: PipelineResponse | undefined
   /** Ends the emulator and removes the token files. */
   end(): Promise<void>
 }
@@ -43,6 +47,16 @@ export async function startStage(options: EmulatorOptions = {}): Promise<Stage> 
     ...options,
   })
   const common = { tlsOptions: { ca: emulator.ca }, retryOptions: { maxRetries: 0 } }
+  let last: PipelineResponse | undefined
+  const watch: PipelinePolicy = {
+    name: 'watch',
+    async sendRequest(request, next) {
+      last = undefined
+      last = await next(request)
+      return last
+    },
+  }
+  const watched = { ...common, additionalPolicies: [{ policy: watch, position: 'perRetry' as const }] }
   const files: string[] = []
 
   const credential = (wanted: CredentialOptions = {}) => {
@@ -64,9 +78,14 @@ export async function startStage(options: EmulatorOptions = {}): Promise<Stage> 
     issuer,
     clientId,
     credential,
-    secrets: (vault, one = credential()) => new SecretClient(emulator.url(vault), one, common),
-    keys: (vault, one = credential()) => new KeyClient(emulator.url(vault), one, common),
-    certificates: (vault, one = credential()) => new CertificateClient(emulator.url(vault), one, common),
+    secrets: (vault, one: TokenCredential = credential(), own = {}) =>
+      new SecretClient(emulator.url(vault), one, { ...watched, ...own }),
+    keys: (vault, one: TokenCredential = credential()) => new KeyClient(emulator.url(vault), one, watched),
+    certificates: (vault, one: TokenCredential = credential()) =>
+      new CertificateClient(emulator.url(vault), one, watched),
+    get last() {
+      return last
+    },
     async end() {
       undo()
       for (const file of files) rmSync(file, { force: true })
@@ -82,16 +101,10 @@ export async function failureOf(
   try {
     await promise
   } catch (error) {
-    const { statusCode, code, message, details } = error as RestErrorLike
-    const inner = details?.error?.innererror?.code
+    const { statusCode, code, message, details } = error as Partial<RestError> & Error
+    const { innerError } = (details as { error?: { innerError?: { code: string } } } | undefined)?.error ?? {}
+    const inner = innerError?.code
     return { ...(statusCode && { status: statusCode }), ...(code && { code }), ...(inner && { inner }), message }
   }
   throw new Error('The call did not fail.')
-}
-
-interface RestErrorLike {
-  statusCode?: number
-  code?: string
-  message: string
-  details?: { error?: { innererror?: { code?: string } } }
 }

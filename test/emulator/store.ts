@@ -78,7 +78,7 @@ export class ObjectStore<C> {
   }
 
   /** Changes a version's attributes (or the latest version's) and moves `updated` unless that is given too. */
-  update(name: string, id: string | undefined, attributes: Partial<Attributes>, tags?: Record<string, string>) {
+  update(name: string, attributes: Partial<Attributes>, id?: string, tags?: Record<string, string>) {
     const found = this.version(name, id)
     if (!found) return undefined
     Object.assign(found.version.attributes, { updated: seconds(this.#clock.now()) }, defined(attributes))

@@ -15,6 +15,7 @@ export interface TrustedIssuer {
 
 /** Who may be whom: a federated identity credential of an application or managed identity. */
 export interface FederatedCredential {
+  /** May be a pattern with `*`, unlike Entra ID's. */
   clientId: string
   issuer: string
   /** `system:serviceaccount:<namespace>:<name>`; unlike Entra ID's, it may be a pattern with `*`. */

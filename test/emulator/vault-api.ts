@@ -51,7 +51,7 @@ export async function answerVault(call: Call, route: VaultRoute, vault: Vault, l
       return show(await write(route, vault, object, readBody(call)))
     case 'update': {
       const body = readBody(call)
-      if (!vault.update(collection, object, version, body.attributes ?? {}, body.tags)) throw missing()
+      if (!vault.update(collection, object, body.attributes ?? {}, version, body.tags)) throw missing()
       return show(version)
     }
     case 'delete':

@@ -132,14 +132,14 @@ export class Vault {
   update(
     collection: Collection,
     name: string,
-    id: string | undefined,
     attributes: Partial<Attributes>,
+    id?: string,
     tags?: Record<string, string>,
   ) {
-    const found = this[collection].update(name, id, attributes, tags)
+    const found = this[collection].update(name, attributes, id, tags)
     if (found && collection === 'certificates') {
-      this.secrets.update(name, found.version.id, attributes)
-      this.keys.update(name, found.version.id, attributes)
+      this.secrets.update(name, attributes, found.version.id)
+      this.keys.update(name, attributes, found.version.id)
     }
     return found !== undefined
   }
