@@ -1,0 +1,49 @@
+/**
+ * What the API server makes of a pod between two calls of webhooks, as far as it touches what an injector adds
+ * (the defaults of https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/v1/defaults.go, seen on 1.34).
+ */
+interface Item {
+  [field: string]: unknown
+}
+
+const list = (value: unknown): Item[] => (value ?? []) as Item[]
+
+/** The pod with the API's defaults filled in. */
+export function withDefaults<P>(pod: P): P {
+  const copy = structuredClone(pod) as { spec: Item }
+  const { spec } = copy
+  for (const container of [...list(spec['initContainers']), ...list(spec['containers'])]) {
+    fill(container, { terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File', imagePullPolicy: 'IfNotPresent', resources: {} }) // prettier-ignore
+    for (const name of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
+      const probe = container[name] as Item | undefined
+      if (probe !== undefined) fill(probe, { periodSeconds: 10, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3 }) // prettier-ignore
+    }
+  }
+  for (const volume of list(spec['volumes'])) {
+    for (const kind of ['projected', 'downwardAPI', 'secret', 'configMap']) {
+      const source = volume[kind] as Item | undefined
+      if (source === undefined) continue
+      fill(source, { defaultMode: 420 })
+      for (const item of list(source['items']))
+        if (item['fieldRef']) fill(item['fieldRef'] as Item, { apiVersion: 'v1' })
+    }
+  }
+  fill(spec, { restartPolicy: 'Always', dnsPolicy: 'ClusterFirst', schedulerName: 'default-scheduler', securityContext: {} }) // prettier-ignore
+  return copy as P
+}
+
+function fill(into: Item, defaults: Item): void {
+  for (const [field, value] of Object.entries(defaults)) if (into[field] === undefined) into[field] = value
+}
+
+/** What a service mesh's webhook adds after ours: a proxy among the containers, variables and mounts in every container. */
+export function withMesh<P>(pod: P): P {
+  const copy = structuredClone(pod) as { spec: Item }
+  for (const container of [...list(copy.spec['initContainers']), ...list(copy.spec['containers'])]) {
+    container['env'] = [{ name: 'MESH_ID', value: 'one' }, ...list(container['env'])]
+    container['volumeMounts'] = [...list(container['volumeMounts']), { name: 'mesh-certs', mountPath: '/var/run/mesh' }]
+  }
+  copy.spec['containers'] = [{ name: 'mesh-proxy', image: 'mesh' }, ...list(copy.spec['containers'])]
+  copy.spec['volumes'] = [...list(copy.spec['volumes']), { name: 'mesh-certs', emptyDir: {} }]
+  return copy as P
+}

@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import jsonPatch, { type Operation } from 'fast-json-patch'
+import t from 'tap'
+import { parse } from 'yaml'
+import { settingsVariable } from '../../shared/names.ts'
+import { decodeSettings } from '../../shared/settings.ts'
+import { decide, type Decision } from '../../webhook/decide.ts'
+import { patchOf } from '../../webhook/patch.ts'
+import type { Surroundings } from '../../webhook/plan.ts'
+import type { Pod } from '../../webhook/pod/pod.ts'
+import { withDefaults, withMesh } from './api-server.ts'
+import { withoutAdditions } from './laws.ts'
+import { configurationOf, surroundings } from './setting.ts'
+
+/*
+ * Each `<case>.yaml` holds a pod and what the decision rests on, `<case>.patch.json` what comes of it, with the settings
+ * decoded for the eye. UPDATE_GOLDEN=1 writes the latter anew; then read the difference and run prettier over them.
+ */
+interface Case {
+  pod: Pod
+  configuration?: object
+  namespace?: { labels?: Record<string, string>; annotations?: Record<string, string> }
+  serviceAccount?: { annotations: Record<string, string> } | null
+  oldestKubelet?: string
+}
+
+const folder = join(import.meta.dirname, 'golden')
+
+const around = ({ configuration, namespace, serviceAccount, oldestKubelet }: Case): Surroundings => {
+  const { serviceAccount: known, ...rest } = surroundings({
+    configuration: configurationOf(configuration),
+    namespace: { name: 'shop', labels: {}, annotations: {}, ...namespace },
+    ...(oldestKubelet === undefined ? {} : { oldestKubelet }),
+  })
+  if (serviceAccount === null) return rest
+  return { ...rest, serviceAccount: serviceAccount ?? known ?? { annotations: {} } }
+}
+
+/** The patch with the settings readable. */
+function readable(patch: Operation[]): unknown {
+  return JSON.parse(
+    JSON.stringify(patch, (_key, value: unknown) => {
+      const variable = value as { name?: string; value?: string } | null
+      if (variable?.name !== settingsVariable) return value
+      const decoded = decodeSettings(variable.value ?? '')
+      return { name: variable.name, decoded: decoded.ok ? decoded.value : decoded.problems }
+    }),
+  )
+}
+
+function shown(pod: Pod, decision: Decision): unknown {
+  const { warnings } = decision
+  if (decision.kind === 'skip') return { decision: 'skip', reason: decision.reason, warnings }
+  if (decision.kind === 'deny') return { decision: 'deny', problems: decision.problems, warnings }
+  return { decision: 'inject', warnings, patch: readable(patchOf(pod, decision.pod)) }
+}
+
+const names = readdirSync(folder)
+  .filter((file) => file.endsWith('.yaml'))
+  .map((file) => file.slice(0, -'.yaml'.length))
+t.ok(names.length > 0, 'there are cases')
+
+for (const name of names) {
+  void t.test(name, async (t) => {
+    const given = parse(readFileSync(join(folder, `${name}.yaml`), 'utf8')) as Case
+    const { pod } = given
+    const before = structuredClone(pod)
+    const facts = around(given)
+    const decision = decide(pod, facts)
+    t.strictSame(pod, before, 'the pod received stays as it was')
+
+    const file = join(folder, `${name}.patch.json`)
+    const result = JSON.parse(JSON.stringify(shown(pod, decision))) as unknown
+    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`)
+    t.strictSame(result, JSON.parse(readFileSync(file, 'utf8')), 'the decision is the one written down')
+    if (decision.kind !== 'inject') return
+
+    const patched = jsonPatch.applyPatch(structuredClone(pod), patchOf(pod, decision.pod), true).newDocument
+    t.strictSame(patched, decision.pod, 'the patch gives the desired pod')
+    t.strictSame(withoutAdditions(pod, patched), pod, 'nothing else changed')
+    t.match(decide(patched, facts), { kind: 'skip', reason: 'already-injected' }, 'a second pass changes nothing')
+    const later = withDefaults(patched)
+    t.match(decide(later, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with the defaults of the API')
+    const meshed = withDefaults(withMesh(patched))
+    t.match(decide(meshed, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with what a mesh adds')
+  })
+}

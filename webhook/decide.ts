@@ -1,0 +1,69 @@
+import { annotations, readAnnotations } from '../shared/annotations.ts'
+import { annotationPrefix, systemLabel, workloadIdentityLabel } from '../shared/names.ts'
+import type { Settings } from '../shared/settings.ts'
+import { makePlan, type Surroundings } from './plan.ts'
+import { desiredPod } from './pod/desired.ts'
+import { checkNames, findEarlier, hasAll } from './pod/ours.ts'
+import { appContainers, readPod, type Pod } from './pod/pod.ts'
+import { byImportance, Notes, type Problem, type SkipReason, type Warning } from './reasons.ts'
+
+/** What becomes of a pod. Answers, logs, Events, metrics and audit annotations are read off it, and off nothing else. */
+export type Decision =
+  | { kind: 'inject'; pod: Pod; settings: Settings; warnings: Warning[] }
+  | { kind: 'skip'; reason: SkipReason; warnings: Warning[] }
+  | { kind: 'deny'; problems: [Problem, ...Problem[]]; warnings: Warning[] }
+
+const skip = (reason: SkipReason, warnings: Warning[] = []): Decision => ({ kind: 'skip', reason, warnings })
+
+/**
+ * Decides about a pod that is being created.
+ * @param received the pod as the API server sent it; it is not changed
+ */
+export function decide(received: unknown, surroundings: Surroundings): Decision {
+  const notes = new Notes()
+  const read = readPod(received)
+  if (!read.ok) notes.problem('malformed-pod', ...read.problems)
+  else {
+    const left = leftAlone(read.value, surroundings)
+    if (left !== undefined) return left
+    const decided = inject(read.value, surroundings, notes)
+    if (decided !== undefined) return decided
+  }
+  const [first, ...rest] = byImportance(notes.problems)
+  if (first === undefined) throw new Error('a pod was neither injected nor refused')
+  return { kind: 'deny', problems: [first, ...rest], warnings: byImportance(notes.warnings) }
+}
+
+/** Whether there is nothing to do: the pod did not ask, or may not. */
+function leftAlone(pod: Pod, { namespace }: Surroundings): Decision | undefined {
+  const raw = pod.metadata?.annotations ?? {}
+  const has = (name: string): boolean => Object.hasOwn(raw, annotationPrefix + name)
+  if (namespace.name === 'kube-system' || namespace.labels[systemLabel] === 'true') return skip('system-namespace')
+  if (Object.hasOwn(raw, 'kubernetes.io/config.mirror')) return skip('mirror-pod')
+  if (raw[`${annotationPrefix}inject`]?.trim() === 'false') return skip('opted-out')
+  if (pod.metadata?.labels?.[workloadIdentityLabel] !== 'true') return skip('no-label')
+  if (has('objects') || has('secret-provider-class')) return undefined
+  const known = Object.entries(annotations).filter(([, row]) => !('written' in row))
+  const asksNothing = readAnnotations(raw).problems.length === 0
+  if (!asksNothing) return undefined
+  const warning = { reason: 'no-objects', text: 'annotations of the injector without objects or secret-provider-class: nothing is injected' } as const // prettier-ignore
+  return skip('no-objects', known.some(([name]) => has(name)) ? [warning] : [])
+}
+
+/** The decision to inject, or nothing, and then `notes` say why not. */
+function inject(pod: Pod, surroundings: Surroundings, notes: Notes): Decision | undefined {
+  if (isForWindows(pod)) notes.problem('windows', 'the pod is for Windows nodes, which are not supported: its secrets would never arrive') // prettier-ignore
+  if (appContainers(pod).length === 0) notes.problem('malformed-pod', 'the pod has no containers')
+  const earlier = findEarlier(pod)
+  const bare = earlier?.pod ?? pod
+  checkNames(bare, notes)
+  const plan = makePlan(bare, surroundings, earlier?.settings, notes)
+  if (plan === undefined) return undefined
+  const desired = desiredPod(bare, plan)
+  const warnings = byImportance(notes.warnings)
+  if (earlier !== undefined && hasAll(pod, desired)) return skip('already-injected', warnings)
+  return { kind: 'inject', pod: desired, settings: plan.settings, warnings }
+}
+
+const isForWindows = ({ spec }: Pod): boolean =>
+  spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows'

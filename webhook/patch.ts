@@ -1,0 +1,22 @@
+import jsonPatch, { type Operation } from 'fast-json-patch'
+import type { Container, Pod } from './pod/pod.ts'
+
+/**
+ * The JSON Patch that turns the pod received into the desired one. Lists are compared by place, so a container inserted
+ * before others would rewrite each of them: what was inserted among the init containers is added first, and only the rest compared.
+ */
+export function patchOf(received: Pod, desired: Pod): Operation[] {
+  const before = received.spec.initContainers
+  const after = desired.spec.initContainers
+  if (before === undefined || before.length === 0 || after === undefined) return jsonPatch.compare(received, desired)
+  const names = new Set(before.map(({ name }) => name))
+  const aligned: Container[] = [...before]
+  const insertions: Operation[] = []
+  for (const [index, container] of after.entries()) {
+    if (names.has(container.name)) continue
+    aligned.splice(index, 0, container)
+    insertions.push({ op: 'add', path: `/spec/initContainers/${index}`, value: container })
+  }
+  const withInsertions = { ...received, spec: { ...received.spec, initContainers: aligned } }
+  return [...insertions, ...jsonPatch.compare(withInsertions, desired)]
+}

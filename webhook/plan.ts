@@ -1,0 +1,140 @@
+import type { Cloud } from '../shared/clouds.ts'
+import { treeProblems } from '../shared/paths.ts'
+import { encodeSettings, maxEncodedSettings, plannedFiles, type Settings } from '../shared/settings.ts'
+import type { Configuration } from './configuration.ts'
+import { resolveIdentity, settingsIdentity, type PodIdentity, type ServiceAccount } from './identity.ts'
+import { resolveMode } from './pod/mode.ts'
+import { checkMounts, resolveContainers, sidecarMountPath } from './pod/mounts.ts'
+import type { Pod } from './pod/pod.ts'
+import { resolvePort } from './pod/port.ts'
+import { resolveResources, type Resources } from './pod/resources.ts'
+import { resolveUser, type SidecarUser } from './pod/security-context.ts'
+import { resolveSignal } from './pod/signal-target.ts'
+import type { Notes } from './reasons.ts'
+import { resolveValues, type Values } from './values.ts'
+import { resolveObjects } from './vaults.ts'
+
+/** What is kept of a Namespace. */
+export interface Namespace {
+  name: string
+  labels: Record<string, string>
+  annotations: Record<string, string>
+}
+
+/** Everything that is decided about a pod before it is changed. */
+export interface Plan {
+  settings: Settings
+  /** Where the app sees the files; the sidecar may have them elsewhere. */
+  mountPath: string
+  identity: PodIdentity
+  user: SidecarUser
+  resources: Resources
+  image: string
+  hostNetwork: boolean
+  configuration: Configuration
+}
+
+/** What a decision rests on beside the pod. */
+export interface Surroundings {
+  namespace: Namespace
+  /** Absent where there is none of the pod's name. */
+  serviceAccount?: ServiceAccount
+  configuration: Configuration
+  /** Version of the oldest kubelet, where the administrator does not say it; absent where it is not known. */
+  oldestKubelet?: string
+  /** The sidecar's image, where the administrator does not say it. */
+  image: string
+  /** The injector's own. */
+  version: string
+}
+
+/**
+ * Decides everything about a pod that asked for injection. Problems go into `notes`, and then there is no plan.
+ * @param earlier what an earlier pass decided: containers that were added since get no mount
+ */
+export function makePlan(
+  pod: Pod,
+  surroundings: Surroundings,
+  earlier: Settings | undefined,
+  notes: Notes,
+): Plan | undefined {
+  const { namespace, serviceAccount, configuration, image, version } = surroundings
+  const { knownSidecars } = configuration
+  const values = resolveValues(pod.metadata?.annotations ?? {}, namespace.annotations, configuration, notes)
+  const mode = resolveMode(pod, values, configuration.oldestKubelet ?? surroundings.oldestKubelet, notes)
+  const containers = resolveContainers(pod, values, knownSidecars, earlier?.admitted.containers, notes)
+  checkMounts(pod, containers, values['mount-path'], notes)
+  // Nothing runs after the start in the mode once, so there is nobody to tell.
+  const target = mode === 'once' ? undefined : resolveSignal(pod, values, knownSidecars, earlier?.notify.signal, notes)
+  warnOfNoEffect(values, mode, notes)
+  const user = resolveUser(pod, namespace.labels, values, target, notes)
+  const resources = resolveResources(pod, values, configuration, notes)
+  const identity = resolveIdentity(pod, namespace.name, serviceAccount, values, configuration, notes)
+  if (identity === undefined) return undefined
+  const hostNetwork = pod.spec.hostNetwork ?? false
+  const bound = configuration.bounds['poll-interval']
+  const settings: Settings = {
+    schema: 1,
+    version,
+    mountPath: sidecarMountPath(values['mount-path']),
+    mode,
+    clouds: { [identity.cloudName]: trusting(identity.cloud, configuration.caCertificates) },
+    identities: [settingsIdentity(identity)],
+    objects: resolveObjects(values, namespace.name, identity.cloud, configuration, notes),
+    templates: { ...values.templates, ...values.objects?.templates },
+    bundles: { ...values.bundles, ...values.objects?.bundles },
+    fileMode: pod.spec.securityContext?.fsGroup === undefined ? 0o444 : 0o440,
+    onDelete: values['on-delete'],
+    pollInterval: values['poll-interval'],
+    bounds: { pollInterval: { min: bound?.min ?? 0, max: bound?.max ?? Number.MAX_SAFE_INTEGER } },
+    fullRefresh: configuration.fullRefresh,
+    startupTimeout: values['startup-timeout'],
+    expiryHorizon: configuration.expiryHorizon,
+    logLevel: values['log-level'],
+    ...(hostNetwork ? {} : { port: resolvePort(pod, configuration.sidecarPort) }),
+    notify: {
+      ...(target === undefined ? {} : { signal: target }),
+      ...(values['notify-url'] === undefined ? {} : { url: values['notify-url'] }),
+      splay: values.splay,
+    },
+    admitted: { containers },
+  }
+  checkFiles(settings, values, notes)
+  checkSize(settings, notes)
+  if (notes.problems.length > 0) return undefined
+  const planned = configuration.image ?? image
+  return { settings, mountPath: values['mount-path'], identity, user, resources, image: planned, hostNetwork, configuration } // prettier-ignore
+}
+
+const trusting = (cloud: Cloud, caCertificates: string | undefined): Cloud =>
+  caCertificates === undefined
+    ? cloud
+    : { ...cloud, caCertificates: [cloud.caCertificates, caCertificates].filter(Boolean).join('\n') }
+
+function warnOfNoEffect(values: Values, mode: Settings['mode'], notes: Notes): void {
+  for (const name of ['signal', 'notify-url'] as const) {
+    if (mode === 'once' && values[name] !== undefined)
+      notes.warn('no-effect', `${name} has no effect in mode once: nothing changes after the start`)
+  }
+  for (const name of ['signal-container', 'signal-process'] as const) {
+    if (values.signal === undefined && values[name] !== undefined)
+      notes.warn('no-effect', `${name} has no effect without the annotation signal`)
+  }
+}
+
+/** The annotation `objects` has been checked for itself; annotations of templates and bundles write into the same folder. */
+function checkFiles(settings: Settings, values: Values, notes: Notes): void {
+  for (const kind of ['templates', 'bundles'] as const) {
+    for (const path of Object.keys(values.objects?.[kind] ?? {})) {
+      if (Object.hasOwn(values[kind] ?? {}, path))
+        notes.problem('bad-annotation', `${kind}: "${path}" is written by the annotation objects and by one of its own`)
+    }
+  }
+  notes.problem('bad-annotation', ...treeProblems(plannedFiles(settings)))
+}
+
+function checkSize(settings: Settings, notes: Notes): void {
+  const size = encodeSettings(settings).length
+  if (size <= maxEncodedSettings) return
+  notes.problem('too-large', `objects, templates and certificates take ${Math.ceil(size / 1024)} KiB of the sidecar's settings, and ${maxEncodedSettings / 1024} KiB fit: shorten templates or split the pod's objects`) // prettier-ignore
+}

@@ -1,0 +1,110 @@
+import { Type, type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { fail, ok, type Parsed } from '../../shared/parsed.ts'
+
+/** What is read of a pod; every other field is carried along unseen. */
+const Texts = Type.Record(Type.String(), Type.String())
+const Quantities = Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))
+const Resources = Type.Object({ requests: Type.Optional(Quantities), limits: Type.Optional(Quantities) })
+const Exec = Type.Object({ command: Type.Optional(Type.Array(Type.String())) })
+const Probe = Type.Object({ exec: Type.Optional(Exec) })
+const Hook = Type.Object({ exec: Type.Optional(Exec) })
+
+const VolumeMount = Type.Object({
+  name: Type.String(),
+  mountPath: Type.String(),
+  readOnly: Type.Optional(Type.Boolean()),
+  subPath: Type.Optional(Type.String()),
+  subPathExpr: Type.Optional(Type.String()),
+})
+const SecurityContext = Type.Object({
+  runAsUser: Type.Optional(Type.Integer()),
+  runAsGroup: Type.Optional(Type.Integer()),
+  fsGroup: Type.Optional(Type.Integer()),
+})
+const Container = Type.Object({
+  name: Type.String(),
+  image: Type.Optional(Type.String()),
+  args: Type.Optional(Type.Array(Type.String())),
+  env: Type.Optional(Type.Array(Type.Object({ name: Type.String(), value: Type.Optional(Type.String()) }))),
+  ports: Type.Optional(Type.Array(Type.Object({ containerPort: Type.Optional(Type.Integer()) }))),
+  resources: Type.Optional(Resources),
+  volumeMounts: Type.Optional(Type.Array(VolumeMount)),
+  volumeDevices: Type.Optional(Type.Array(Type.Object({ devicePath: Type.Optional(Type.String()) }))),
+  securityContext: Type.Optional(SecurityContext),
+  restartPolicy: Type.Optional(Type.String()),
+  lifecycle: Type.Optional(Type.Object({ preStop: Type.Optional(Hook), postStart: Type.Optional(Hook) })),
+  livenessProbe: Type.Optional(Probe),
+  readinessProbe: Type.Optional(Probe),
+  startupProbe: Type.Optional(Probe),
+})
+const OwnerReference = Type.Object({
+  apiVersion: Type.Optional(Type.String()),
+  kind: Type.Optional(Type.String()),
+  name: Type.Optional(Type.String()),
+  uid: Type.Optional(Type.String()),
+  controller: Type.Optional(Type.Boolean()),
+})
+const Pod = Type.Object({
+  metadata: Type.Optional(
+    Type.Object({
+      name: Type.Optional(Type.String()),
+      generateName: Type.Optional(Type.String()),
+      namespace: Type.Optional(Type.String()),
+      labels: Type.Optional(Texts),
+      annotations: Type.Optional(Texts),
+      ownerReferences: Type.Optional(Type.Array(OwnerReference)),
+    }),
+  ),
+  spec: Type.Object({
+    // Go writes an empty list that is not optional as null.
+    containers: Type.Optional(Type.Union([Type.Array(Container), Type.Null()])),
+    initContainers: Type.Optional(Type.Array(Container)),
+    volumes: Type.Optional(
+      Type.Array(Type.Object({ name: Type.String(), emptyDir: Type.Optional(Type.Unknown()), projected: Type.Optional(Type.Unknown()), downwardAPI: Type.Optional(Type.Unknown()) })), // prettier-ignore
+    ),
+    imagePullSecrets: Type.Optional(Type.Array(Type.Object({ name: Type.Optional(Type.String()) }))),
+    securityContext: Type.Optional(SecurityContext),
+    resources: Type.Optional(Resources),
+    serviceAccountName: Type.Optional(Type.String()),
+    serviceAccount: Type.Optional(Type.String()),
+    restartPolicy: Type.Optional(Type.String()),
+    hostNetwork: Type.Optional(Type.Boolean()),
+    hostPID: Type.Optional(Type.Boolean()),
+    shareProcessNamespace: Type.Optional(Type.Boolean()),
+    nodeSelector: Type.Optional(Texts),
+    os: Type.Optional(Type.Object({ name: Type.Optional(Type.String()) })),
+  }),
+})
+
+export type Pod = Static<typeof Pod>
+export type Container = Static<typeof Container>
+export type VolumeMount = Static<typeof VolumeMount>
+export type Volume = NonNullable<Pod['spec']['volumes']>[number]
+
+const compiled = Compile(Pod)
+
+/** Whether what is read of a pod is as the Kubernetes API describes it: nothing is coerced, nothing removed. */
+export function readPod(value: unknown): Parsed<Pod> {
+  if (compiled.Check(value)) return ok(value)
+  return fail(...compiled.Errors(value).map(({ instancePath, message }) => `pod${instancePath}: ${message}`))
+}
+
+export const appContainers = (pod: Pod): Container[] => pod.spec.containers ?? []
+export const initContainers = (pod: Pod): Container[] => pod.spec.initContainers ?? []
+export const allContainers = (pod: Pod): Container[] => [...initContainers(pod), ...appContainers(pod)]
+export const isNativeSidecar = (container: Container): boolean => container.restartPolicy === 'Always'
+
+/** The name of the ServiceAccount that the pod runs as. */
+export const serviceAccountName = ({ spec }: Pod): string => spec.serviceAccountName || spec.serviceAccount || 'default'
+
+/** How messages name a pod: a controller's pods have no name of their own yet. */
+export const podName = ({ metadata }: Pod): string =>
+  metadata?.name || (metadata?.generateName ? `${metadata.generateName}*` : '(unnamed)')
+
+/** The same pod with some fields of its `spec` replaced; an undefined one is taken out. */
+export function withSpec(pod: Pod, changes: { [K in keyof Pod['spec']]?: Pod['spec'][K] | undefined }): Pod {
+  const spec: Record<string, unknown> = { ...pod.spec, ...changes }
+  for (const [field, value] of Object.entries(spec)) if (value === undefined) delete spec[field]
+  return { ...pod, spec: spec }
+}

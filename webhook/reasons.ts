@@ -1,0 +1,78 @@
+/**
+ * Why a pod is left alone or refused, and what is questionable about one: a code for metrics, and a sentence for people.
+ * Logs, Events, metrics, audit annotations and the documentation read this table. Of several problems or warnings the
+ * one that stands first here is the most important.
+ */
+export const skipReasons = {
+  'not-a-pod-creation': 'the request does not create a pod',
+  'system-namespace': 'nothing is injected into this namespace',
+  'no-label': 'the pod lacks the label azure.workload.identity/use: "true"',
+  'no-objects': 'the pod has neither the annotation objects nor secret-provider-class',
+  'opted-out': 'the annotation inject is "false"',
+  'mirror-pod': 'the pod mirrors a static pod, which the kubelet has started already',
+  'already-injected': 'the pod has the sidecar that it would get',
+} as const
+export type SkipReason = keyof typeof skipReasons
+
+export const denyReasons = {
+  unavailable: 'what the decision rests on could not be read in time',
+  'malformed-pod': 'the pod is not what the Kubernetes API describes',
+  windows: 'Windows pods are not supported',
+  'bad-annotation': 'an annotation is unknown or has a value that it cannot have',
+  'not-allowed': "the administrator's configuration does not allow it",
+  'vault-not-allowed': "the administrator's configuration does not allow this namespace the vault",
+  'no-vault': 'an object has no vault',
+  'no-identity': 'there is no client id or tenant id to sign in with',
+  'unknown-container': 'an annotation names a container that the pod does not have',
+  clash: 'a container, volume or mount path of the pod clashes with what is injected',
+  mode: 'the mode does not work on this cluster',
+  signal: 'the signal cannot be sent in this pod',
+  'user-id': 'the sidecar may not run with these ids',
+  resources: "the sidecar's resources do not fit",
+  'too-large': 'the settings are larger than the environment of a container may be',
+} as const
+export type DenyReason = keyof typeof denyReasons
+
+export const warningReasons = {
+  'no-objects': 'the pod has annotations of the injector but asks for nothing',
+  'no-client-id': 'there is no client id to sign in with',
+  'once-for-job': 'secrets are fetched once only, so that the Job can complete',
+  'root-sidecar': 'the sidecar runs as user 0',
+  'unknown-user-id': "the signal's target runs as a user that is not known at admission",
+  'other-user-id': "the signal's target runs as another user than the sidecar",
+  'sigterm-stays-down': 'an app that exits 0 on SIGTERM is not restarted',
+  'sigterm-skips-pre-stop': 'a signal does not run the preStop hook',
+  'kill-1': 'with a shared process namespace the app is not process 1',
+  'sub-path': 'a subPath mount never shows a rotation',
+  'no-effect': 'an annotation has no effect',
+} as const
+export type WarningReason = keyof typeof warningReasons
+
+export interface Problem {
+  reason: DenyReason
+  text: string
+}
+export interface Warning {
+  reason: WarningReason
+  text: string
+}
+
+/** Collects what is wrong with one pod, so that a denial names all of it. */
+export class Notes {
+  readonly problems: Problem[] = []
+  readonly warnings: Warning[] = []
+
+  problem(reason: DenyReason, ...texts: string[]): void {
+    this.problems.push(...texts.map((text) => ({ reason, text })))
+  }
+
+  warn(reason: WarningReason, text: string): void {
+    this.warnings.push({ reason, text })
+  }
+}
+
+/** The same entries, the most important first; equals stay in the order they were found in. */
+export function byImportance<T extends Problem | Warning>(entries: readonly T[]): T[] {
+  const order = [...Object.keys(denyReasons), ...Object.keys(warningReasons)]
+  return entries.toSorted((a, b) => order.indexOf(a.reason) - order.indexOf(b.reason))
+}

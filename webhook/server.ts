@@ -1,0 +1,112 @@
+import type { SecureContextOptions } from 'node:tls'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { parseDuration } from '../shared/duration.ts'
+import type { Logger } from '../shared/log.ts'
+import { readReview } from './envelope.ts'
+import { review, type ReviewContext } from './review.ts'
+
+/** An AdmissionReview holds the object as it is stored: 1.5 MiB in etcd, and twice of it for updates, with JSON's overhead. */
+const bodyLimit = 8 * 1024 * 1024
+/** The API server keeps idle connections for 90 s; whoever closes first must not be the server, or a review is lost. */
+const keepAliveTimeout = 120_000
+/** Waits at most so long for the rest of a request. */
+const requestTimeout = 30_000
+/** What the API server allows a webhook unless it is told otherwise, and what is kept back for the way home. */
+const defaultTimeout = 10_000
+const reserve = 1_000
+
+export interface AppOptions {
+  tls: SecureContextOptions
+  context: ReviewContext
+  log: Logger
+  /** Why no review can be answered well, or undefined. */
+  notReady?: () => string | undefined
+  /** Prometheus' text format. */
+  metrics?: () => Promise<{ contentType: string; text: string }>
+}
+
+export interface App {
+  server: FastifyInstance
+  /** From now on the server says that it is not ready and asks callers to leave, but answers as ever. */
+  drain(): void
+}
+
+/** The webhook's HTTPS server, not listening yet. */
+export function buildApp({ tls, context, log, notReady, metrics }: AppOptions): App {
+  let draining = false
+  const server = Fastify({
+    https: tls,
+    bodyLimit,
+    keepAliveTimeout,
+    requestTimeout,
+    logger: false,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+  }) as unknown as FastifyInstance
+
+  // The library's own parser refuses keys such as __proto__, which a label may well be. The pod stays as it was sent.
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, JSON.parse(body as string))
+    } catch {
+      // The engine's message repeats a part of the body.
+      done(Object.assign(new Error('the body is not complete JSON'), { statusCode: 400 }))
+    }
+  })
+  server.addHook('onSend', async (_request, reply) => {
+    if (draining) reply.header('connection', 'close')
+  })
+  server.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, log))
+  server.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ code: 404, message: `there is nothing at ${request.method} ${request.url.slice(0, 200)}` }),
+  )
+
+  const answer = (report: boolean) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const envelope = readReview(request.body)
+    if (!envelope.ok) return reply.code(400).send({ code: 400, message: envelope.problems.join('; ') })
+    return review(envelope.value, context, { report, signal: AbortSignal.timeout(timeLeft(request.query)) })
+  }
+  server.post('/mutate', answer(false))
+  server.post('/report', answer(true))
+
+  server.get('/livez', async () => ({ live: true }))
+  server.get('/readyz', async (_request, reply) => {
+    const reason = draining ? 'shutting down' : notReady?.()
+    return reply.code(reason === undefined ? 200 : 503).send(reason === undefined ? { ready: true } : { ready: false, reason }) // prettier-ignore
+  })
+  server.get('/metrics', async (_request, reply) => {
+    const { contentType, text } = (await metrics?.()) ?? { contentType: 'text/plain', text: '' }
+    return reply.type(contentType).send(text)
+  })
+  return { server, drain: () => (draining = true) }
+}
+
+/** Milliseconds until the API server gives up, which says `?timeout=10s`, less what the way home takes. */
+function timeLeft(query: unknown): number {
+  const { timeout } = (query ?? {}) as { timeout?: unknown }
+  const parsed = typeof timeout === 'string' ? parseDuration(timeout) : undefined
+  const allowed = parsed?.ok ? Math.min(parsed.value, 30_000) : defaultTimeout
+  return Math.max(500, allowed - reserve)
+}
+
+function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Logger) {
+  const code = error.statusCode ?? 500
+  const message = explain(error, request)
+  if (code >= 500) log.error({ err: error, path: request.url.slice(0, 200) }, 'request failed')
+  else log.warn({ code, path: request.url.slice(0, 200), reason: message }, 'request refused')
+  return reply.code(code).send({ code, message })
+}
+
+function explain(error: FastifyError, request: FastifyRequest): string {
+  switch (error.code) {
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return `content type ${JSON.stringify(request.headers['content-type'] ?? '')} is not taken: send application/json`
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return `the body is larger than ${bodyLimit} bytes`
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return 'the body is empty'
+    default:
+      return (error.statusCode ?? 500) < 500 ? error.message : 'the webhook failed; its log says more'
+  }
+}

@@ -1,0 +1,69 @@
+import { vaultUrl, isVaultName, type Cloud } from '../shared/clouds.ts'
+import { objectName, type ObjectRequest, type ObjectSpec } from '../shared/object-spec.ts'
+import { quote } from '../shared/suggest.ts'
+import type { Configuration } from './configuration.ts'
+import type { Notes } from './reasons.ts'
+import type { Values } from './values.ts'
+
+/** The pod's objects, each with the URL of a vault that its namespace may use. */
+export function resolveObjects(
+  values: Values,
+  namespace: string,
+  cloud: Cloud,
+  configuration: Configuration,
+  notes: Notes,
+): ObjectSpec[] {
+  const { objects } = values.objects ?? { objects: [] as ObjectRequest[] }
+  const homeless = objects.filter((object) => object.vault === undefined && values.vault === undefined)
+  if (homeless.length > 0) {
+    const names = homeless.slice(0, 3).map(objectName).join(', ')
+    notes.problem('no-vault', `no vault for ${names}${homeless.length > 3 ? ` and ${homeless.length - 3} more` : ''}: set the annotation azure.keyvault.injector/vault`) // prettier-ignore
+  }
+  const urls = new Map<string, string>()
+  const named = values.objects === undefined ? [values.vault] : objects.map((object) => object.vault ?? values.vault)
+  for (const vault of new Set(named)) {
+    if (vault === undefined) continue
+    const url = vaultUrl(vault, cloud)
+    if (!url.ok) {
+      notes.problem('bad-annotation', ...url.problems.map((problem) => `vault ${quote(vault)}: ${problem}`))
+    } else if (!isAllowed(vault, url.value, namespace, cloud, configuration)) {
+      notes.problem('vault-not-allowed', `vault ${quote(vault)}: ${refusal(namespace, configuration)}`)
+    } else urls.set(vault, url.value)
+  }
+  return objects.flatMap((object) => {
+    const url = urls.get(object.vault ?? values.vault ?? '')
+    return url === undefined ? [] : [{ ...object, vault: url, identity: 0 }]
+  })
+}
+
+const refusal = (namespace: string, { vaults }: Configuration): string =>
+  vaults === undefined
+    ? "a vault outside of the pod's cloud needs a rule in the administrator's configuration"
+    : `the administrator's rules do not allow it in namespace ${quote(namespace)}`
+
+/** Without rules every vault of the pod's cloud may be used; with rules one of them must allow it. */
+function isAllowed(vault: string, url: string, namespace: string, cloud: Cloud, { vaults }: Configuration): boolean {
+  const name = isVaultName(vault) ? vault.toLowerCase() : nameIn(url, cloud)
+  if (vaults === undefined) return name !== undefined
+  return vaults.some(
+    (rule) =>
+      rule.namespaces.some((pattern) => matches(pattern, namespace)) &&
+      rule.vaults.some((pattern) =>
+        pattern.startsWith('https://')
+          ? matches(pattern.toLowerCase().replace(/\/$/, ''), url)
+          : name !== undefined && matches(pattern.toLowerCase(), name),
+      ),
+  )
+}
+
+/** The name of the vault of this cloud that a URL belongs to. */
+function nameIn(url: string, { vaultSuffix }: Cloud): string | undefined {
+  const name = url.slice('https://'.length).slice(0, -`.${vaultSuffix}`.length)
+  return url === `https://${name}.${vaultSuffix}` && isVaultName(name) ? name : undefined
+}
+
+/** `*` stands for any characters but a dot, so that no pattern of a host reaches into another domain. */
+function matches(pattern: string, text: string): boolean {
+  const escaped = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'))
+  return new RegExp(`^${escaped.join('[^.]*')}$`).test(text)
+}
