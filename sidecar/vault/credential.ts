@@ -29,8 +29,6 @@ export interface Credential extends TokenCredential {
    * one if the budget allows. Undefined: there is none. The refused token stays until a new one is there.
    */
   replace(refused: string, budget: Budget): Promise<string | undefined>
-  /** Whether a sign-in is under way. */
-  readonly busy: boolean
 }
 
 export interface CredentialOptions {
@@ -42,7 +40,7 @@ export interface CredentialOptions {
   random: () => number
   onSignIn: (signIn: SignIn) => void
   /** For one exchange, body included, in milliseconds. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 const second = 1000
@@ -125,7 +123,7 @@ export function cachingCredential(options: CredentialOptions): Credential {
   /** At the start, a credential that is not known (yet) may just not have spread. */
   function patient(failure: VaultFailure): VaultFailure {
     if (everSucceeded || now() - born > spreadTime || !spreading.test(failure.code ?? '')) return failure
-    return copyOf(failure, 'sign-in-unavailable', failure.message, failure.retryAfter)
+    return failure.restated(failure.message, { kind: 'sign-in-unavailable' })
   }
 
   function renew(scope: string, state: State, ahead: boolean): Promise<string> {
@@ -149,7 +147,8 @@ export function cachingCredential(options: CredentialOptions): Credential {
     const rest = waiting(state)
     if (rest === 0 || state.running || !state.last) return undefined
     const { last } = state
-    return Promise.reject(copyOf(last, last.kind, `${last.message} (signing in is tried again in ${Math.ceil(rest / second)} s)`, rest)) // prettier-ignore
+    const again = `signing in is tried again in ${Math.ceil(rest / second)} s`
+    return Promise.reject(last.restated(`${last.message} (${again})`, { retryAfter: rest }))
   }
 
   return {
@@ -170,19 +169,7 @@ export function cachingCredential(options: CredentialOptions): Credential {
       }
       return undefined
     },
-    get busy() {
-      return states.values().some(({ running }) => running !== undefined)
-    },
   }
-}
-
-const copyOf = (failure: VaultFailure, kind: FailureKind, message: string, retryAfter: number | undefined) => {
-  const { code, status } = failure
-  return new VaultFailure(kind, message, {
-    ...(code !== undefined && { code }),
-    ...(status !== undefined && { status }),
-    ...(retryAfter !== undefined && { retryAfter }),
-  })
 }
 
 const isId = (tenant: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(tenant)

@@ -25,11 +25,10 @@ export function placeOf({ vault, operation, type, object, version }: Subject): s
 export function answerFailure(answer: Answer, subject: Subject, now: number): VaultFailure {
   const error = serviceError(answer)
   const { kind, code, text } = classify(answer, error, subject)
-  const retryAfter = retryAfterOf(answer, now)
   return new VaultFailure(kind, `${placeOf(subject)}: ${[answer.status, code].filter(Boolean).join(' ')}: ${text}`, {
-    ...(code !== undefined && { code }),
+    code,
     status: answer.status,
-    ...(retryAfter !== undefined && { retryAfter }),
+    retryAfter: retryAfterOf(answer, now),
   })
 }
 
@@ -54,7 +53,11 @@ function classify(answer: Answer, error: ServiceError, subject: Subject): Classi
     case 404:
       // Of the body, the outer code: only the service itself says that the object is gone, a proxy's or a wrong vault's 404 does not.
       return error.code !== undefined && goneCodes.has(error.code)
-        ? { kind: 'gone', code, text: 'there is no such object in the vault' }
+        ? {
+            kind: 'gone',
+            code,
+            text: `there is no ${subject.type} of this name and version in the vault; was it deleted, or is it of another type?`,
+          }
         : { kind: 'not-found', code, text: words }
     case 408:
     case 409:
@@ -118,11 +121,6 @@ export function strangeBody({ text, header }: Answer): string {
   const type = header('content-type')?.split(';')[0] ?? 'no content type'
   if (text === '') return "an empty body, which is not Key Vault's"
   return `a body that is not Key Vault's (${type}, ${text.length} characters); is there a proxy or firewall in between?`
-}
-
-/** An answer that says success and is none. Its text is never quoted: it may be a secret's. */
-export function malformed(answer: Answer, subject: Subject, what: string): VaultFailure {
-  return new VaultFailure('malformed', `${placeOf(subject)}: ${answer.status}, but ${what}`, { status: answer.status })
 }
 
 /** What to do about a connection that failed, by the code of Node or OpenSSL. */

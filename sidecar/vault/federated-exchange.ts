@@ -71,7 +71,7 @@ async function readAssertion(readToken: () => Promise<string>, place: string): P
     token = (await readToken()).trim()
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new VaultFailure('sign-in', `${place}: the pod's token cannot be read: ${message}`, { ...(code && { code }) })
+    throw new VaultFailure('sign-in', `${place}: the pod's token cannot be read: ${message}`, { code })
   }
   if (token === '') throw new VaultFailure('sign-in', `${place}: the file of the pod's token is empty`)
   return token
@@ -86,7 +86,7 @@ async function send(http: HttpClient, request: PipelineRequest, place: string, s
     if (signal.aborted)
       throw new VaultFailure('sign-in-unavailable', `${place}: no complete answer in time`, { code: 'ETIMEDOUT' })
     const { code, text } = describeConnection(error)
-    throw new VaultFailure('sign-in-unavailable', `${place}: ${text}`, { ...(code !== undefined && { code }) })
+    throw new VaultFailure('sign-in-unavailable', `${place}: ${text}`, { code })
   }
 }
 
@@ -111,14 +111,13 @@ function refuse(answer: Answer, place: string, assertion: string, now: number): 
   const { status } = answer
   const error = serviceError(answer)
   const code = /AADSTS\d+/.exec(error.words ?? '')?.[0] ?? error.code
-  const retryAfter = retryAfterOf(answer, now)
   const text = [error.words ?? `an answer that is not a sign-in service's`, remedyOf(code, assertion)]
     .filter(Boolean)
     .join('; ')
   throw new VaultFailure(kindOf(status), `${place}: ${status} ${text}`, {
-    ...(code !== undefined && { code }),
+    code,
     status,
-    ...(retryAfter !== undefined && { retryAfter }),
+    retryAfter: retryAfterOf(answer, now),
   })
 }
 

@@ -1,13 +1,14 @@
 import type { ObjectType } from '../../shared/object-spec.ts'
-import { BodyTooLarge, dateOf } from './answer.ts'
+import { dateOf } from './answer.ts'
 import type { Connections } from './connections.ts'
 import type { Budget, Credential } from './credential.ts'
-import { answerFailure, describeConnection, malformed, placeOf, type Subject } from './failures.ts'
-import { InCreation, Incomplete, type ClientOptions, type Got, type Listed, type Objects } from './objects.ts'
+import type { Subject } from './failures.ts'
+import { failureOf } from './operation-failure.ts'
+import { Disabled, Incomplete, type ClientOptions, type Got, type Listed, type Objects } from './objects.ts'
 import { runOperation, type Operation } from './operation.ts'
 import { secretsOf } from './secrets.ts'
-import { VaultFailure, type Fetched, type FailureKind, type Vault } from './vault.ts'
-import { LinkRefused, wirePolicy } from './wire-policy.ts'
+import type { Fetched, FailureKind, Vault } from './vault.ts'
+import { wirePolicy } from './wire-policy.ts'
 
 /** A call of a vault as audit lines and metrics tell it. */
 export interface VaultRequest extends Subject {
@@ -44,7 +45,7 @@ export interface KeyVaultOptions {
   now: () => number
   onRequest: (request: VaultRequest) => void
   /** For one operation, sign-in, pages and bodies included, in milliseconds. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 const collections: Record<ObjectType, string> = { secret: 'secrets', key: 'keys', cert: 'certificates' }
@@ -54,7 +55,7 @@ const defaultApiVersion = '7.6'
 
 /** Key Vault through the SDK's clients, of which those for keys and certificates are loaded at their first use. */
 export function keyVault(options: KeyVaultOptions): KeyVault {
-  const { url, name, identity, credential, now, onRequest, timeout = 10_000 } = options
+  const { url, name, identity, now, onRequest, timeout = 10_000 } = options
   const budget: Budget = { left: 1 }
   const objects = objectsOf(options, budget)
 
@@ -67,7 +68,7 @@ export function keyVault(options: KeyVaultOptions): KeyVault {
     const started = now()
     const outcome = await runOperation({ signal, timeout, collection: collectionOf(subject) }, work)
     const { operation } = outcome
-    const failure = 'error' in outcome ? failureOf(outcome.error, operation, subject, { now: now(), timeout, signal, credential }) : undefined // prettier-ignore
+    const failure = 'error' in outcome ? failureOf(outcome.error, operation, subject, { now: now(), timeout, signal }) : undefined // prettier-ignore
     const status = operation.answer?.status
     onRequest({
       ...subject,
@@ -166,10 +167,6 @@ const versionOf = (result: unknown): { version?: string } => {
   return version === undefined ? {} : { version }
 }
 
-class Disabled extends Error {
-  override name = 'Disabled'
-}
-
 /** Names and versions are what was asked for; the spelling is the configuration's. */
 function checked(got: Got, type: ObjectType, name: string, version: string | undefined): Fetched {
   const { name: answered, version: found, ...rest } = got
@@ -180,62 +177,4 @@ function checked(got: Got, type: ObjectType, name: string, version: string | und
   // Of the three types, the service refuses disabled secrets only.
   if (!got.attributes.enabled) throw new Disabled('it is disabled')
   return { type, name, version: found, ...rest }
-}
-
-interface Circumstances {
-  now: number
-  timeout: number
-  /** The caller's. */
-  signal: AbortSignal
-  credential: Credential
-}
-
-/** Why an operation failed, from what came over the wire rather than from what the SDK made of it. */
-function failureOf(error: unknown, operation: Operation, subject: Subject, around: Circumstances): VaultFailure {
-  const place = placeOf(subject)
-  const { answer, wireError } = operation
-  if (error instanceof VaultFailure) return elsewhere(error, place)
-  if (operation.signal.aborted) return late(place, around)
-  if (error instanceof LinkRefused) {
-    return new VaultFailure('malformed', `${place}: a link of the vault is not followed: ${error.message}`, {
-      code: error.code,
-    })
-  }
-  if (wireError instanceof BodyTooLarge)
-    return new VaultFailure('malformed', `${place}: the answer is ${wireError.message}`)
-  if (wireError !== undefined) {
-    const { code, text } = describeConnection(wireError)
-    return new VaultFailure('network', `${place}: ${text}`, { ...(code !== undefined && { code }) })
-  }
-  if (!answer) return new VaultFailure('malformed', `${place}: ${error instanceof Error ? error.message : 'no answer'}`)
-  if (answer.status !== 200) return answerFailure(answer, subject, around.now)
-  if (error instanceof InCreation) return new VaultFailure('pending', `${place}: the certificate is still in creation`, { status: 200 }) // prettier-ignore
-  if (error instanceof Disabled) return new VaultFailure('disabled', `${place}: this version is disabled; enable it or add a new one`, { status: 200 }) // prettier-ignore
-  // What the SDK says about a body may quote it.
-  return malformed(
-    answer,
-    subject,
-    error instanceof Incomplete ? error.message : 'the answer is not what Key Vault sends',
-  )
-}
-
-/** A failure of the credential, with the place of what it was needed for. */
-function elsewhere(failure: VaultFailure, place: string): VaultFailure {
-  const { kind, message, code, status, retryAfter } = failure
-  return new VaultFailure(kind, `${place}: ${message}`, {
-    ...(code !== undefined && { code }),
-    ...(status !== undefined && { status }),
-    ...(retryAfter !== undefined && { retryAfter }),
-  })
-}
-
-function late(place: string, { timeout, signal, credential }: Circumstances): VaultFailure {
-  if (signal.aborted) return new VaultFailure('timeout', `${place}: given up`, { code: 'ABORTED' })
-  if (credential.busy) {
-    return new VaultFailure(
-      'sign-in-unavailable',
-      `${place}: the sign-in service did not answer within ${timeout / 1000} s`,
-    )
-  }
-  return new VaultFailure('timeout', `${place}: no complete answer within ${timeout / 1000} s`)
 }

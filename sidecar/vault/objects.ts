@@ -29,6 +29,11 @@ export class InCreation extends Error {
   override name = 'InCreation'
 }
 
+/** Thrown for a version that is disabled; of secrets, the service refuses it by itself. */
+export class Disabled extends Error {
+  override name = 'Disabled'
+}
+
 /** What the SDK's three kinds of properties have in common. */
 export interface Properties {
   name?: string

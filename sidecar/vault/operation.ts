@@ -12,6 +12,12 @@ export interface Operation {
   requests: number
   /** URLs of a list's pages that were answered. */
   readonly pages: Set<string>
+  /** Whether a request is out: before its answer's last byte. */
+  onWire: boolean
+  /** When the time was up: whether the vault was waited for, or the sign-in service. */
+  endedOn?: 'vault' | 'sign-in'
+  /** Whether the last request bore a token. */
+  authorized: boolean
   /** Whether the last request went out on a connection that had been used before. */
   reused: boolean
   /** The last answer. */
@@ -40,9 +46,18 @@ export async function runOperation<T>(
   work: () => Promise<T>,
 ): Promise<{ result: T; operation: Operation } | { error: unknown; operation: Operation }> {
   const ending = new AbortController()
-  const operation: Operation = { signal: ending.signal, collection, requests: 0, pages: new Set(), reused: false }
+  const operation: Operation = {
+    signal: ending.signal,
+    collection,
+    requests: 0,
+    pages: new Set(),
+    onWire: false,
+    authorized: false,
+    reused: false,
+  }
   const { promise: ended, reject } = Promise.withResolvers<never>()
   const end = () => {
+    operation.endedOn = operation.onWire ? 'vault' : 'sign-in'
     ending.abort()
     reject(new Error('ended'))
   }

@@ -79,9 +79,14 @@ export class VaultFailure extends Error {
   constructor(
     kind: FailureKind,
     message: string,
-    details: { code?: string; status?: number; retryAfter?: number; cause?: unknown } = {},
+    details: {
+      code?: string | undefined
+      status?: number | undefined
+      retryAfter?: number | undefined
+      cause?: unknown
+    } = {},
   ) {
-    super(message, { cause: details.cause })
+    super(message, details.cause === undefined ? {} : { cause: details.cause })
     this.kind = kind
     this.code = details.code
     this.status = details.status
@@ -91,5 +96,10 @@ export class VaultFailure extends Error {
   /** Whether the same request may well succeed soon, with nobody changing anything. */
   get transient(): boolean {
     return transient.has(this.kind)
+  }
+
+  /** The same failure in other words. */
+  restated(message: string, { kind = this.kind, retryAfter = this.retryAfter } = {}): VaultFailure {
+    return new VaultFailure(kind, message, { code: this.code, status: this.status, retryAfter })
   }
 }

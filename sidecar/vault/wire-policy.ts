@@ -39,6 +39,7 @@ export function wirePolicy({ origin, renew, onStale }: WireOptions): PipelinePol
     delete operation.answer
     operation.reused = false
     operation.requests++
+    operation.onWire = true
     try {
       const response = await next(request)
       const text = await readBody(response.readableStreamBody as NodeJS.ReadableStream)
@@ -47,6 +48,8 @@ export function wirePolicy({ origin, renew, onStale }: WireOptions): PipelinePol
     } catch (error) {
       operation.wireError = error
       throw error
+    } finally {
+      operation.onWire = false
     }
   }
 
@@ -69,6 +72,7 @@ export function wirePolicy({ origin, renew, onStale }: WireOptions): PipelinePol
       checkLink(request.url, origin, operation)
       prepare(request, operation)
       const token = bearerOf(request)
+      operation.authorized = token !== undefined
       if (token !== undefined && operation.refusal?.token === token) return operation.refusal.response
       let response = await exchangeTwice(request, next, operation)
       if (response.status === 401 && token !== undefined) {
