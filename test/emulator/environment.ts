@@ -1,5 +1,6 @@
-import { decodeJwt } from './jwt.ts'
 import type { EmulatorOptions } from './emulator.ts'
+import { podCredentials, type ApiServer } from './in-cluster.ts'
+import { decodeJwt } from './jwt.ts'
 import type { FederatedCredential, JwksSource, TrustedIssuer } from './trust.ts'
 
 /** What the environment variables say; see main.ts for their meaning. */
@@ -11,14 +12,13 @@ export interface Settings {
   vaults: string[]
   /** Where to write the CA's certificate; a temporary folder if absent. */
   caFile: string | undefined
+  /** A ConfigMap to put it into as well. */
+  publish: { api: ApiServer; configMap: string } | undefined
   /** Nobody is trusted: make an issuer, so that there is somebody who can sign in. */
   ownIssuer: boolean
 }
 
 type Environment = Record<string, string | undefined>
-
-/** Where a pod finds its own token and its cluster's CA (Kubernetes, ServiceAccount admission). */
-const inPod = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /** Reads the settings; `read` returns a file's text. Throws an error that names the variable. */
 export function readSettings(env: Environment, read: (file: string) => string): Settings {
@@ -45,6 +45,7 @@ export function readSettings(env: Environment, read: (file: string) => string): 
     proxyPort: number('EMULATOR_PROXY_PORT', 0),
     vaults: list(env['EMULATOR_VAULTS'] ?? 'my-kv'),
     caFile: env['EMULATOR_CA_OUT'],
+    publish: publishOf(env, read),
     ownIssuer: !issuer,
   }
 }
@@ -52,12 +53,22 @@ export function readSettings(env: Environment, read: (file: string) => string): 
 function issuerOf(env: Environment, read: (file: string) => string): TrustedIssuer | undefined {
   if (env['EMULATOR_TRUST_CLUSTER'] === 'true') {
     // The pod's own token names the cluster's issuer.
-    const claims = decodeJwt(read(`${inPod}/token`).trim())?.claims
+    const claims = decodeJwt(read(`${podCredentials}/token`).trim())?.claims
     const url = `https://kubernetes.default.svc/openid/v1/jwks`
-    return { issuer: String(claims?.['iss']), jwks: { url, caFile: `${inPod}/ca.crt`, tokenFile: `${inPod}/token` } }
+    return {
+      issuer: String(claims?.['iss']),
+      jwks: { url, caFile: `${podCredentials}/ca.crt`, tokenFile: `${podCredentials}/token` },
+    }
   }
   const issuer = env['EMULATOR_ISSUER']
   return issuer === undefined ? undefined : { issuer, jwks: jwksOf(env) }
+}
+
+function publishOf(env: Environment, read: (file: string) => string): Settings['publish'] {
+  const configMap = env['EMULATOR_CA_CONFIGMAP']
+  if (!configMap) return undefined
+  const [ca, token] = [read(`${podCredentials}/ca.crt`), read(`${podCredentials}/token`).trim()]
+  return { configMap, api: { url: 'https://kubernetes.default.svc', ca, token } }
 }
 
 function jwksOf(env: Environment): JwksSource {

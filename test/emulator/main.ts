@@ -10,6 +10,7 @@
  * EMULATOR_AUTHORITY_HOST, .._TENANT     what challenges name (https://localhost:<port>/ and a fixed id)
  * EMULATOR_TOKEN_LIFETIME                seconds (3600)
  * EMULATOR_CA_OUT                        file to write the CA's certificate to (in a temporary folder)
+ * EMULATOR_CA_CONFIGMAP                  in a pod: <namespace>/<name> of a ConfigMap to put it into as ca.crt (in-cluster.ts)
  * TLS_CERT_FILE, TLS_KEY_FILE, TLS_CA_FILE   a certificate to serve instead of one made here
  * EMULATOR_TRUST_CLUSTER=true            in a pod: trusts the ServiceAccount tokens of its own cluster
  * EMULATOR_ISSUER with EMULATOR_JWKS_FILE or EMULATOR_JWKS_URL (.._JWKS_CA_FILE, .._JWKS_TOKEN_FILE)   trusts another issuer
@@ -22,6 +23,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { startEmulator } from './emulator.ts'
 import { readSettings } from './environment.ts'
+import { publishCa } from './in-cluster.ts'
 import { makeIssuer } from './issuer.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0))
@@ -33,6 +35,7 @@ const admin = await emulator.admin(settings.adminPort, settings.adminAddress)
 const proxy = await emulator.proxy(settings.proxyPort)
 const ca = settings.caFile ?? join(temporaryFolder(), 'ca.crt')
 writeFileSync(ca, emulator.ca)
+if (settings.publish) await publishCa(settings.publish.api, settings.publish.configMap, emulator.ca)
 
 const { authorityHost, tenant } = emulator
 const vault = emulator.url(settings.vaults[0] ?? 'my-kv')

@@ -43,8 +43,9 @@ function make(options: CertificateOptions, now: number, issuer?: Issuer) {
   const key = forge.pki.privateKeyFromPem(privateKey.export({ type: 'pkcs1', format: 'pem' }).toString())
   const certificate = forge.pki.createCertificate()
   certificate.publicKey = forge.pki.setRsaPublicKey(key.n, key.e)
-  // A leading zero keeps the serial positive (RFC 5280, 4.1.2.2).
-  certificate.serialNumber = `00${randomBytes(16).toString('hex')}`
+  // The first digit keeps the serial positive (RFC 5280, 4.1.2.2) and without needless zeros, which node-forge would write and
+  // OpenSSL refuses.
+  certificate.serialNumber = `4${randomBytes(16).toString('hex').slice(1)}`
   certificate.validity.notBefore = options.from ?? new Date(now - day)
   certificate.validity.notAfter = options.to ?? new Date(now + 30 * day)
   certificate.setSubject([{ name: 'commonName', value: names[0] ?? '' }])

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { request } from 'node:https'
-import { text } from 'node:stream/consumers'
 import { matches } from './glob.ts'
+import { ask } from './https.ts'
 import { decodeJwt, isSignedBy, type Claims, type Jwks, type PublishedKey } from './jwt.ts'
 
 /** Where an issuer publishes its keys; a cluster's API server wants a token and has a CA of its own. */
@@ -78,21 +77,9 @@ async function readJwks(source: JwksSource): Promise<Jwks> {
   if ('file' in source) return JSON.parse(await readFile(source.file, 'utf8')) as Jwks
   const ca = source.ca ?? (source.caFile && (await readFile(source.caFile, 'utf8')))
   const token = source.tokenFile && (await readFile(source.tokenFile, 'utf8')).trim()
-  return JSON.parse(await get(source.url, ca, token)) as Jwks
-}
-
-async function get(url: string, ca: string | undefined, token: string | undefined): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const headers = token ? { authorization: `Bearer ${token}` } : {}
-  request(url, { ...(ca && { ca }), headers, signal: AbortSignal.timeout(5000) }, (response) => {
-    text(response).then((body) => {
-      if (response.statusCode === 200) resolve(body)
-      else reject(new Error(`${url} answered ${response.statusCode}: ${body.slice(0, 200)}`))
-    }, reject)
-  })
-    .on('error', reject)
-    .end()
-  return promise
+  const { status, body } = await ask(source.url, { ca, token })
+  if (status !== 200) throw new Error(`${source.url} answered ${status}: ${body.slice(0, 200)}`)
+  return JSON.parse(body) as Jwks
 }
 
 /** Checks an assertion as Entra ID does: the matching credential first, then signature and validity. */
