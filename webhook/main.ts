@@ -1,54 +1,129 @@
-import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveCertificateFiles } from '../certs/files.ts'
+import type { Certificates } from '../certs/manager.ts'
 import packageJson from '../package.json' with { type: 'json' }
-import { createLogger, logLevels } from '../shared/log.ts'
+import { createLogger, logLevels, type Logger } from '../shared/log.ts'
+import { watchConfiguration, type ConfigurationFile } from './configuration-file.ts'
 import { parseConfiguration } from './configuration.ts'
-import { folderCluster } from './folder-cluster.ts'
+import type { Cluster } from './cluster/cluster.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { buildApp } from './server.ts'
 
 /** Endpoints lag behind: so long after readiness fails the API server may still call. */
 const drainTime = 15_000
 
 const { env } = process
-const need = (name: string): string => {
+const { version } = packageJson
+
+function need(name: string): string {
   const value = env[name]
   if (value === undefined || value === '') throw new Error(`the environment variable ${name} is not set`)
   return value
 }
 
+/** The API server, unless a folder stands for it. The client loads only where it is used: it is large. */
+async function connect() {
+  const { KubeConfig } = await import('@kubernetes/client-node')
+  const kubeConfig = new KubeConfig()
+  kubeConfig.loadFromDefault()
+  const { kubernetesApi } = await import('./cluster/api.ts')
+  return { kubeConfig, api: kubernetesApi(kubeConfig) }
+}
+type Connection = Awaited<ReturnType<typeof connect>>
+
+async function startCluster(connection: Connection | undefined, log: Logger): Promise<Cluster> {
+  if (connection === undefined) {
+    const { folderCluster } = await import('./cluster/folder.ts')
+    return folderCluster(need('CLUSTER_FOLDER'))
+  }
+  const { kubernetesCluster } = await import('./cluster/kubernetes.ts')
+  return kubernetesCluster({ api: connection.api, log })
+}
+
+async function startServing(connection: Connection | undefined, metrics: Metrics, log: Logger): Promise<Certificates> {
+  const onEvent = metrics.certificateEvent
+  const directory = env['CERTIFICATES_FOLDER']
+  if (connection === undefined) return serveCertificateFiles({ directory: need('CERTIFICATES_FOLDER'), log, onEvent })
+  const { kubeConfig } = connection
+  const namespace = need('POD_NAMESPACE')
+  const service = { name: need('SERVICE_NAME'), namespace }
+  const names = (variable: string): string[] => (env[variable] ? [env[variable]] : [])
+  const mutating = names('MUTATING_CONFIGURATION')
+  const validating = names('VALIDATING_CONFIGURATION')
+  const where = { kubeConfig, namespace, serviceName: service.name, mutating, validating, log }
+  if (directory) {
+    const { kubernetesBundles } = await import('../certs/bundles.ts')
+    return serveCertificateFiles({ directory, bundles: kubernetesBundles(where), log, onEvent })
+  }
+  const [{ startCertificates }, { kubernetesCertificates }] = await Promise.all([
+    import('../certs/manager.ts'),
+    import('../certs/store.ts'),
+  ])
+  const cluster = kubernetesCertificates({ ...where, secretName: need('CERTIFICATES') })
+  return startCertificates({ cluster, service, log, onEvent })
+}
+
+/** The file that `CONFIGURATION` names; without one the defaults hold. */
+async function readConfiguration(metrics: Metrics, log: Logger): Promise<ConfigurationFile> {
+  const file = env['CONFIGURATION']
+  if (file) return watchConfiguration({ file, log, onRead: metrics.configurationRead })
+  const parsed = parseConfiguration('')
+  if (!parsed.ok) throw new Error(parsed.problems.join('; '))
+  return { current: () => parsed.value, problem: () => undefined, close: async () => {} }
+}
+
+/** What sidecars run where the administrator's file does not say it: `SIDECAR_IMAGE`, or the image of this pod. */
+async function sidecarImage(connection: Connection | undefined): Promise<string> {
+  if (env['SIDECAR_IMAGE'] || connection === undefined) return need('SIDECAR_IMAGE')
+  const { readOwnImage } = await import('./cluster/own-pod.ts')
+  return readOwnImage(connection.api, need('POD_NAMESPACE'), need('POD_NAME'), AbortSignal.timeout(10_000))
+}
+
+const portOf = (address: string | AddressInfo | undefined): number | undefined =>
+  typeof address === 'object' ? address.port : undefined
+
 async function main(): Promise<void> {
   const log = createLogger(logLevels.find((level) => level === env['LOG_LEVEL']) ?? 'info')
-  const parsed = parseConfiguration(env['CONFIGURATION'] ? readFileSync(env['CONFIGURATION'], 'utf8') : '')
-  if (!parsed.ok) throw new Error(`${env['CONFIGURATION']}: ${parsed.problems.join('; ')}`)
-  const certificates = serveCertificateFiles({ directory: need('CERTIFICATES_FOLDER'), log })
-  const cluster = folderCluster(need('CLUSTER_FOLDER'))
-  const app = buildApp({
-    tls: certificates.tlsOptions(),
+  let certificates: Certificates | undefined = undefined
+  const metrics = createMetrics(version, () => certificates)
+  const configuration = await readConfiguration(metrics, log)
+  const connection = env['CLUSTER_FOLDER'] ? undefined : await connect()
+  const image = await sidecarImage(connection)
+  const cluster = await startCluster(connection, log)
+  const serving: Certificates = (certificates = await startServing(connection, metrics, log))
+  const { server, drain } = buildApp({
+    tls: serving.tlsOptions(),
     context: {
       cluster,
-      configuration: () => parsed.value,
-      image: need('SIDECAR_IMAGE'),
-      version: packageJson.version,
+      configuration: () => configuration.current(),
+      image,
+      version,
       log,
+      decided: (decided) => metrics.reviewed(decided),
     },
     log,
-    notReady: () => cluster.notReady() ?? certificates.readiness().reason,
+    readiness: () => ({
+      reason: cluster.notReady() ?? serving.readiness().reason,
+      detail: configuration.problem() && `the configuration is refused: ${configuration.problem()}`,
+    }),
+    metrics: () => metrics.text(),
   })
-  certificates.attach(app.server.server as never)
+  serving.attach(server.server as never)
   // Files are there within moments; who reads "listening" may call.
-  for (let tries = 0; certificates.notAfter() === undefined && tries < 100; tries++) await sleep(20)
-  await app.server.listen({ host: '::', port: Number(env['PORT'] ?? 8443) })
-  const address = app.server.server.address()
-  log.info({ port: typeof address === 'object' ? address?.port : address }, 'listening')
+  for (let tries = 0; connection === undefined && serving.notAfter() === undefined && tries < 100; tries++)
+    await sleep(20)
+  await server.listen({ host: env['HOST'] ?? '::', port: Number(env['PORT'] ?? 8443) })
+  log.info({ port: portOf(server.addresses()[0]), version, image }, 'listening')
 
   process.once('SIGTERM', () => {
     log.info({ seconds: drainTime / 1000 }, 'draining')
-    app.drain()
+    drain()
     void sleep(drainTime)
-      .then(() => Promise.all([app.server.close(), certificates.close(), cluster.close()]))
+      .then(() => Promise.all([server.close(), configuration.close(), serving.close(), cluster.close()]))
       .then(() => process.exit(0))
   })
+  process.once('SIGINT', () => process.exit(0))
 }
 
 main().catch((error: unknown) => {

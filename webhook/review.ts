@@ -1,6 +1,6 @@
 import type { Logger } from '../shared/log.ts'
 import { respond } from './answer.ts'
-import type { Cluster, LookupOptions } from './cluster.ts'
+import type { Cluster, LookupOptions } from './cluster/cluster.ts'
 import type { Configuration } from './configuration.ts'
 import { decide, type Decision } from './decide.ts'
 import { answerTo, createsPod, type AdmissionRequest, type AdmissionReview } from './envelope.ts'
@@ -55,16 +55,19 @@ async function decideRequest(
   signal: AbortSignal | undefined,
 ): Promise<Decision> {
   if (!createsPod(request)) return { kind: 'skip', reason: 'not-a-pod-creation', warnings: [] }
+  const bySignal = signal ? { signal } : {}
+  let decision: Decision | undefined
   try {
-    const known = await surroundings(request, context, signal ? { signal } : {})
-    const decision = decide(request.object, known.value)
+    const known = await surroundings(request, context, bySignal)
+    decision = decide(request.object, known.value)
     // A ServiceAccount or Namespace annotated a moment ago may not have reached the cache.
     if (decision.kind !== 'deny' || !known.cached) return decision
-    const live = await surroundings(request, context, { live: true, ...(signal ? { signal } : {}) })
+    const live = await surroundings(request, context, { live: true, ...bySignal })
     return decide(request.object, live.value)
   } catch (error) {
     const text = `what the decision rests on could not be read: ${(error as Error).message}; try again`
-    return { kind: 'deny', problems: [{ reason: 'unavailable', text }], warnings: [] }
+    const problems = decision?.kind === 'deny' ? decision.problems : []
+    return { kind: 'deny', problems: [{ reason: 'unavailable', text }, ...problems], warnings: [] }
   }
 }
 

@@ -19,20 +19,26 @@ export interface AppOptions {
   tls: SecureContextOptions
   context: ReviewContext
   log: Logger
-  /** Why no review can be answered well, or undefined. */
-  notReady?: () => string | undefined
+  readiness?: () => Readiness
   /** Prometheus' text format. */
   metrics?: () => Promise<{ contentType: string; text: string }>
+}
+
+export interface Readiness {
+  /** Why no review can be answered well; undefined where they can. */
+  reason: string | undefined
+  /** What a person should know all the same. */
+  detail: string | undefined
 }
 
 export interface App {
   server: FastifyInstance
   /** From now on the server says that it is not ready and asks callers to leave, but answers as ever. */
-  drain(): void
+  drain: () => void
 }
 
 /** The webhook's HTTPS server, not listening yet. */
-export function buildApp({ tls, context, log, notReady, metrics }: AppOptions): App {
+export function buildApp({ tls, context, log, readiness, metrics }: AppOptions): App {
   let draining = false
   const server = Fastify({
     https: tls,
@@ -72,8 +78,9 @@ export function buildApp({ tls, context, log, notReady, metrics }: AppOptions): 
 
   server.get('/livez', async () => ({ live: true }))
   server.get('/readyz', async (_request, reply) => {
-    const reason = draining ? 'shutting down' : notReady?.()
-    return reply.code(reason === undefined ? 200 : 503).send(reason === undefined ? { ready: true } : { ready: false, reason }) // prettier-ignore
+    const { reason, detail } = readiness?.() ?? {}
+    const why = draining ? 'shutting down' : reason
+    return reply.code(why === undefined ? 200 : 503).send({ ready: why === undefined, reason: why, detail })
   })
   server.get('/metrics', async (_request, reply) => {
     const { contentType, text } = (await metrics?.()) ?? { contentType: 'text/plain', text: '' }

@@ -13,7 +13,7 @@ export interface SidecarUser {
   mayKill: boolean
 }
 
-const enforceLabel = 'pod-security.kubernetes.io/enforce'
+export const enforceLabel = 'pod-security.kubernetes.io/enforce'
 
 /**
  * The ids that the sidecar runs with. kill(2) needs the same user id or the capability KILL, so with a signal they are the

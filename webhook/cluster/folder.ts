@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { Cluster } from './cluster.ts'
-import type { ServiceAccount } from './identity.ts'
-import type { Namespace } from './plan.ts'
+import type { ServiceAccount } from '../identity.ts'
+import type { Namespace } from '../plan.ts'
 
 interface Manifest {
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }

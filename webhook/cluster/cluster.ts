@@ -1,5 +1,5 @@
-import type { ServiceAccount } from './identity.ts'
-import type { Namespace } from './plan.ts'
+import type { ServiceAccount } from '../identity.ts'
+import type { Namespace } from '../plan.ts'
 
 /** An object, or that there is none, and whether that came from a cache. */
 export interface Lookup<T> {

@@ -1,0 +1,80 @@
+import { annotationPrefix, systemLabel } from '../../shared/names.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { ServiceAccount } from '../identity.ts'
+import { enforceLabel } from '../pod/security-context.ts'
+import type { Namespace } from '../plan.ts'
+import { accept, ApiError, type Api } from './api.ts'
+import type { Cluster, Lookup, LookupOptions } from './cluster.ts'
+import { watchKubelets } from './kubelets.ts'
+import { reflect, type Metadata, type Reflector, type ReflectorOptions } from './reflector.ts'
+
+export interface KubernetesClusterOptions extends Pick<ReflectorOptions<unknown>, 'wait' | 'now' | 'random'> {
+  api: Api
+  log: Logger
+}
+
+/**
+ * A Kubernetes cluster through caches of metadata; what they do not hold is read from the API server.
+ *
+ * RBAC: get, list, watch on `namespaces` and `serviceaccounts`, list on `nodes`, all cluster-wide.
+ */
+export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
+  const { api } = options
+  const namespaces = reflect<Namespace>({ ...options, path: '/api/v1/namespaces', keep: namespaceOf })
+  const accounts = reflect<ServiceAccount>({ ...options, path: '/api/v1/serviceaccounts', keep: accountOf })
+  const kubelets = watchKubelets(options)
+
+  async function look<T>(
+    cache: Reflector<T>,
+    [namespace, name]: [string | undefined, string],
+    path: string,
+    keep: (metadata: Metadata) => T,
+    { live = false, signal }: LookupOptions,
+  ): Promise<Lookup<T>> {
+    const value = live || !cache.fresh() ? undefined : cache.get(namespace, name)
+    if (value !== undefined) return { value, cached: true }
+    try {
+      const found = (await api.call({ path, accept: accept.metadata, ...(signal ? { signal } : {}) })) as { metadata?: Metadata } // prettier-ignore
+      return { value: keep(found.metadata ?? {}), cached: false }
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return { value: undefined, cached: false }
+      throw error
+    }
+  }
+
+  return {
+    namespace: (name, lookup = {}) =>
+      look(namespaces, [undefined, name], `/api/v1/namespaces/${encodeURIComponent(name)}`, namespaceOf, lookup),
+    serviceAccount: (namespace, name, lookup = {}) =>
+      look(accounts, [namespace, name], `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`, accountOf, lookup), // prettier-ignore
+    oldestKubelet: kubelets.oldest,
+    notReady: () =>
+      namespaces.fresh() && accounts.fresh() && kubelets.asked()
+        ? undefined
+        : 'Namespaces, ServiceAccounts and Nodes have not been read yet',
+    async close() {
+      await Promise.all([namespaces.close(), accounts.close(), kubelets.close()])
+    },
+  }
+}
+
+const nothing: Readonly<Record<string, string>> = Object.freeze({})
+
+/** The entries whose keys are wanted; most objects have none, and share one empty map. */
+function pick(from: Record<string, string> | undefined, wanted: (key: string) => boolean): Record<string, string> {
+  const entries = Object.entries(from ?? {}).filter(([key]) => wanted(key))
+  return entries.length === 0 ? nothing : Object.fromEntries(entries)
+}
+
+const namespaceOf = ({ name = '', labels, annotations }: Metadata): Namespace => ({
+  name,
+  labels: pick(labels, (key) => key === systemLabel || key === enforceLabel),
+  annotations: pick(annotations, (key) => key.startsWith(annotationPrefix)),
+})
+
+const withoutAnnotations: ServiceAccount = Object.freeze({ annotations: nothing })
+
+function accountOf({ annotations }: Metadata): ServiceAccount {
+  const picked = pick(annotations, (key) => key.startsWith('azure.workload.identity/'))
+  return picked === nothing ? withoutAnnotations : { annotations: picked }
+}

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../../shared/log.ts'
+import { accept, ApiError, type Api } from './api.ts'
+
+export interface Metadata {
+  name?: string
+  namespace?: string
+  resourceVersion?: string
+  continue?: string
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+}
+interface List {
+  metadata?: Metadata
+  items?: { metadata?: Metadata }[] | null
+}
+interface WatchEvent {
+  type?: string
+  object?: { metadata?: Metadata; code?: number; message?: string }
+}
+
+export interface ReflectorOptions<T> {
+  api: Api
+  /** Of the collection, such as `/api/v1/serviceaccounts`. */
+  path: string
+  /** What is kept of an object: hundreds of bytes at most. */
+  keep: (metadata: Metadata) => T
+  log: Logger
+  wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>
+  now?: () => number
+  random?: () => number
+}
+
+/** A copy of a collection's metadata that follows the API server. */
+export interface Reflector<T> {
+  get(namespace: string | undefined, name: string): T | undefined
+  readonly size: number
+  /** Whether there is a copy, and word from the API server not long ago. */
+  fresh(): boolean
+  close(): Promise<void>
+}
+
+const pageSize = 500
+/** A watch that brings nothing for so long, not even a bookmark (one a minute), is taken for lost. */
+const silence = 180_000
+/** After so long without word what is cached is not believed. */
+const staleAfter = 600_000
+const backoff = { first: 500, most: 30_000 }
+
+/**
+ * Lists a collection page by page, then watches it from there; begins anew when the API server has forgotten the version, and
+ * goes on through every failure until `close()`.
+ */
+export function reflect<T>(options: ReflectorOptions<T>): Reflector<T> {
+  const { api, path, keep, log, now = Date.now, random = Math.random } = options
+  const { wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }) } = options
+  const closing = new AbortController()
+  let objects = new Map<string, T>()
+  let version: string | undefined
+  let heard = -Infinity
+  const keyOf = ({ namespace, name }: Metadata): string => `${namespace ?? ''}/${name}`
+
+  async function list(): Promise<void> {
+    const next = new Map<string, T>()
+    let page: List = { metadata: {} }
+    do {
+      const more = page.metadata?.continue ? `&continue=${encodeURIComponent(page.metadata.continue)}` : ''
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(60_000)])
+      page = (await api.call({ path: `${path}?limit=${pageSize}${more}`, accept: accept.metadataList, signal })) as List
+      for (const { metadata = {} } of page.items ?? []) next.set(keyOf(metadata), keep(metadata))
+    } while (page.metadata?.continue)
+    objects = next
+    version = page.metadata?.resourceVersion
+    heard = now()
+  }
+
+  function apply({ type, object }: WatchEvent): void {
+    if (type === 'ERROR') throw new ApiError(object?.code ?? 500, object?.message ?? 'the watch failed')
+    const metadata = object?.metadata ?? {}
+    if (type === 'DELETED') objects.delete(keyOf(metadata))
+    else if (type === 'ADDED' || type === 'MODIFIED') objects.set(keyOf(metadata), keep(metadata))
+    version = metadata.resourceVersion ?? version
+  }
+
+  /** Resolves when the API server has ended the watch, as it does every few minutes. */
+  async function watch(): Promise<void> {
+    const quiet = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const hear = (): void => {
+      heard = now()
+      clearTimeout(timer)
+      timer = setTimeout(() => quiet.abort(), silence).unref()
+    }
+    hear()
+    const seconds = Math.round(300 + random() * 300)
+    try {
+      await api.follow(
+        {
+          path: `${path}?watch=1&allowWatchBookmarks=true&timeoutSeconds=${seconds}&resourceVersion=${version ?? ''}`,
+          accept: accept.metadata,
+          signal: AbortSignal.any([closing.signal, quiet.signal]),
+        },
+        (event) => {
+          hear()
+          apply(event as WatchEvent)
+        },
+      )
+    } catch (error) {
+      if (!quiet.signal.aborted) throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async function run(): Promise<void> {
+    let failures = 0
+    while (!closing.signal.aborted) {
+      const before = heard
+      try {
+        if (version === undefined) await list()
+        await watch()
+        failures = 0
+      } catch (error) {
+        if (closing.signal.aborted) return
+        // 410: the version is too old to go on from (https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses).
+        if (error instanceof ApiError && error.status === 410) version = undefined
+        else log.warn({ path, reason: (error as Error).message }, 'the watch of the cluster failed, trying again')
+        failures = heard > before ? 1 : failures + 1
+      }
+      const pause = Math.min(backoff.most, backoff.first * 2 ** Math.min(failures, 10)) * (0.5 + random() / 2)
+      await wait(pause, closing.signal).catch(() => undefined)
+    }
+  }
+
+  const running = run()
+  return {
+    get: (namespace, name) => objects.get(keyOf(namespace === undefined ? { name } : { namespace, name })),
+    get size() {
+      return objects.size
+    },
+    fresh: () => now() - heard < staleAfter,
+    async close() {
+      closing.abort()
+      await running
+    },
+  }
+}
