@@ -23,7 +23,7 @@ export async function renderObject(spec: ObjectSpec, versions: readonly Fetched[
   const rendered: Rendered = { files: [], warnings: [] }
   for (const [age, version] of versions.slice(0, spec.history).entries()) {
     const path = spec.history > 1 ? `${spec.path}/${age}` : spec.path
-    const place = `vault ${vaultOf(spec)}, ${objectName(spec)}, version ${version.version}`
+    const place = `vault ${vaultOf(spec)}, ${objectName(spec)}@${version.version}`
     try {
       const { files, warnings } = await renderVersion(spec, version)
       for (const [suffix, content] of files) rendered.files.push({ path: path + suffix, content: Buffer.from(content) })
@@ -39,8 +39,8 @@ export async function renderObject(spec: ObjectSpec, versions: readonly Fetched[
 const reason = (cause: unknown): string =>
   cause instanceof RenderFailure ? cause.message : `its content cannot be read (${(cause as Error).name})`
 
-/** The vault as users name it: `my-kv` of `https://my-kv.vault.azure.net`. */
-const vaultOf = ({ vault }: ObjectSpec): string => vault.replace(/^https:\/\//, '').replace(/\..*$/, '')
+/** The vault as users name it: `my-kv` of `https://my-kv.vault.azure.net`; an address or a lone host as it is. */
+const vaultOf = ({ vault }: ObjectSpec): string => new URL(vault).host.replace(/^([a-z][-a-z0-9]{2,23})\..*$/i, '$1')
 
 /** Contents by what follows the path: nothing, `.crt` or `.key`. */
 interface Parts {

@@ -35,7 +35,7 @@ void t.test('a failure names vault, object and version, and not the value', asyn
   await t.rejects(
     renderObject(spec('token', { encoding: 'base64' }), [secret('s3cr3t!', { version: '0123' })]),
     new RenderFailure(
-      'vault my-kv, secret token, version 0123: the value is not base64: character 7, line breaks aside, is not of its alphabet',
+      'vault my-kv, secret token@0123: the value is not base64: character 7, line breaks aside, is not of its alphabet',
     ),
   )
 })
@@ -44,7 +44,7 @@ void t.test('split of a secret that is no certificate fails', async (t) => {
   await t.rejects(
     renderObject(spec('x', { split: true }), [secret('y')]),
     new RenderFailure(
-      'vault my-kv, secret x, version v1: split is for certificates, and this secret does not belong to one (it has no key id)',
+      'vault my-kv, secret x@v1: split is for certificates, and this secret does not belong to one (it has no key id)',
     ),
   )
 })

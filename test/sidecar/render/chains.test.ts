@@ -1,0 +1,78 @@
+import t from 'tap'
+import { pemSecret, pkcs12Secret, spec, textsOf } from './objects.ts'
+import { Pki } from './pki.ts'
+
+const pki = new Pki(t)
+
+function permutations<T>(items: readonly T[]): T[][] {
+  if (items.length === 0) return [[]]
+  return items.flatMap((item, index) => permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]))
+}
+
+for (const section of ['named', 'bare'] as const) {
+  const chain = pki.chain('P-256', 4, section)
+  const whole = chain.certificates.join('')
+  void t.test(
+    `any order becomes leaf to root, ${section === 'bare' ? 'by names' : 'by key identifiers'}`,
+    async (t) => {
+      for (const [index, certificates] of permutations(chain.certificates).entries()) {
+        const withKey = pemSecret(chain.key + certificates.join(''))
+        t.equal((await textsOf(spec('tls', { split: true }), withKey))['tls.crt'], whole, `${index}, with the key`)
+        const withoutKey = pkcs12Secret(pki.pkcs12({ certificates }))
+        t.strictSame(await textsOf(spec('tls'), withoutKey), { tls: whole }, `${index}, without the key`)
+      }
+    },
+  )
+}
+
+void t.test('an incomplete chain keeps the order of the vault; .crt has the leaf first', async (t) => {
+  const { key, certificates } = pki.chain('P-256', 4)
+  const [leaf, first, , root] = certificates as [string, string, string, string]
+  for (const [name, order] of [
+    ['one is missing in between', [root, leaf, first]],
+    ['a stranger among them', [pki.certificate('Stranger', pki.key('P-256', 'stranger'), 'ca'), leaf, first]],
+    ['the leaf alone with its root', [root, leaf]],
+  ] as const) {
+    const container = pki.pkcs12({ certificates: [...order] })
+    t.strictSame(await textsOf(spec('tls'), pkcs12Secret(container)), { tls: order.join('') }, name)
+    const split = await textsOf(spec('tls', { split: true }), pemSecret(order.join('') + key))
+    t.equal(split['tls.crt'], [leaf, ...order.filter((other) => other !== leaf)].join(''), `${name}: .crt`)
+  }
+  const open = [first, leaf]
+  const written = await textsOf(spec('tls'), pkcs12Secret(pki.pkcs12({ certificates: open })))
+  t.strictSame(written, { tls: leaf + first }, 'a chain that only lacks its root is whole as far as it goes')
+})
+
+void t.test('of two authorities of one name without key identifiers, the one that signed comes next', async (t) => {
+  const old = pki.key('P-256', 'old')
+  const renewed = pki.key('P-256', 'renewed')
+  const oldRoot = pki.certificate('Authority', old, 'bare-ca')
+  const issuer = { certificate: pki.certificate('Authority', renewed, 'bare-ca'), key: renewed }
+  const key = pki.key('P-256')
+  const leaf = pki.certificate('leaf', key, 'bare-leaf', issuer)
+  const split = await textsOf(spec('tls', { split: true }), pemSecret(oldRoot + leaf + issuer.certificate + key))
+  t.equal(
+    split['tls.crt'],
+    leaf + oldRoot + issuer.certificate,
+    'not one chain: the order of the vault behind the leaf',
+  )
+  const whole = await textsOf(spec('tls', { split: true }), pemSecret(issuer.certificate + leaf + key))
+  t.equal(whole['tls.crt'], leaf + issuer.certificate)
+})
+
+void t.test('a leaf that was renewed with its key: the first of the vault is the leaf', async (t) => {
+  const { key, certificates } = pki.chain('P-256', 1)
+  const other = pki.certificate('renewed', key, 'leaf')
+  const split = await textsOf(spec('tls', { split: true }), pemSecret(other + certificates[0] + key))
+  t.equal(split['tls.crt'], other + certificates[0])
+})
+
+void t.test('two authorities that certify each other do not go round in circles', async (t) => {
+  const [one, two] = [pki.key('P-256', 'one'), pki.key('P-256', 'two')]
+  const selfOne = { certificate: pki.certificate('One', one, 'ca'), key: one }
+  const twoByOne = pki.certificate('Two', two, 'ca', selfOne)
+  const oneByTwo = pki.certificate('One', one, 'ca', { certificate: twoByOne, key: two })
+  t.strictSame(await textsOf(spec('tls'), pkcs12Secret(pki.pkcs12({ certificates: [twoByOne, oneByTwo] }))), {
+    tls: twoByOne + oneByTwo,
+  })
+})

@@ -1,0 +1,156 @@
+import { createHash, createHmac, randomBytes, X509Certificate } from 'node:crypto'
+import forge from 'node-forge'
+import t from 'tap'
+import { printCertificates, printPrivateKey } from '../../../sidecar/render/certificates.ts'
+import { readPkcs12 } from '../../../sidecar/render/pkcs12.ts'
+import { RenderFailure } from '../../../sidecar/render/rendered.ts'
+import { Pki } from './pki.ts'
+
+const pki = new Pki(t)
+const { asn1 } = forge
+const { SEQUENCE, OCTETSTRING, INTEGER, OID } = asn1.Type
+const node = (type: number, value: string | forge.asn1.Asn1[]) =>
+  asn1.create(asn1.Class.UNIVERSAL, type, Array.isArray(value), value)
+const der = (value: forge.asn1.Asn1) => Buffer.from(asn1.toDer(value).getBytes(), 'latin1')
+
+/** The key derivation of PKCS#12 with SHA-256 (RFC 7292, appendix B.2), for a MAC key of 32 bytes: one round of hashing suffices. */
+function macKey(password: Buffer, salt: Buffer, iterations: number): Buffer {
+  const fill = (bytes: Buffer) => {
+    const length = Math.ceil(bytes.length / 64) * 64
+    return Buffer.from(Array.from({ length }, (_, index) => bytes[index % bytes.length] as number))
+  }
+  let hash = Buffer.concat([Buffer.alloc(64, 3), fill(salt), fill(password)])
+  for (let round = 0; round < iterations; round++) hash = createHash('sha256').update(hash).digest()
+  return hash
+}
+
+/** Gives a container without a MAC one that holds for the password, in the bytes that PKCS#12 makes of it. */
+function withMac(container: Buffer, password: Buffer): Buffer {
+  const pfx = asn1.fromDer(container.toString('latin1'))
+  const [version, safe] = pfx.value as [forge.asn1.Asn1, forge.asn1.Asn1]
+  const explicit = safe.value[1] as forge.asn1.Asn1
+  const content = (explicit.value[0] as forge.asn1.Asn1).value as string
+  const salt = randomBytes(8)
+  const mac = createHmac('sha256', macKey(password, salt, 1000))
+    .update(content, 'latin1')
+    .digest()
+  const algorithm = node(SEQUENCE, [node(OID, asn1.oidToDer('2.16.840.1.101.3.4.2.1').getBytes())])
+  const digest = node(SEQUENCE, [algorithm, node(OCTETSTRING, mac.toString('latin1'))])
+  const data = [digest, node(OCTETSTRING, salt.toString('latin1')), node(INTEGER, asn1.integerToDer(1000).getBytes())]
+  return der({ ...pfx, value: [version, safe, node(SEQUENCE, data)] })
+}
+
+/** Wraps the one plain key bag of a container that encrypts nothing. */
+function replaceKey(pfx: forge.asn1.Asn1, wrap: (key: forge.asn1.Asn1) => forge.asn1.Asn1): forge.asn1.Asn1 {
+  const { oids } = forge.pki
+  const explicit = (pfx.value[1] as forge.asn1.Asn1).value[1] as forge.asn1.Asn1
+  const inner = (value: forge.asn1.Asn1) => asn1.fromDer((value.value[0] as forge.asn1.Asn1).value as string)
+  const safes = inner(explicit)
+  for (const info of safes.value as forge.asn1.Asn1[]) {
+    const data = info.value[1] as forge.asn1.Asn1
+    const bags = inner(data)
+    for (const bag of bags.value as forge.asn1.Asn1[]) {
+      const [type, value] = bag.value as [forge.asn1.Asn1, forge.asn1.Asn1]
+      if (asn1.derToOid(type.value as string) !== oids['keyBag']) continue
+      type.value = asn1.oidToDer(oids['pkcs8ShroudedKeyBag'] as string).getBytes()
+      value.value = [wrap(value.value[0] as forge.asn1.Asn1)]
+    }
+    data.value = [node(OCTETSTRING, der(bags).toString('latin1'))]
+  }
+  explicit.value = [node(OCTETSTRING, der(safes).toString('latin1'))]
+  return pfx
+}
+
+const chain = pki.chain('P-256', 2)
+const opens = (container: Buffer) => {
+  const { key, certificates } = readPkcs12(container)
+  return printPrivateKey(key!) + printCertificates(certificates)
+}
+const expected = chain.key + chain.certificates.join('')
+
+const encryptions: [name: string, args: string[]][] = [
+  ['PBES2', []],
+  ['3DES and RC2', ['-legacy']],
+  ['no encryption', ['-keypbe', 'NONE', '-certpbe', 'NONE']],
+]
+for (const [name, args] of encryptions) {
+  void t.test(`no MAC: ${name}`, async (t) => {
+    t.equal(opens(pki.pkcs12(chain, { arguments: ['-nomac', ...args] })), expected)
+  })
+  void t.test(`a MAC with the empty password: ${name}`, async (t) => {
+    const container = pki.pkcs12(chain, { arguments: ['-nomac', ...args] })
+    t.equal(opens(withMac(container, Buffer.of(0, 0))), expected)
+  })
+  void t.test(`a MAC of another password: ${name}`, async (t) => {
+    const container = withMac(pki.pkcs12(chain, { arguments: ['-nomac', ...args] }), Buffer.of(0, 120, 0, 0))
+    const message = 'its PKCS#12 container cannot be opened without a password: its MAC does not hold, so it has a password or is damaged' // prettier-ignore
+    t.throws(() => opens(container), new RenderFailure(message))
+  })
+}
+for (const [name, args] of [encryptions[0]!, encryptions[2]!]) {
+  void t.test(`a MAC without a password: ${name}`, async (t) => {
+    const container = withMac(pki.pkcs12(chain, { arguments: ['-nomac', ...args] }), Buffer.alloc(0))
+    t.equal(opens(container), expected)
+    pki.openssl('pkcs12', '-in', pki.file(container), '-passin', 'pass:', '-noout')
+  })
+}
+
+void t.test('a key that is encrypted without a password, in the old way', async (t) => {
+  const plain = asn1.fromDer(pki.pkcs12(chain, { arguments: ['-nomac', ...encryptions[2]![1]] }).toString('latin1'))
+  const wrap = (key: forge.asn1.Asn1) => {
+    // The types ask for a password, the function does not.
+    const password = undefined as unknown as string
+    return forge.pki.encryptPrivateKeyInfo(key, password, { algorithm: '3des', count: 1000, saltSize: 8 })
+  }
+  const container = withMac(der(replaceKey(plain, wrap)), Buffer.alloc(0))
+  t.equal(opens(container), expected)
+  const legacy = ['-legacy', '-passin', 'pass:', '-nodes', '-nocerts']
+  t.match(pki.openssl('pkcs12', '-in', pki.file(container), ...legacy).toString(), chain.key, 'OpenSSL agrees')
+})
+
+void t.test('strings in pieces, as Windows writes them', async (t) => {
+  const pfx = asn1.fromDer(pki.pkcs12(chain, { arguments: ['-nomac'] }).toString('latin1'))
+  const explicit = (pfx.value[1] as forge.asn1.Asn1).value[1] as forge.asn1.Asn1
+  const content = (explicit.value[0] as forge.asn1.Asn1).value as string
+  explicit.value = [
+    node(
+      OCTETSTRING,
+      [content.slice(0, 400), content.slice(400)].map((part) => node(OCTETSTRING, part)),
+    ),
+  ]
+  t.equal(opens(der(pfx)), expected)
+})
+
+void t.test('other hashes and ciphers', async (t) => {
+  for (const args of [
+    ['-macalg', 'sha1'],
+    ['-macalg', 'sha384'],
+    ['-macalg', 'sha512', '-keypbe', 'aes-128-cbc', '-certpbe', 'aes-192-cbc'],
+    ['-keypbe', 'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES'],
+    ['-iter', '1'],
+  ]) {
+    t.equal(opens(pki.pkcs12(chain, { arguments: args })), expected, args.join(' '))
+  }
+})
+
+void t.test('certificates come out as they went in, whatever signed them', async (t) => {
+  const key = pki.key('RSA 2048')
+  const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:20', '-sha384']
+  const byEc = { certificate: pki.certificate('EC authority', pki.key('P-384'), 'ca'), key: pki.key('P-384') }
+  const named = ['-utf8', '-set_serial', '0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00']
+  for (const certificate of [
+    pki.certificate('pss', key, 'leaf', undefined, ...pss),
+    pki.certificate('RSA below EC', key, 'leaf', byEc),
+    pki.certificate('Grüße 😀', key, 'leaf', undefined, ...named),
+  ]) {
+    const [read] = readPkcs12(pki.pkcs12({ key, certificates: [certificate] })).certificates
+    t.ok(read?.raw.equals(new X509Certificate(certificate).raw))
+  }
+})
+
+void t.test('a container cut anywhere is refused, and the reason quotes nothing of it', async (t) => {
+  const container = pki.pkcs12(chain)
+  for (let length = 0; length < container.length; length += 101) {
+    t.throws(() => readPkcs12(container.subarray(0, length)), { name: 'RenderFailure', message: /^[ -~]{20,200}$/ })
+  }
+})
