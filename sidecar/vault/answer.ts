@@ -89,13 +89,15 @@ export function retryAfterOf({ header }: Pick<Answer, 'header'>, now: number): n
   const value = header('retry-after')?.trim()
   if (!value) return undefined
   if (/^\d+(\.\d+)?$/.test(value)) return Math.round(Number(value) * 1000)
-  const until = Date.parse(value)
-  if (Number.isNaN(until)) return undefined
-  return Math.max(0, until - (dateOf({ header }) ?? now))
+  const until = parseDate(value)
+  return until === undefined ? undefined : Math.max(0, until - (dateOf({ header }) ?? now))
 }
 
 /** The server's clock, in milliseconds. */
-export function dateOf({ header }: Pick<Answer, 'header'>): number | undefined {
-  const date = Date.parse(header('date') ?? '')
+export const dateOf = ({ header }: Pick<Answer, 'header'>): number | undefined => parseDate(header('date') ?? '')
+
+/** An HTTP date begins with a weekday; `Date.parse` alone takes `-3` for a date. */
+function parseDate(text: string): number | undefined {
+  const date = /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) : NaN
   return Number.isNaN(date) ? undefined : date
 }

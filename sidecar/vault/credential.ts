@@ -110,10 +110,8 @@ export function cachingCredential(options: CredentialOptions): Credential {
       const failure = patient(error as VaultFailure)
       state.failures++
       state.failed = now()
-      state.wait = Math.min(
-        failure.retryAfter ?? random() * Math.min(minute, second * 2 ** (state.failures - 1)),
-        15 * minute,
-      )
+      const backoff = random() * Math.min(minute, second * 2 ** (state.failures - 1))
+      state.wait = Math.round(Math.min(failure.retryAfter ?? backoff, 15 * minute))
       state.last = failure
       tell(failure.kind, failure)
       throw failure
