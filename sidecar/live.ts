@@ -1,0 +1,101 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { formatDuration, parseDuration } from '../shared/duration.ts'
+import { logLevels, type LogLevel } from '../shared/log.ts'
+import type { Settings } from '../shared/settings.ts'
+
+/** The annotations that may change on a running pod, each a file of the downward API volume; empty where there is none. */
+export const liveNames = ['refresh', 'suspend', 'poll-interval', 'log-level'] as const
+export type LiveName = (typeof liveNames)[number]
+export type LiveTexts = Readonly<Record<LiveName, string>>
+
+/** What the pod's annotations say now. */
+export interface LiveValues {
+  /** Any text: a change of it asks for a poll. */
+  refresh: string
+  suspend: boolean
+  /** Milliseconds, within the admin's bounds. */
+  pollInterval: number
+  logLevel: LogLevel
+}
+
+type Defaults = Pick<Settings, 'pollInterval' | 'logLevel' | 'bounds'>
+
+export const initialValues = ({ pollInterval, logLevel }: Defaults): LiveValues => ({
+  refresh: '',
+  suspend: false,
+  pollInterval,
+  logLevel,
+})
+
+/** Reads the annotations' texts: what is not valid keeps the last valid value and is a sentence for the log. */
+export function interpretLive(
+  texts: LiveTexts,
+  last: LiveValues,
+  defaults: Defaults,
+): { values: LiveValues; problems: string[] } {
+  const values = { ...last, refresh: texts.refresh }
+  const problems: string[] = []
+  const suspend = texts.suspend.trim()
+  if (['', 'true', 'false'].includes(suspend)) values.suspend = suspend === 'true'
+  else problems.push(`suspend: ${JSON.stringify(suspend)} is neither "true" nor "false"; it stays ${last.suspend}`)
+
+  const level = texts['log-level'].trim()
+  if (level === '') values.logLevel = defaults.logLevel
+  else if (isLogLevel(level)) values.logLevel = level
+  else problems.push(`log-level: ${JSON.stringify(level)} is none of ${logLevels.join(', ')}; it stays ${last.logLevel}`) // prettier-ignore
+
+  const interval = intervalOf(texts['poll-interval'].trim(), defaults)
+  if (interval.value !== undefined) values.pollInterval = interval.value
+  if (interval.problem) problems.push(`poll-interval: ${interval.problem(formatDuration(values.pollInterval))}`)
+  return { values, problems }
+}
+
+const isLogLevel = (text: string): text is LogLevel => (logLevels as readonly string[]).includes(text)
+
+function intervalOf(
+  text: string,
+  { pollInterval, bounds: { pollInterval: bounds } }: Defaults,
+): { value?: number; problem?: (inForce: string) => string } {
+  if (text === '') return { value: pollInterval }
+  const parsed = parseDuration(text)
+  if (!parsed.ok) {
+    return { problem: (inForce) => `${JSON.stringify(text)}: ${parsed.problems.join(', ')}; it stays ${inForce}` }
+  }
+  const value = Math.min(bounds.max, Math.max(bounds.min, parsed.value))
+  if (value === parsed.value) return { value }
+  return { value, problem: (inForce) => `${text} is outside of the bounds that the cluster's admin sets; it is ${inForce}` } // prettier-ignore
+}
+
+/** Looks at the files of the downward API volume, cheaply enough to do so once a second. */
+export class LiveFiles {
+  readonly #folder: string
+  readonly #seen = new Map<string, { stamp: string; text: string }>()
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** A file's text without the line's end; empty where there is no such file. Reads it only when it was replaced. */
+  text(name: string): string {
+    const path = join(this.#folder, name)
+    try {
+      const stats = statSync(path, { throwIfNoEntry: false })
+      if (!stats) return ''
+      const stamp = `${stats.dev} ${stats.ino} ${stats.mtimeMs} ${stats.size}`
+      const seen = this.#seen.get(name)
+      if (seen?.stamp === stamp) return seen.text
+      const text = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+      this.#seen.set(name, { stamp, text })
+      return text
+    } catch {
+      // Between two steps of the kubelet's swap, or of a volume in trouble: what was read last stands.
+      return this.#seen.get(name)?.text ?? ''
+    }
+  }
+
+  texts(): LiveTexts {
+    return Object.fromEntries(liveNames.map((name) => [name, this.text(name)])) as Record<LiveName, string>
+  }
+}

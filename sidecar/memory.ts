@@ -1,0 +1,211 @@
+import type { Settings } from '../shared/settings.ts'
+import { sameRecord, type Known, type Listing } from './changed.ts'
+import type { Before, Findings } from './read.ts'
+import { RenderFailure, type Rendered, type RenderedFile } from './render/rendered.ts'
+import { refreshAfter } from './schedule.ts'
+import { sourcesOf, type Source } from './sources.ts'
+import type { FailureKind, Fetched } from './vault/vault.ts'
+import type { Manifest, SourceRecord } from './volume/manifest.ts'
+import type { StoredSet } from './volume/volume.ts'
+
+/** Why an object, a template or a bundle is not as it should be. */
+export interface Problem {
+  kind: FailureKind | 'render' | 'volume'
+  message: string
+  /** Since when, milliseconds since 1970. */
+  since: number
+  /** Whether a retry may cure it with nobody changing anything. */
+  transient: boolean
+  /** Since when it has been one that a retry does not cure, on the clock that never goes back. */
+  firmSince?: number
+}
+
+export interface MemoryEffects {
+  now: () => number
+  elapsed: () => number
+  random: () => number
+}
+
+type Plan = Pick<Settings, 'objects' | 'templates' | 'bundles' | 'onDelete' | 'fullRefresh'>
+
+/**
+ * What the sidecar knows between polls: per source what was read last, and per object the files that wait for being switched
+ * in. Contents stay in memory only where templates, bundles or histories need them again; files live in the volume.
+ */
+export class Memory implements Before {
+  readonly sources: readonly Source[]
+  /** Files made since the last switch, by object; empty for an object that is gone. */
+  readonly fresh = new Map<number, readonly RenderedFile[]>()
+  /** By the object's index. */
+  readonly problems = new Map<number, Problem>()
+  readonly #plan: Plan
+  readonly #effects: MemoryEffects
+  readonly #known = new Map<Source, Known>()
+  readonly #contents = new Map<Source, Fetched[]>()
+  readonly #listings = new Map<string, Listing>()
+  /** Sources that the vault confirmed to be gone, whose files are to be deleted. */
+  readonly #lost = new Set<Source>()
+
+  constructor(plan: Plan, effects: MemoryEffects) {
+    this.sources = sourcesOf(plan.objects)
+    this.#plan = plan
+    this.#effects = effects
+  }
+
+  known = (source: Source): Known | undefined => this.#known.get(source)
+  contents = (source: Source): Fetched[] | undefined => this.#contents.get(source)
+  listing = (group: string): Listing => this.#listings.get(group) ?? {}
+
+  /** Takes over what an earlier set in the volume says; what templates and bundles need must be read again. */
+  recall({ manifest }: StoredSet): void {
+    if (this.hasTexts) return
+    for (const source of this.sources) {
+      const record = manifest.sources[source.key]
+      // As if read at any moment of the period, so that restarts of a fleet do not end in a common full refresh.
+      const refreshAt = this.#effects.elapsed() + this.#plan.fullRefresh * this.#effects.random()
+      if (record) this.#known.set(source, { record, refreshAt })
+    }
+  }
+
+  /** Forgets what was read, so that everything is read again: the volume no longer has it. */
+  forget(): void {
+    this.#known.clear()
+  }
+
+  /**
+   * Takes over what a poll found, and makes the files of what was read anew.
+   * @returns sentences about contents that are probably not meant so
+   */
+  async learn(
+    found: Findings,
+    render: (index: number, versions: readonly Fetched[]) => Promise<Rendered>,
+  ): Promise<string[]> {
+    // prettier-ignore
+    for (const [group, listing] of found.listings) this.#listings.set(group, listing)
+    for (const source of found.unchanged) this.#recover(source)
+    const warnings: string[] = []
+    for (const [source, { record, contents }] of found.reads) {
+      const isNew = !sameRecord(record, this.#known.get(source)?.record)
+      this.#remember(source, record, contents)
+      if (isNew && contents) warnings.push(...(await this.#render(source, contents, render)))
+      else this.#recover(source)
+    }
+    for (const [source, { kind, message, transient }] of found.failures) {
+      if (kind === 'gone' && this.#plan.onDelete === 'delete') this.#lose(source)
+      for (const index of source.objects) this.#fail(index, { kind, message, transient })
+    }
+    return warnings
+  }
+
+  /** The version that an object was last read in. */
+  version(index: number): string | undefined {
+    return this.record(index)?.version
+  }
+
+  /** What was read last of an object. */
+  record(index: number): SourceRecord | undefined {
+    const source = this.sources.find(({ objects }) => objects.includes(index))
+    return source && this.#known.get(source)?.record
+  }
+
+  /** Whether every source was read or tried once. */
+  get isTried(): boolean {
+    const tried = (source: Source) =>
+      this.#known.has(source) || source.objects.every((index) => this.problems.has(index))
+    return this.sources.every(tried)
+  }
+
+  /** All that waited is in the volume. */
+  settle(): void {
+    this.fresh.clear()
+  }
+
+  /** What goes into the manifest: an object whose content could not be made into files is read again after a restart. */
+  records(): Record<string, SourceRecord> {
+    const isSound = (source: Source) => source.objects.every((index) => this.problems.get(index)?.kind !== 'render')
+    const sound = [...this.#known].filter(([source]) => isSound(source))
+    return Object.fromEntries(sound.map(([source, { record }]) => [source.key, record]))
+  }
+
+  /**
+   * The contents that templates and bundles are made from, by the object's index; undefined while some that the current set
+   * was made from have not been read again.
+   */
+  texts({ objects }: Pick<Manifest, 'objects'>): Map<number, readonly Fetched[]> | undefined {
+    const contents = new Map<number, readonly Fetched[]>()
+    for (const source of this.sources) {
+      const versions = this.#contents.get(source)
+      for (const index of source.objects) {
+        if (versions) contents.set(index, versions)
+        else if (!this.#lost.has(source) && (objects[index]?.length || !source.optional)) return undefined
+      }
+    }
+    return contents
+  }
+
+  get hasTexts(): boolean {
+    return Object.keys(this.#plan.templates).length + Object.keys(this.#plan.bundles).length > 0
+  }
+
+  #remember(source: Source, record: SourceRecord, contents: Fetched[] | undefined): void {
+    const refreshAt = this.#effects.elapsed() + refreshAfter(this.#plan.fullRefresh, this.#effects.random)
+    this.#known.set(source, { record, refreshAt })
+    this.#lost.delete(source)
+    if (contents && (this.hasTexts || source.history > 1)) this.#contents.set(source, contents)
+  }
+
+  async #render(
+    source: Source,
+    contents: readonly Fetched[],
+    render: (index: number, versions: readonly Fetched[]) => Promise<Rendered>,
+  ): Promise<string[]> {
+    const warnings: string[] = []
+    for (const index of source.objects) {
+      try {
+        const rendered = await render(index, contents)
+        this.fresh.set(index, rendered.files)
+        this.problems.delete(index)
+        warnings.push(...rendered.warnings)
+      } catch (error) {
+        this.fresh.delete(index)
+        this.#fail(index, { kind: 'render', message: renderMessage(error), transient: false })
+      }
+    }
+    return warnings
+  }
+
+  /** The vault says that it no longer exists. */
+  #lose(source: Source): void {
+    this.#known.delete(source)
+    this.#contents.delete(source)
+    this.#lost.add(source)
+    for (const index of source.objects) this.fresh.set(index, [])
+  }
+
+  /** The vault gives it as it was read; whether that could be rendered is another matter. */
+  #recover(source: Source): void {
+    for (const index of source.objects) {
+      if (this.problems.get(index)?.kind !== 'render') this.problems.delete(index)
+    }
+  }
+
+  #fail(index: number, failure: Failure): void {
+    this.problems.set(index, nextProblem(this.problems.get(index), failure, this.#effects))
+  }
+}
+
+/** Messages of others may quote what they were given, which is secret. */
+const renderMessage = (error: unknown): string =>
+  error instanceof RenderFailure ? error.message : `its content cannot be read (${(error as Error).name})`
+
+export type Failure = Pick<Problem, 'kind' | 'message' | 'transient'>
+
+/** A failure, in the light of the one before it. */
+export function nextProblem(
+  earlier: Problem | undefined,
+  failure: Failure,
+  { now, elapsed }: Pick<MemoryEffects, 'now' | 'elapsed'>,
+): Problem {
+  const problem = { ...failure, since: earlier?.since ?? now() }
+  return failure.transient ? problem : { ...problem, firmSince: earlier?.firmSince ?? elapsed() }
+}

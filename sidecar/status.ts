@@ -1,0 +1,116 @@
+import type { LogLevel } from '../shared/log.ts'
+import { formatDuration } from '../shared/duration.ts'
+import type { Settings } from '../shared/settings.ts'
+import type { Clock } from './clock.ts'
+import { textsOf } from './compose.ts'
+import type { LiveValues } from './live.ts'
+import type { Memory, Problem } from './memory.ts'
+import type { NotifierStatus } from './notify/notifier.ts'
+
+/** What is known of one vault's polls. */
+export interface VaultState {
+  /** As messages call it. */
+  name: string
+  url: string
+  /** Milliseconds since 1970. */
+  lastPollAt?: number
+  lastSuccessAt?: number
+  lastError?: { at: number; message: string }
+  /** Polls in a row that failed. */
+  failures: number
+  /** On the clock that never goes back. */
+  dueAt: number
+}
+
+/** What `/status` tells: names, versions, times and reasons, never a value. */
+export interface StatusParts {
+  settings: Settings
+  pod: { name: string; namespace: string }
+  startedAt: number
+  serving: { since: number; switchedAt: number } | undefined
+  stale: boolean
+  volumeProblem: Problem | undefined
+  live: LiveValues
+  vaults: readonly VaultState[]
+  memory: Memory
+  textProblems: ReadonlyMap<string, Problem>
+  notifier: NotifierStatus
+  clock: Pick<Clock, 'now' | 'elapsed'>
+}
+
+export type Status = ReturnType<typeof statusOf>
+
+export function statusOf(parts: StatusParts) {
+  const { settings, live, clock, serving } = parts
+  return {
+    version: settings.version,
+    pod: parts.pod,
+    startedAt: time(parts.startedAt),
+    ready: serving !== undefined,
+    servingSince: serving && time(serving.since),
+    switchedAt: serving && time(serving.switchedAt),
+    stale: parts.stale,
+    suspended: live.suspend,
+    pollInterval: formatDuration(live.pollInterval),
+    logLevel: live.logLevel satisfies LogLevel,
+    volumeProblem: problemStatus(parts.volumeProblem),
+    vaults: parts.vaults.map((vault) => vaultStatus(vault, clock)),
+    objects: settings.objects.map((_, index) => objectStatus(index, parts)),
+    texts: textsOf(settings).map((text) => ({ ...text, problem: problemStatus(parts.textProblems.get(text.path)) })),
+    notification: notificationStatus(parts.notifier),
+  }
+}
+
+function vaultStatus({ name, url, failures, dueAt, ...state }: VaultState, clock: StatusParts['clock']) {
+  return {
+    name,
+    url,
+    lastPoll: time(state.lastPollAt),
+    lastSuccess: time(state.lastSuccessAt),
+    lastSuccessAge: state.lastSuccessAt === undefined ? undefined : seconds(clock.now() - state.lastSuccessAt),
+    lastError: state.lastError && { at: time(state.lastError.at), message: state.lastError.message },
+    failures,
+    nextPoll: time(clock.now() + Math.max(0, dueAt - clock.elapsed())),
+  }
+}
+
+function objectStatus(index: number, { settings, memory, clock }: StatusParts) {
+  const object = settings.objects[index]
+  const record = memory.record(index)
+  return {
+    vault: object?.vault,
+    type: object?.type,
+    name: object?.name,
+    path: object?.path,
+    pinned: object?.version !== undefined,
+    version: record?.version,
+    fetchedAt: time(record?.fetchedAt),
+    age: record && seconds(clock.now() - record.fetchedAt),
+    updated: time(record?.attributes.updated, 1000),
+    expires: time(record?.attributes.expires, 1000),
+    notBefore: time(record?.attributes.notBefore, 1000),
+    problem: problemStatus(memory.problems.get(index)),
+  }
+}
+
+const problemStatus = (problem: Problem | undefined) =>
+  problem && { kind: problem.kind, message: problem.message, since: time(problem.since) }
+
+function notificationStatus({ pending, channels, targets, permission }: NotifierStatus) {
+  const last = Object.values(channels).map(({ at, ...report }) => ({ ...report, at: time(at) }))
+  return {
+    pending: pending && { ...pending, switchedAt: time(pending.switchedAt), dueAt: time(pending.dueAt) },
+    last,
+    targets: targets.map(({ since, ...target }) => ({ ...target, since: time(since) })),
+    permission: permission && { ...permission, at: time(permission.at) },
+  }
+}
+
+/** A time as people read it; the vault's are in seconds. */
+function time(value: number | undefined, unit = 1): string | undefined {
+  // Beyond the range of dates (a vault may say anything) there is nothing to print.
+  if (value === undefined || Math.abs(value * unit) > 8.64e15) return undefined
+  return new Date(value * unit).toISOString()
+}
+
+const seconds = (milliseconds: number): number => Math.round(milliseconds / 1000)

@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto'
+
+import type { Settings } from '../shared/settings.ts'
+import type { Clock } from './clock.ts'
+import { compose, differences, textsOf, type Composed, type Missing } from './compose.ts'
+import { nextProblem, type Memory, type Problem } from './memory.ts'
+import { mergeNotifications, type ChangedObject, type Notification } from './notify/notification.ts'
+import { drawSplay } from './notify/splay.ts'
+import { readVault, type Asking, type Findings } from './read.ts'
+import type { Rendered, RenderFailure } from './render/rendered.ts'
+import type { Source } from './sources.ts'
+import type { Fetched } from './vault/vault.ts'
+import { planDigest, type Manifest } from './volume/manifest.ts'
+import type { StoredSet, Volume } from './volume/volume.ts'
+
+/** Makes files of what was read. */
+export interface Render {
+  object: (index: number, versions: readonly Fetched[]) => Promise<Rendered>
+  /** Templates and bundles, each by its path; a failed one does not keep the others from being made. */
+  texts(contents: ReadonlyMap<number, readonly Fetched[]>): Promise<ReadonlyMap<string, Uint8Array | RenderFailure>>
+}
+
+/** What a tick works with. */
+export interface TickParts {
+  settings: Settings
+  memory: Memory
+  asking: Asking
+  render: Render
+  volume: Pick<Volume, 'read' | 'switchTo' | 'notified'>
+  /** Tells the app, in its own time. */
+  notify: (notification: Notification) => void
+  clock: Pick<Clock, 'now' | 'elapsed'>
+  random: () => number
+  /** Whether a complete set is in the volume and served. */
+  isServing: () => boolean
+  /** Templates and bundles that could not be made, by path. */
+  textProblems: Map<string, Problem>
+  /** Runs one switch at a time: vaults are polled side by side. */
+  exclusively: <T>(task: () => Promise<T>) => Promise<T>
+}
+
+/** What became of a tick. */
+export interface Ticked {
+  found: Findings
+  warnings: string[]
+  /** The set in the volume, where this tick looked at it and it is complete. */
+  current?: Manifest
+  /** What was switched in: the new set, and the paths in which it differs. */
+  switched?: { set: Composed; paths: ReadonlySet<string> }
+  /** What a first set still lacks. */
+  missing: Missing[]
+  /** Why the volume could not be read or written; what was to be switched in waits for the next tick. */
+  volumeError?: NodeJS.ErrnoException
+}
+
+/** One tick: find out what changed in a vault and read it, make files of it, switch if they differ, tell the app. */
+export async function tick(sources: readonly Source[], parts: TickParts): Promise<Ticked> {
+  const found = await readVault(sources, parts.memory, parts.asking)
+  return parts.exclusively(async () => {
+    const warnings = await parts.memory.learn(found, parts.render.object)
+    try {
+      return { found, warnings, ...(await switchIn(parts)) }
+    } catch (error) {
+      return { found, warnings, missing: [], volumeError: error as NodeJS.ErrnoException }
+    }
+  })
+}
+
+async function switchIn(parts: TickParts): Promise<Pick<Ticked, 'current' | 'switched' | 'missing'>> {
+  const { settings, memory, volume, isServing } = parts
+  if (memory.fresh.size === 0 && isServing()) return { missing: [] }
+  const stored = await volume.read()
+  const before = stored?.manifest.plan === planDigest(settings) ? stored : undefined
+  const texts = await makeTexts(before, parts)
+  const set = compose(settings, before, { objects: memory.fresh, texts })
+  if (set.missing.length > 0 || !(isServing() || memory.isTried)) {
+    // What was served is no longer in the volume: all of it is read again.
+    if (isServing()) memory.forget()
+    return { missing: set.missing }
+  }
+  const paths = differences(stored?.files ?? new Map(), set.files)
+  if (before && paths.size === 0) {
+    memory.settle()
+    return { missing: [], current: before.manifest }
+  }
+  const current = await describe(set, { stored, before, paths }, parts)
+  await volume.switchTo(set.files, current)
+  memory.settle()
+  if (current.notification) parts.notify(current.notification)
+  return { missing: [], current, switched: { set, paths } }
+}
+
+/** Templates and bundles, made anew where all they are made from is known; what fails keeps its last file. */
+async function makeTexts(before: StoredSet | undefined, parts: TickParts): Promise<Map<string, Uint8Array>> {
+  const texts = new Map<string, Uint8Array>()
+  const contents = parts.memory.hasTexts ? parts.memory.texts(before?.manifest ?? { objects: {} }) : undefined
+  if (!contents) return texts
+  for (const [path, made] of await parts.render.texts(contents)) {
+    if (made instanceof Uint8Array) {
+      texts.set(path, made)
+      parts.textProblems.delete(path)
+    } else {
+      const failure = { kind: 'render', message: made.message, transient: false } as const
+      parts.textProblems.set(path, nextProblem(parts.textProblems.get(path), failure, parts.clock))
+    }
+  }
+  return texts
+}
+
+/** The manifest of a new set, with what the app is to be told: nothing where it never saw another set. */
+async function describe(
+  set: Composed,
+  {
+    stored,
+    before,
+    paths,
+  }: { stored: StoredSet | undefined; before: StoredSet | undefined; paths: ReadonlySet<string> },
+  { settings, memory, volume, clock, random }: TickParts,
+): Promise<Manifest> {
+  const switchedAt = clock.now()
+  const manifest: Manifest = {
+    schema: 1,
+    plan: planDigest(settings),
+    switchedAt,
+    files: Object.fromEntries(Array.from(set.files, ([path, { mode }]) => [path, mode])),
+    objects: set.objects,
+    sources: memory.records(),
+  }
+  if (!stored) return manifest
+  const untold = await undelivered(stored, volume)
+  if (paths.size === 0) return untold ? { ...manifest, notification: untold } : manifest
+  const dueAt = switchedAt + drawSplay(settings.notify.splay, random)
+  const changed = changedObjects(set, before, paths, { settings, memory })
+  const notification = { id: randomUUID(), switchedAt, dueAt, changed }
+  return { ...manifest, notification: mergeNotifications(untold, notification) }
+}
+
+/** The change that the app has not been told of yet, if any. */
+export async function undelivered(
+  { manifest }: StoredSet,
+  volume: Pick<Volume, 'notified'>,
+): Promise<Notification | undefined> {
+  // prettier-ignore
+  const { notification } = manifest
+  return notification && notification.id !== (await volume.notified()) ? notification : undefined
+}
+
+function changedObjects(
+  set: Composed,
+  before: StoredSet | undefined,
+  paths: ReadonlySet<string>,
+  { settings, memory }: Pick<TickParts, 'settings' | 'memory'>,
+): ChangedObject[] {
+  const changed: ChangedObject[] = []
+  for (const [index, { type, name }] of settings.objects.entries()) {
+    const touched = new Set([...(before?.manifest.objects[index] ?? []), ...(set.objects[index] ?? [])])
+    const own = [...touched].filter((path) => paths.has(path))
+    if (own.length > 0) changed.push({ type, name, version: memory.version(index) ?? '', paths: own })
+  }
+  for (const { path, type } of textsOf(settings)) {
+    if (paths.has(path)) changed.push({ type, name: path, version: '', paths: [path] })
+  }
+  return changed
+}

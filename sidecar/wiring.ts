@@ -1,0 +1,103 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { createLogger, type Logger } from '../shared/log.ts'
+import { podinfoFolder, settingsVariable, statusSocket, terminationLog, tokenFile } from '../shared/names.ts'
+import { decodeSettings, type Settings } from '../shared/settings.ts'
+import { Sidecar, type End } from './app.ts'
+import { realClock } from './clock.ts'
+import { LiveFiles } from './live.ts'
+import { Registry } from './metrics.ts'
+import { createNotifier } from './notify/notifier.ts'
+import { renderObject } from './render/render-object.ts'
+import { Report } from './report.ts'
+import { serve } from './server.ts'
+import type { Render } from './tick.ts'
+import { openVaults } from './vault/open-vaults.ts'
+import { Volume } from './volume/volume.ts'
+
+/** What the program is given. */
+export interface World {
+  /** Variables of the process. */
+  environment: Readonly<Record<string, string | undefined>>
+  /** Stands before every absolute path; empty in a container. */
+  root: string
+  log?: Logger
+}
+
+/**
+ * Runs the sidecar with the real vaults, volume, processes and clock.
+ * @returns the exit code; a failure's reason is in the log, and where `kubectl describe pod` shows it
+ */
+export async function runSidecar(
+  role: string,
+  { environment, root, log = createLogger('info') }: World,
+): Promise<0 | 1> {
+  // Whatever it is, files that are served stay served.
+  process.on('uncaughtException', ({ name, stack }) => {
+    log.error({ event: 'defect', stack: stack?.split('\n').slice(1) }, `an unexpected ${name}`)
+  })
+  const end = await startSidecar(role, { environment, root, log }).catch((error: Error): End => ({
+    code: 1,
+    reason: `the sidecar cannot start: ${error.message}`,
+  }))
+  if (end.code === 0) return 0
+  log.error({ event: 'failed' }, end.reason)
+  try {
+    writeFileSync(join(root, terminationLog), end.reason)
+  } catch (error) {
+    log.warn({ event: 'failed' }, `the termination log cannot be written: ${(error as Error).message}`)
+  }
+  return 1
+}
+
+async function startSidecar(role: string, { environment, root, log }: Required<World>): Promise<End> {
+  if (role !== 'run' && role !== 'once')
+    return failed(`"${role}" is no role of the sidecar: there are run, once and probe`)
+  const decoded = decodeSettings(environment[settingsVariable] ?? '')
+  if (!decoded.ok) return failed(...decoded.problems.map((problem) => `${settingsVariable}: ${problem}`))
+  const settings = decoded.value
+
+  const registry = new Registry()
+  const report = new Report(log, registry)
+  const token = join(root, environment['AZURE_FEDERATED_TOKEN_FILE'] || tokenFile)
+  const hooks = { onRequest: report.request, onSignIn: report.signIn }
+  const vaults = openVaults(settings, { ...environment, AZURE_FEDERATED_TOKEN_FILE: token }, hooks)
+  if (!vaults.ok) return failed(...vaults.problems)
+
+  const podinfo = new LiveFiles(join(root, podinfoFolder))
+  const sidecar = new Sidecar(
+    settings,
+    {
+      vault: (object) => vaults.value.of(object),
+      render: rendering(settings),
+      volume: new Volume(join(root, settings.mountPath)),
+      notifier: (handlers) => createNotifier({ ...settings.notify, ...handlers, log }),
+      liveTexts: () => podinfo.texts(),
+      pod: { name: podinfo.text('name'), namespace: podinfo.text('namespace') },
+      clock: realClock,
+      random: Math.random,
+      ...{ log, registry },
+    },
+    report,
+  )
+  const { port } = settings
+  if (role === 'run') await serve(sidecar, port === undefined ? { socket: join(root, statusSocket) } : { port })
+  return sidecar.run(role, new AbortController().signal)
+}
+
+const failed = (...reasons: string[]): End => ({ code: 1, reason: reasons.join('\n') })
+
+function rendering({ objects, templates, bundles }: Settings): Render {
+  return {
+    async object(index, versions) {
+      const object = objects[index]
+      if (!object) throw new TypeError(`there is no object ${index}`)
+      return renderObject(object, versions)
+    },
+    async texts() {
+      if (Object.keys(templates).length + Object.keys(bundles).length === 0) return new Map()
+      throw new Error('templates and bundles are in the making')
+    },
+  }
+}
