@@ -28,25 +28,21 @@ export interface ConfigurationFileOptions {
  */
 export async function watchConfiguration(options: ConfigurationFileOptions): Promise<ConfigurationFile> {
   const { file, log, onRead, interval = 60_000 } = options
-  let text = await readFile(file, 'utf8')
-  const first = parseConfiguration(text)
+  const first = parseConfiguration(await readFile(file, 'utf8'))
   if (!first.ok) throw new Error(`${file}: ${first.problems.join('; ')}`)
   let current = first.value
   let problem: string | undefined
   onRead?.(true)
 
+  /** What was read is compared, not the text: files that it names change on their own. */
   async function reread(): Promise<void> {
-    const next = await readFile(file, 'utf8').catch((error: Error) => error)
-    if (next instanceof Error) return refuse([next.message])
-    if (next === text && problem === undefined) return
-    const changed = next !== text
-    text = next
-    const parsed = parseConfiguration(next)
-    if (!parsed.ok) {
-      if (changed) refuse(parsed.problems)
-      return
-    }
-    if (problem === undefined || changed) log.info({ file }, 'configuration: the changed file is in use')
+    const text = await readFile(file, 'utf8').catch((error: Error) => error)
+    if (text instanceof Error) return refuse([text.message])
+    const parsed = parseConfiguration(text)
+    if (!parsed.ok) return refuse(parsed.problems)
+    const changed = JSON.stringify(parsed.value) !== JSON.stringify(current)
+    if (!changed && problem === undefined) return
+    if (changed) log.info({ file }, 'configuration: the changed file is in use')
     current = parsed.value
     problem = undefined
     onRead?.(true)

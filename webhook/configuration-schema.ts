@@ -12,6 +12,17 @@ const Duration = (description: string, value: string) =>
 const Quantities = (description: string) =>
   Type.Object({ cpu: optional(Quantity), memory: optional(Quantity), 'ephemeral-storage': optional(Quantity) }, { ...strict, description }) // prettier-ignore
 
+/** A cloud of the administrator's: what the sidecar is told of it, or a file that part of it is in. */
+const AdministratorsCloud = Type.Object(
+  {
+    ...Cloud.properties,
+    caCertificatesFile: optional(
+      text("a file in the webhook's container, read again when it changes, that stands for `caCertificates`"),
+    ),
+  },
+  strict,
+)
+
 /** The administrator's file, as it is written: every field is optional, and one that is unknown is a mistake. */
 export const ConfigurationFile = Type.Object(
   {
@@ -20,7 +31,9 @@ export const ConfigurationFile = Type.Object(
       text('the cloud of pods that name none: a built-in one or a key of `clouds`', { default: 'AzurePublicCloud' }),
     ),
     clouds: optional(
-      Type.Record(Type.String(), Cloud, { description: 'clouds by name, beside or instead of the built-in ones' }),
+      Type.Record(Type.String(), AdministratorsCloud, {
+        description: 'clouds by name, beside or instead of the built-in ones',
+      }),
     ),
     defaults: optional(
       Type.Record(Type.String(), Type.String(), {

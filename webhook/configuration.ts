@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Settings as TypeboxSettings } from 'typebox/system'
 import { Check, Errors } from 'typebox/value'
 import { parseDocument } from 'yaml'
@@ -51,8 +52,14 @@ export const defaultBounds = {
 /** How the families of annotations are named in `annotations.allowed` and `annotations.forbidden`. */
 const familyNames = Object.keys(families).map((family) => `${family}*`)
 
-/** Reads the administrator's file. Each problem begins with the path of what is wrong. */
-export function parseConfiguration(text: string): Parsed<Configuration> {
+type ReadText = (file: string) => string
+const readText: ReadText = (file) => readFileSync(file, 'utf8')
+
+/**
+ * Reads the administrator's file. Each problem begins with the path of what is wrong.
+ * @param read reads the files that it names
+ */
+export function parseConfiguration(text: string, read = readText): Parsed<Configuration> {
   const document = parseDocument(text, { logLevel: 'silent' })
   const [error] = document.errors
   if (error !== undefined) return fail(`not valid YAML: ${error.message.split('\n')[0]}`)
@@ -63,7 +70,7 @@ export function parseConfiguration(text: string): Parsed<Configuration> {
     return fail(`not valid YAML: ${(cause as Error).message}`)
   }
   if (!Check(ConfigurationFile, value)) return fail(...schemaProblems(value))
-  return fillIn(value)
+  return fillIn(value, read)
 }
 
 function schemaProblems(value: unknown): string[] {
@@ -93,12 +100,12 @@ function knownFields(schemaPath: string): string[] {
   return Object.keys((schema as { properties?: object } | undefined)?.properties ?? {})
 }
 
-function fillIn(file: ConfigurationFile): Parsed<Configuration> {
+function fillIn(file: ConfigurationFile, read: ReadText): Parsed<Configuration> {
   const problems: string[] = []
   const defaultOf = <K extends keyof ConfigurationFile>(field: K) =>
     (ConfigurationFile.properties[field] as { default?: unknown }).default as NonNullable<ConfigurationFile[K]>
 
-  const clouds: Record<string, Cloud> = { ...builtInClouds, ...file.clouds }
+  const clouds: Record<string, Cloud> = { ...builtInClouds, ...readClouds(file, read, problems) }
   const cloud = file.cloud ?? defaultOf('cloud')
   if (!Object.hasOwn(clouds, cloud)) problems.push(`cloud: there is no cloud ${quote(cloud)}${didYouMean(cloud, Object.keys(clouds))}`) // prettier-ignore
   for (const list of ['allowed', 'forbidden'] as const) {
@@ -144,6 +151,23 @@ function fillIn(file: ConfigurationFile): Parsed<Configuration> {
       expiryHorizon: milliseconds(file.expiryHorizon ?? defaultOf('expiryHorizon')),
     }),
   )
+}
+
+/** The clouds of the file with the certificates that they name. */
+function readClouds(file: ConfigurationFile, read: ReadText, problems: string[]): Record<string, Cloud> {
+  const withCertificates = Object.entries(file.clouds ?? {}).map(([name, { caCertificatesFile, ...cloud }]) => {
+    if (caCertificatesFile === undefined) return [name, cloud]
+    const where = `clouds.${name}.caCertificatesFile: ${caCertificatesFile}`
+    try {
+      const certificates = read(caCertificatesFile)
+      if (!certificates.includes('-----BEGIN CERTIFICATE-----')) problems.push(`${where}: there is no PEM certificate in it`) // prettier-ignore
+      return [name, { ...cloud, caCertificates: [cloud.caCertificates, certificates].filter(Boolean).join('\n') }]
+    } catch (error) {
+      problems.push(`${where}: ${(error as Error).message}`)
+      return [name, cloud]
+    }
+  })
+  return Object.fromEntries(withCertificates) as Record<string, Cloud>
 }
 
 function milliseconds(text: string): number {
