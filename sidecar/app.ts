@@ -111,7 +111,8 @@ export class Sidecar {
     this.#once = role === 'once'
     signal.addEventListener('abort', () => this.#end.resolve({ code: 0 }), { once: true })
     if (signal.aborted) this.#end.resolve({ code: 0 })
-    this.#applyLive()
+    this.#report.started(role, this.#settings, this.#effects.pod)
+    this.#report.live(this.#applyLive())
     await this.#recall()
     const loops = [...this.#vaults.map(({ poller }) => poller.run(this.#stop.signal)), this.#beat()]
     for (const loop of loops) loop.catch((error: unknown) => this.#report.defect('a loop', error as Error))
@@ -255,7 +256,7 @@ export class Sidecar {
     const refreshed = texts.refresh !== this.#texts.refresh && texts.refresh !== ''
     const { pollInterval, suspend } = this.#live
     this.#texts = texts
-    this.#applyLive()
+    this.#report.live(this.#applyLive(), this.#live)
     const isRescheduled = this.#live.pollInterval !== pollInterval || this.#live.suspend !== suspend
     for (const { poller } of this.#vaults) {
       if (isRescheduled) poller.reschedule()
@@ -264,11 +265,12 @@ export class Sidecar {
     if (refreshed) this.#report.refresh(this.#live.suspend)
   }
 
-  #applyLive(): void {
+  /** @returns what is wrong with the annotations */
+  #applyLive(): string[] {
     const { values, problems } = interpretLive(this.#texts, this.#live, this.#settings)
     this.#live = values
     this.#effects.log.level = values.logLevel
-    this.#report.live(values, problems)
+    return problems
   }
 
   #checkExpiry(): void {

@@ -1,5 +1,6 @@
 import type { Logger } from '../shared/log.ts'
 import { objectName, type ObjectSpec } from '../shared/object-spec.ts'
+import type { Settings } from '../shared/settings.ts'
 import type { Problem } from './memory.ts'
 import { metrics, type Registry } from './metrics.ts'
 import type { OutcomeReport, PermissionReport } from './notify/notifier.ts'
@@ -57,10 +58,14 @@ export class Report {
     this.#log.info({ event: 'serving', stale: true, switchedAt: since }, `serving the set of ${since} that is in the volume`) // prettier-ignore
   }
 
-  /** What an annotation of the running pod changed. */
-  live(values: LiveValues, problems: readonly string[]): void {
+  started(role: string, { version, objects, mountPath }: Settings, pod: { name: string; namespace: string }): void {
+    this.#log.info({ event: 'started', role, version, pod, mountPath, objects: objects.length }, 'started')
+  }
+
+  /** What is wrong with the pod's annotations, and what a change of them changed. */
+  live(problems: readonly string[], changed?: LiveValues): void {
     for (const problem of problems) this.#log.warn({ event: 'live', problem }, `a pod annotation: ${problem}`)
-    this.#log.info({ event: 'live', ...values }, 'the pod annotations changed')
+    if (changed) this.#log.info({ event: 'live', ...changed }, 'the pod annotations changed')
   }
 
   refresh(isSuspended: boolean): void {

@@ -1,0 +1,159 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { build } from 'esbuild'
+import { optionsOf } from '../../../scripts/build.ts'
+import { podinfoFolder, settingsVariable, terminationLog } from '../../../shared/names.ts'
+import { encodeSettings, type Settings } from '../../../shared/settings.ts'
+import { startEmulator, type Emulator } from '../../emulator/emulator.ts'
+import { makeIssuer } from '../../emulator/issuer.ts'
+import { settingsWith } from './settings.ts'
+
+/** The sidecar's real bundle beside an emulated cloud, in a folder of its own. */
+export interface Stage {
+  emulator: Emulator
+  /** Where the process finds its absolute paths. */
+  root: string
+  mount: string
+  settings: Settings
+  /** Starts the bundle with these settings; what it logs is kept. */
+  start(options?: { role?: string; settings?: Partial<Settings>; env?: Record<string, string> }): Running
+  /** Writes the pod's live annotations as the downward API would. */
+  annotate(values: Record<string, string>): void
+  end(): Promise<void>
+}
+
+export interface Running {
+  process: ChildProcess
+  /** `http://127.0.0.1:<port>` */
+  url: string
+  /** All it printed so far. */
+  output(): string
+  /** The log so far, by line. */
+  log(): Record<string, unknown>[]
+  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+const suffix = 'vault.emulator.example'
+export const clientId = '11111111-2222-4333-8444-555555555555'
+
+/** Names that no resolver knows: the sidecar reaches them through the emulator's proxy. */
+export async function startStage(objects: string[], overrides: Partial<Settings> = {}): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), 'sidecar-'))
+  const root = join(folder, 'root')
+  const script = join(folder, 'dist/sidecar.js')
+  await build({ ...optionsOf('sidecar'), outdir: dirname(script) })
+  writeFileSync(join(folder, 'dist/package.json'), '{"type":"module"}')
+
+  const issuer = makeIssuer()
+  const subject = 'system:serviceaccount:shop:web'
+  const authorityHost = 'https://login.emulator.example/'
+  const emulator = await startEmulator({
+    suffix,
+    authorityHost,
+    names: [new URL(authorityHost).hostname],
+    issuers: [issuer],
+    credentials: [{ clientId, issuer: issuer.issuer, subject }],
+  })
+  const proxy = await emulator.proxy()
+  const settings = settingsWith(objects, {
+    ...overrides,
+    port: await freePort(),
+    clouds: { Emulator: { authorityHost, vaultSuffix: suffix, caCertificates: emulator.ca } },
+    identities: [{ cloud: 'Emulator', tenantId: emulator.tenant, clientId }],
+  })
+  const write = (path: string, text: string) => {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), text)
+  }
+  const tokenPath = '/var/run/secrets/akv-injector/token'
+  write(tokenPath, issuer.token({ namespace: 'shop', serviceAccount: 'web', expiresIn: 3600 }))
+  write(join(podinfoFolder, 'name'), 'web-0')
+  write(join(podinfoFolder, 'namespace'), 'shop')
+  mkdirSync(join(root, settings.mountPath), { recursive: true })
+  mkdirSync(join(root, dirname(terminationLog)), { recursive: true })
+
+  const running = new Set<Running>()
+  return {
+    ...{ emulator, root, settings },
+    mount: join(root, settings.mountPath),
+    start({ role, settings: changed = {}, env = {} } = {}) {
+      const own = { ...settings, ...changed }
+      const child = spawn(process.execPath, [script, ...(role === undefined ? [] : [role])], {
+        env: {
+          [settingsVariable]: encodeSettings(own),
+          AKV_INJECTOR_ROOT: root,
+          AZURE_FEDERATED_TOKEN_FILE: tokenPath,
+          HTTPS_PROXY: proxy,
+          ...env,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      let output = ''
+      for (const stream of [child.stdout, child.stderr])
+        stream.setEncoding('utf8').on('data', (text) => (output += text))
+      const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }))
+      const one: Running = {
+        process: child,
+        url: `http://127.0.0.1:${own.port}`,
+        output: () => output,
+        log: () => output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : [])),
+        exited,
+        async stop(signal = 'SIGTERM') {
+          running.delete(one)
+          child.kill(signal)
+          await exited
+        },
+      }
+      running.add(one)
+      return one
+    },
+    annotate: (values) => Object.entries(values).forEach(([name, text]) => write(join(podinfoFolder, name), text)),
+    async end() {
+      for (const one of running) await one.stop('SIGKILL')
+      await emulator.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** Waits for a condition: anything but undefined and false. */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | Promise<T | undefined>,
+  timeout = 15_000,
+): Promise<T> {
+  // prettier-ignore
+  const end = performance.now() + timeout
+  for (;;) {
+    const value = await look()
+    if (value !== undefined && value !== false) return value
+    if (performance.now() > end) throw new Error(`${what}: not within ${timeout} ms`)
+    await sleep(10)
+  }
+}
+
+export const isReady = async ({ url, exited }: Running): Promise<boolean> => {
+  const gone = exited.then(({ code }) => {
+    throw new Error(`the sidecar ended with ${code}`)
+  })
+  return until('ready', () => Promise.race([gone, fetch(`${url}/startupz`).then(({ ok }) => ok, () => false)])) // prettier-ignore
+}
+
+/** The text that a user reads. */
+export const read = (mount: string, path: string): string => readFileSync(join(mount, path), 'utf8')
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
