@@ -1,3 +1,4 @@
+import { annotationPrefix } from '../shared/names.ts'
 import type { Decision } from './decide.ts'
 import type { AdmissionRequest, AdmissionResponse, Status } from './envelope.ts'
 import { patchOf } from './patch.ts'
@@ -39,8 +40,12 @@ function reportOf(decision: Decision): string[] {
   return [`akv-injector would inject a sidecar (mode ${mode}) with ${objects.length} object${objects.length === 1 ? '' : 's'}`] // prettier-ignore
 }
 
+/** Annotations without the prefix: the room is short. */
 function cutWarnings(texts: string[]): string[] {
-  const short = texts.map((text) => [...text]).map((text) => text.length <= maxWarningLength ? text.join('') : `${text.slice(0, maxWarningLength - 1).join('')}…`) // prettier-ignore
+  const short = texts.map((text) => {
+    const characters = [...text.replaceAll(annotationPrefix, '')]
+    return characters.length <= maxWarningLength ? characters.join('') : `${characters.slice(0, maxWarningLength - 1).join('')}…` // prettier-ignore
+  })
   if (short.length <= maxWarnings) return short
   return [...short.slice(0, maxWarnings - 1), `and ${short.length - maxWarnings + 1} more`]
 }

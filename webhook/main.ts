@@ -11,7 +11,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { buildApp } from './server.ts'
 
 /** Endpoints lag behind: so long after readiness fails the API server may still call. */
-const drainTime = 15_000
+const drainTime = 1000 * Number(process.env['DRAIN_SECONDS'] ?? 15)
 
 const { env } = process
 const { version } = packageJson

@@ -1,0 +1,83 @@
+import { PassThrough } from 'node:stream'
+import type { Test } from 'tap'
+import { createLogger } from '../../shared/log.ts'
+import type { Cluster, LookupOptions } from '../../webhook/cluster/cluster.ts'
+import type { Decided, ReviewContext } from '../../webhook/review.ts'
+import { buildApp, type AppOptions } from '../../webhook/server.ts'
+import { surroundings } from './setting.ts'
+
+/** A cluster of one Namespace and one ServiceAccount; `asked` records what was looked up. */
+export function cluster(changes: Partial<Cluster> = {}): Cluster & { asked: string[] } {
+  const { serviceAccount } = surroundings()
+  const asked: string[] = []
+  const note = (what: string, { live }: LookupOptions = {}) => asked.push(live ? `${what} live` : what)
+  return {
+    asked,
+    async namespace(name, options) {
+      note(`namespace ${name}`, options)
+      return { value: { name, labels: {}, annotations: {} }, cached: !options?.live }
+    },
+    async serviceAccount(namespace, name, options) {
+      note(`serviceaccount ${namespace}/${name}`, options)
+      return { value: serviceAccount, cached: !options?.live }
+    },
+    oldestKubelet: () => undefined,
+    notReady: () => undefined,
+    close: async () => {},
+    ...changes,
+  }
+}
+
+/** The app with a log that can be read, not listening. */
+export function appFor(t: Test, context: Partial<ReviewContext> = {}, options: Partial<AppOptions> = {}) {
+  const lines: string[] = []
+  const decided: Decided[] = []
+  const destination = new PassThrough()
+  destination.on('data', (chunk: Buffer) => lines.push(chunk.toString()))
+  const log = createLogger('trace', destination)
+  const { configuration, image, version } = surroundings()
+  const app = buildApp({
+    tls: {},
+    log,
+    context: {
+      cluster: cluster(),
+      configuration: () => configuration,
+      image,
+      version,
+      log,
+      decided: (one) => decided.push(one),
+      ...context,
+    },
+    ...options,
+  })
+  t.teardown(() => app.server.close())
+  return { ...app, lines, decided }
+}
+
+export const annotated = (annotations: Record<string, string> = {}, spec: object = {}, metadata: object = {}) => ({
+  metadata: {
+    name: 'app-1',
+    labels: { 'azure.workload.identity/use': 'true' },
+    annotations: {
+      'azure.keyvault.injector/vault': 'my-kv',
+      'azure.keyvault.injector/objects': 'db-password',
+      ...Object.fromEntries(Object.entries(annotations).map(([name, value]) => [name.includes('/') ? name : `azure.keyvault.injector/${name}`, value])), // prettier-ignore
+    },
+    ...metadata,
+  },
+  spec: { containers: [{ name: 'app', image: 'registry.example/app:1' }], ...spec },
+})
+
+export const reviewOf = (object: unknown, request: object = {}, apiVersion = 'admission.k8s.io/v1') => ({
+  apiVersion,
+  kind: 'AdmissionReview',
+  request: {
+    uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
+    kind: { group: '', version: 'v1', kind: 'Pod' },
+    resource: { group: '', version: 'v1', resource: 'pods' },
+    operation: 'CREATE',
+    namespace: 'shop',
+    object,
+    ...request,
+  },
+})
