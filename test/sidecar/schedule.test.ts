@@ -1,0 +1,65 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { longestRetryAfter, nextDelay, refreshAfter, refreshDelay, refreshSpacing } from '../../sidecar/schedule.ts'
+
+const minute = 60_000
+const healthy = { interval: 2 * minute, ready: true, failures: 0 }
+
+t.test('the next poll', async (t) => {
+  const cases: [name: string, situation: Parameters<typeof nextDelay>[0], least: number, most: number][] = [
+    ['a healthy vault: the interval, 10% more or less', healthy, 108_000, 132_000],
+    ['the first failure: within a second', { ...healthy, failures: 1 }, 0, 1_000],
+    ['then 2 s', { ...healthy, failures: 2 }, 0, 2_000],
+    ['then 4 s', { ...healthy, failures: 3 }, 0, 4_000],
+    ['a lasting outage: the interval in the mean', { ...healthy, failures: 50 }, 0, 4 * minute],
+    [
+      'a short interval: no more often than each 8 s in the mean',
+      { interval: 1_000, ready: true, failures: 50 },
+      0,
+      16_000,
+    ],
+    ['a pod that waits: at most 16 s', { ...healthy, ready: false, failures: 50 }, 0, 16_000],
+    ['Retry-After is a floor', { ...healthy, failures: 1, retryAfter: 30_000 }, 30_000, 31_000],
+    [
+      'of 15 minutes at most',
+      { ...healthy, failures: 1, retryAfter: 7_200_000 },
+      longestRetryAfter,
+      longestRetryAfter + 1_000,
+    ],
+    ['a thousand failures', { ...healthy, failures: 1000 }, 0, 4 * minute],
+  ]
+  for (const [name, situation, least, most] of cases) {
+    t.equal(nextDelay(situation, () => 0), least, `${name}, at least`) // prettier-ignore
+    t.ok(Math.abs(nextDelay(situation, () => 1) - most) < 1, `${name}, at most`)
+  }
+})
+
+t.test('whatever the outcome, a delay is a time and within bounds', async (t) => {
+  const situations = fc.record({
+    interval: fc.integer({ min: 1, max: 86_400_000 }),
+    ready: fc.boolean(),
+    failures: fc.nat(),
+    retryAfter: fc.nat(),
+  })
+  fc.assert(
+    fc.property(situations, fc.double({ min: 0, max: 0.999999, noNaN: true }), (situation, draw) => {
+      const delay = nextDelay(situation, () => draw)
+      const floor =
+        situation.failures > 0 ? Math.min(situation.retryAfter, longestRetryAfter) : 0.89 * situation.interval
+      return delay >= floor && delay <= longestRetryAfter + Math.max(2 * situation.interval, 16_000)
+    }),
+  )
+  t.pass()
+})
+
+t.test('a poll on request', async (t) => {
+  t.equal(refreshDelay(100_000, undefined, 0), 0, 'at once')
+  t.equal(refreshDelay(100_000, 100_000 - refreshSpacing, 0), 0, '10 s after the last request')
+  t.equal(refreshDelay(100_000, 97_000, 0), 7_000, 'no closer to the last request than 10 s')
+  t.equal(refreshDelay(100_000, undefined, 160_000), 60_000, 'not before the vault allows it')
+})
+
+t.test('the full refresh is jittered, and no later than asked for', async (t) => {
+  t.equal(refreshAfter(1000, () => 0), 800) // prettier-ignore
+  t.equal(refreshAfter(1000, () => 1), 1000) // prettier-ignore
+})
