@@ -1,0 +1,123 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t from 'tap'
+import { isDead, openProc, parsePlace, parseStat, parseStatus } from '../../../sidecar/notify/processes.ts'
+import { mountinfoOf, podUid, statOf, writePod, writeProcess } from './proc-tree.ts'
+
+const recorded =
+  '20 (sh) S 0 20 20 0 -1 4194560 754 0 0 0 0 1 0 0 20 0 1 0 104314 2322432 348 18446744073709551615 1 1 0 0 0 0 0 4 65538 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n'
+
+void t.test('a line of stat, as a kernel wrote it', async (t) => {
+  t.strictSame(parseStat(recorded), { pid: 20, comm: 'sh', state: 'S', ppid: 0, threads: 1, start: 104314 })
+})
+
+void t.test('names with spaces, parentheses and line ends', async (t) => {
+  for (const comm of ['a b', '(sd-pam)', 'x) R 1 (y', ') Z 0', '((', 'tab\tand\nline', '', 'käse']) {
+    t.match(
+      parseStat(statOf({ pid: 7, ppid: 3, comm, start: 99 })),
+      { pid: 7, ppid: 3, comm, state: 'S', start: 99 },
+      comm,
+    )
+  }
+  const name = fc.string({ unit: 'binary', maxLength: 15 })
+  fc.assert(fc.property(name, fc.nat(), (comm, ppid) => t.equal(parseStat(statOf({ pid: 7, comm, ppid }))?.ppid, ppid)))
+})
+
+void t.test('what is cut short or is no stat', async (t) => {
+  for (const text of ['', '20', '20 (sh', '20 (sh) S 0 20', ')(', 'x (sh) S 0', recorded.slice(0, 40)])
+    t.equal(parseStat(text), undefined, JSON.stringify(text))
+})
+
+void t.test('the dead: a zombie, but not a leader whose threads live on', async (t) => {
+  const dead = { R: false, S: false, D: false, T: false, Z: true, X: true }
+  for (const [state, expected] of Object.entries(dead))
+    t.equal(isDead({ pid: 7, comm: 'app', state, ppid: 0, threads: 1, start: 1 }), expected, state)
+  t.notOk(isDead({ pid: 7, comm: 'app', state: 'Z', ppid: 0, threads: 4, start: 1 }))
+})
+
+void t.test('user ids and signal sets', async (t) => {
+  const text =
+    'Name:\tredis\nUid:\t999\t998\t997\t996\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t4000000000004002\n'
+  t.strictSame(parseStatus(text), { uids: [999, 998, 997], blocked: 0n, ignored: 0x1001n, caught: 0x4000000000004002n })
+  t.strictSame(parseStatus('Name:\tx\nUid:\t0\t0\t0\t0\n'), { uids: [0, 0, 0] }, 'a kernel that shows no signals')
+  t.equal(parseStatus('Name:\tx\n'), undefined)
+})
+
+void t.test('the place of a container by its termination log', async (t) => {
+  const place = { podUid, container: 'app', instance: '16d3aef2' }
+  const app = { pid: 20, comm: 'app', container: 'app', instance: '16d3aef2' }
+  const folders = {
+    usual: '/var/lib/kubelet/pods',
+    elsewhere: '/data/my kubelet\\040x/pods',
+    'own disk': '/pods',
+    'pods on a disk of their own': '',
+  }
+  for (const [name, podsFolder] of Object.entries(folders))
+    t.strictSame(parsePlace(mountinfoOf({ ...app, podsFolder: podsFolder.replaceAll(' ', '\\040') })), place, name)
+  t.strictSame(parsePlace(mountinfoOf({ ...app, terminationMessagePath: '/tmp/odd dir/last words' })), place)
+  t.strictSame(
+    parsePlace(mountinfoOf({ ...app, instance: '16d3aef2//deleted' })),
+    place,
+    'deleted on the node meanwhile',
+  )
+  t.equal(parsePlace(mountinfoOf({ pid: 20, comm: 'app' })), 'none')
+  t.equal(parsePlace(''), 'none')
+  const outer = mountinfoOf({ ...app, container: 'runner', podUid: 'outer' })
+  t.strictSame(parsePlace(outer + mountinfoOf(app)), place, 'a node that is itself a container')
+})
+
+void t.test('a folder of processes', async (t) => {
+  const folder = writePod(t.testdir(), [
+    { pid: 20, comm: 'app', container: 'app', argv: ['/usr/bin/app', '-x'], uid: 1000 },
+  ])
+  const proc = openProc(folder)
+  const { processes, hidden } = proc.list()
+  t.strictSame(
+    processes.map(({ pid }) => pid).sort((a, b) => a - b),
+    [1, 13, 20],
+    'and nothing that is not a process',
+  )
+  t.notOk(hidden)
+  t.equal(proc.stat('self')?.pid, 13)
+  t.match(proc.place('self'), { podUid, container: 'akv-injector' })
+  t.match(proc.place(20), { podUid, container: 'app' })
+  t.equal(proc.place(1), 'none')
+  t.equal(proc.argv0(20), '/usr/bin/app')
+  t.equal(proc.status(20)?.uids[0], 1000)
+  t.equal(proc.uptime(), 100_000_000)
+})
+
+void t.test('processes that vanish, and those that the kernel keeps back', async (t) => {
+  const folder = writePod(t.testdir(), [
+    { pid: 20, comm: 'app' },
+    { pid: 21, comm: 'app' },
+  ])
+  rmSync(join(folder, '20/stat'))
+  rmSync(join(folder, '21'), { recursive: true })
+  const proc = openProc(folder)
+  t.strictSame(
+    proc
+      .list()
+      .processes.map(({ pid }) => pid)
+      .sort((a, b) => a - b),
+    [1, 13],
+    'gone between the listing and the read',
+  )
+  t.equal(proc.list().hidden, false)
+  t.equal(proc.stat(21), undefined)
+  t.equal(proc.place(21), 'gone')
+  t.equal(proc.argv0(21), '')
+  t.equal(proc.status(21), undefined)
+
+  writeProcess(folder, { pid: 22, comm: 'app', refused: true })
+  t.equal(proc.list().hidden, true)
+  t.equal(proc.place(22), 'refused')
+  t.equal(proc.stat(22), undefined)
+})
+
+void t.test('no procfs at all', async (t) => {
+  const proc = openProc(join(t.testdir(), 'nowhere'))
+  t.strictSame(proc.list(), { processes: [], hidden: true })
+  t.equal(proc.uptime(), undefined)
+})
