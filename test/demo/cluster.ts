@@ -82,7 +82,7 @@ export function appPod(annotations: Record<string, string>, args: string[]) {
         {
           name: 'app',
           image: 'registry.example/shop:1.4.2',
-          command: ['node', 'app.mjs'],
+          command: ['node', '/app/app.mjs'],
           args,
           resources: { requests: { cpu: '100m', memory: '64Mi' } },
           terminationMessagePath: '/dev/termination-log',

@@ -21,7 +21,8 @@ export interface Mount {
 /** What is needed to run a container: exactly what its spec says, with the values that only the node knows. */
 export interface ContainerConfig {
   name: string
-  args: string[]
+  /** The image's entrypoint is node. */
+  command: string[]
   env: Record<string, string>
   mounts: Mount[]
 }
@@ -34,7 +35,7 @@ export function containerConfig(pod: Pod, container: Container, node: Pick<Node,
   ])
   return {
     name: container.name,
-    args: [...(container.command ?? []), ...(container.args ?? [])],
+    command: [...(container.command ?? ['node']), ...(container.args ?? [])],
     env: Object.fromEntries(env) as Record<string, string>,
     mounts: (container.volumeMounts ?? []).map(({ name, mountPath, readOnly = false, subPath = '' }) => ({
       source: join(node.folder, name, subPath),

@@ -8,6 +8,12 @@ export interface Exit {
   signal: NodeJS.Signals | null
 }
 
+/** How a process is reached whose child process is but a go-between. */
+export interface Handle {
+  pid: number
+  kill: (signal: NodeJS.Signals) => Promise<void>
+}
+
 /** A process that is watched: what it wrote, and its end. */
 export class Watched {
   readonly name: string
@@ -17,12 +23,14 @@ export class Watched {
   /** The lines of both its outputs. */
   readonly lines: string[] = []
   readonly #child: ChildProcess
+  readonly #kill: Handle['kill'] | undefined
   readonly #waiting = new Set<() => void>()
 
-  constructor(name: string, child: ChildProcess) {
+  constructor(name: string, child: ChildProcess, handle?: Handle) {
     this.name = name
     this.#child = child
-    this.pid = child.pid ?? 0
+    this.#kill = handle?.kill
+    this.pid = handle?.pid ?? child.pid ?? 0
     const { promise, resolve } = Promise.withResolvers<Exit>()
     this.exited = promise
     const end = (exit: Exit) => {
@@ -89,27 +97,27 @@ export class Watched {
   }
 
   #tail(): string {
-    return this.lines.length === 0 ? '' : `; it wrote last:\n${this.lines.slice(-5).map((line) => `       ${line}`).join('\n')}` // prettier-ignore
+    return this.lines.length === 0 ? '' : `; it wrote last:\n${this.lines.slice(-12).map((line) => `       ${line}`).join('\n')}` // prettier-ignore
   }
 
   /** Signals the process and those it started, where it leads a group of its own. */
-  kill(signal: NodeJS.Signals): void {
-    if (this.pid === 0) return
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    if (this.#child.pid === undefined) return
+    if (this.#kill) return this.exit ? undefined : this.#kill(signal)
     try {
-      process.kill(-this.pid, signal)
+      process.kill(-this.#child.pid, signal)
     } catch {
-      // It leads no group, or nothing is left of it.
-      if (!this.exit) this.#child.kill(signal)
+      // Nothing is left of it.
     }
   }
 
   /** Ends it: SIGTERM first, SIGKILL for what is left after `grace` milliseconds. */
   async stop(grace: number): Promise<Exit> {
     if (!this.exit) {
-      this.kill('SIGTERM')
+      await this.kill('SIGTERM')
       await Promise.race([this.exited, sleep(grace, undefined, { ref: false })])
     }
-    this.kill('SIGKILL')
+    await this.kill('SIGKILL')
     return this.exited
   }
 }
@@ -129,8 +137,8 @@ export class Supervisor {
   }
 
   /** Watches a process that was started elsewhere. */
-  adopt(name: string, child: ChildProcess): Watched {
-    const watched = new Watched(name, child)
+  adopt(name: string, child: ChildProcess, handle?: Handle): Watched {
+    const watched = new Watched(name, child, handle)
     this.#all.push(watched)
     return watched
   }
@@ -138,5 +146,10 @@ export class Supervisor {
   /** @param grace milliseconds for each between SIGTERM and SIGKILL */
   async stopAll(grace = 500): Promise<void> {
     for (let watched = this.#all.pop(); watched; watched = this.#all.pop()) await watched.stop(grace)
+  }
+
+  /** For the end of this program itself, when there is no time to wait. */
+  killNow(): void {
+    for (const watched of this.#all) void watched.kill('SIGKILL')
   }
 }

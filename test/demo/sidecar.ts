@@ -1,8 +1,8 @@
 import { sidecarContainer } from '../../shared/names.ts'
 import type { Container, Pod } from './cluster.ts'
 import { containerConfig, layOutVolumes, type Node } from './kubelet.ts'
-import { sidecarProgram, type Runtime } from './plain-runtime.ts'
 import type { Watched } from './processes.ts'
+import { sidecarProgram, type Runtime } from './runtime.ts'
 import { until } from './steps.ts'
 
 export interface Sidecar {
@@ -19,12 +19,12 @@ export function sidecarOf(pod: Pod): Container {
 }
 
 /** Runs the sidecar of a patched pod with what the patch gives it and nothing else. */
-export function startSidecar(pod: Pod, script: string, runtime: Runtime, node: Node): Sidecar {
+export async function startSidecar(pod: Pod, script: string, runtime: Runtime, node: Node): Promise<Sidecar> {
   const container = sidecarOf(pod)
   layOutVolumes(pod, node)
   const port = container.startupProbe?.httpGet?.port
   if (port === undefined) throw new Error('the sidecar in the patched pod has no startup probe by HTTP')
-  const process = runtime.start(containerConfig(pod, container, node), sidecarProgram(script))
+  const process = await runtime.start(containerConfig(pod, container, node), sidecarProgram(script))
   return { process, url: `http://${node.podIP}:${port}` }
 }
 
