@@ -7,7 +7,7 @@ export interface CertifiedKey {
   certificates: X509Certificate[]
 }
 
-/** Reads every certificate and the private key (PKCS#8, PKCS#1 or SEC 1) of a PEM text, whatever its order and line ends. */
+/** Reads the certificates and the private key (PKCS#8, PKCS#1 or SEC 1) of a PEM text, whatever its order and line ends. */
 export function readPem(text: string): CertifiedKey {
   const certificates: X509Certificate[] = []
   let key: KeyObject | undefined
@@ -15,7 +15,6 @@ export function readPem(text: string): CertifiedKey {
     if (label === 'CERTIFICATE') certificates.push(readCertificate(block))
     else if (label.endsWith('PRIVATE KEY')) key ??= readPrivateKey(block)
   }
-  if (certificates.length === 0) throw new RenderFailure('it holds no certificate in PEM')
   return { key, certificates }
 }
 

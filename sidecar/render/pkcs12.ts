@@ -12,7 +12,7 @@ type Password = '' | undefined
  * Opens a PKCS#12 container (RFC 7292) that has no password, as a vault gives it out. node-forge has the ASN.1 and the ciphers; its
  * own reader of containers encodes RSA certificates anew and confuses the two passwords, so the bags are unpacked here.
  * This module loads node-forge: import it where it is needed.
- * @throws {@link RenderFailure} where it is damaged, locked with a password or holds no certificate
+ * @throws {@link RenderFailure} where it is damaged or locked with a password
  */
 export function readPkcs12(container: Buffer): CertifiedKey {
   const certified: CertifiedKey = { key: undefined, certificates: [] }
@@ -20,7 +20,6 @@ export function readPkcs12(container: Buffer): CertifiedKey {
     if (kind === 'key') certified.key ??= readPrivateKey(content)
     else certified.certificates.push(readCertificate(content))
   }
-  if (certified.certificates.length === 0) throw new RenderFailure('its PKCS#12 container holds no certificate')
   return certified
 }
 

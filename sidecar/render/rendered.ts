@@ -15,3 +15,7 @@ export interface Rendered {
 export class RenderFailure extends Error {
   override name = 'RenderFailure'
 }
+
+/** Why rendering failed. Messages of others (a parser's) may quote what they were given, which is secret: only our own are passed on. */
+export const reasonOf = (cause: unknown): string =>
+  cause instanceof RenderFailure ? cause.message : `its content cannot be read (${(cause as Error).name})`

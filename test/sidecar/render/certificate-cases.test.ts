@@ -56,7 +56,7 @@ void t.test('PEM', async (t) => {
 
   await t.test('that cannot be read cannot be split', async (t) => {
     const object = spec('tls', { split: true })
-    await fails(t, renderObject(object, [pemSecret('hello')]), 'it holds no certificate in PEM')
+    await fails(t, renderObject(object, [pemSecret('hello')]), 'it holds no certificate')
     const locked = pki.openssl('pkey', '-in', pki.file(chain.key), '-aes256', '-passout', 'pass:secret').toString()
     const message = 'it holds a private key that cannot be read: encrypted, damaged or of an unknown kind'
     await fails(t, renderObject(object, [pemSecret(locked + leaf)]), message)
@@ -164,7 +164,7 @@ void t.test('a value that is no container', async (t) => {
     ['nothing', '', /^its PKCS#12 container cannot be opened without a password: \S/],
     ['a certificate', Buffer.from(leaf).toString('base64'), /^its PKCS#12 container cannot be opened without a password: \S/], // prettier-ignore
     ['one locked with a password', pki.pkcs12(chain, { arguments: ['-passout', 'pass:x'] }).toString('base64'), 'its PKCS#12 container cannot be opened without a password: its MAC does not hold, so it has a password or is damaged'], // prettier-ignore
-    ['one without certificates', pki.pkcs12({ key: chain.key, certificates: [] }, { arguments: ['-nocerts'] }).toString('base64'), 'its PKCS#12 container holds no certificate'], // prettier-ignore
+    ['one without certificates', pki.pkcs12({ key: chain.key, certificates: [] }, { arguments: ['-nocerts'] }).toString('base64'), 'it holds no certificate'], // prettier-ignore
   ] as const) {
     await t.test(name, async (t) => {
       const version = secret(value, { keyId: 'kid', contentType: 'application/x-pkcs12' })

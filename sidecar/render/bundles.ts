@@ -1,0 +1,87 @@
+import { filesOf, objectName, type BundleFormat, type ObjectSpec } from '../../shared/object-spec.ts'
+import { textOf, type Files } from './contents.ts'
+import { printDotenv, variableName } from './dotenv.ts'
+import { RenderFailure } from './rendered.ts'
+
+/** What a bundle needs to know of an object. */
+export type BundleObject = Pick<ObjectSpec, 'type' | 'name' | 'path' | 'history' | 'split'>
+
+/**
+ * Writes every object of type secret into one file, under its name: as its own file has it, with history the newest version.
+ * Secrets that are not there (optional ones) are left out.
+ * @param files the pod's files by path
+ * @throws {@link RenderFailure} for a value that the format cannot hold, and for two secrets of one name
+ */
+export async function renderBundle(
+  format: BundleFormat,
+  objects: readonly BundleObject[],
+  files: Files,
+): Promise<Uint8Array> {
+  const secrets = objects.filter(({ type }) => type === 'secret')
+  checkNames(format, secrets)
+  const entries = new Map<string, string>()
+  for (const secret of secrets) {
+    const file = files.get(filesOf(secret)[0] as string)
+    if (file !== undefined) entries.set(secret.name, contentOf(secret, file.content))
+  }
+  return Buffer.from(await printers[format](entries))
+}
+
+/** The same whatever is there just now: else a pod would fail only once an optional secret appears. */
+function checkNames(format: BundleFormat, secrets: readonly BundleObject[]): void {
+  const paths = new Map<string, string>()
+  for (const { name, path } of secrets) {
+    const key = format === 'dotenv' ? variableName(name) : name
+    const other = paths.get(key)
+    if (other !== undefined) {
+      throw new RenderFailure(
+        `the secrets at "${other}" and "${path}" would both be ${key}; use a template, which can tell them apart`,
+      )
+    }
+    paths.set(key, path)
+  }
+}
+
+function contentOf(secret: BundleObject, content: Uint8Array): string {
+  const text = textOf(content)
+  if (text !== undefined) return text
+  throw new RenderFailure(
+    `${objectName(secret)} is not UTF-8 text; keep it as base64 in the vault without encoding, or use a template with b64enc`,
+  )
+}
+
+const printers: Record<BundleFormat, (entries: ReadonlyMap<string, string>) => string | Promise<string>> = {
+  dotenv: printDotenv,
+  json: (entries) => `${JSON.stringify(Object.fromEntries(entries), undefined, 2)}\n`,
+  yaml: printYaml,
+  properties: printProperties,
+}
+
+/**
+ * Everything in double quotes, so that no reader, of YAML 1.1 or 1.2, takes `on`, `0755` or `1e3` for anything but text; what
+ * YAML calls not printable, and the line breaks that only 1.1 knows, are escaped.
+ */
+async function printYaml(entries: ReadonlyMap<string, string>): Promise<string> {
+  const { stringify } = await import('yaml')
+  const text = stringify(Object.fromEntries(entries), {
+    defaultStringType: 'QUOTE_DOUBLE',
+    defaultKeyType: 'QUOTE_DOUBLE',
+    doubleQuotedAsJSON: true,
+    lineWidth: 0,
+  })
+  return text.replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escape)
+}
+
+const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+/**
+ * As `java.util.Properties` loads it from a stream (Latin-1) as well as from a reader, hence ASCII: the backslash and control
+ * characters escaped, and a space where it begins the value.
+ * {@link https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/Properties.html#load(java.io.Reader)}
+ */
+function printProperties(entries: ReadonlyMap<string, string>): string {
+  const known: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\f': '\\f' }
+  const print = (value: string) =>
+    value.replace(/[^\x20-\x5b\x5d-\x7e]/g, (character) => known[character] ?? escape(character)).replace(/^ /, '\\ ')
+  return [...entries].map(([name, value]) => `${name}=${print(value)}\n`).join('')
+}

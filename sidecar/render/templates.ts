@@ -1,0 +1,113 @@
+import { LiquidError, UndefinedVariableError } from 'liquidjs'
+import {
+  parseTemplate,
+  templateEngine,
+  templateNames,
+  type Meanings,
+  type TemplateFilters,
+  type TemplateObject,
+} from '../../shared/template.ts'
+import { leafFirst, printCertificates, printPrivateKey, readPem } from './certificates.ts'
+import { decodeBase64 } from './decode.ts'
+import { RenderFailure } from './rendered.ts'
+import { textOf, type Files } from './contents.ts'
+
+/** A template that repeats what it sees would else fill the volume, which is memory. */
+const maxOutput = 1024 * 1024
+
+/**
+ * Renders a LiquidJS template. Files that are not there (an optional object's) are undefined to it.
+ * This module loads LiquidJS: import it where it is needed.
+ * @param files the pod's files by path, as {@link templateNames} leads to them
+ * @throws {@link RenderFailure} with the line; never with a value, which LiquidJS' own messages may hold
+ */
+export async function renderTemplate(
+  text: string,
+  objects: readonly TemplateObject[],
+  files: Files,
+): Promise<Uint8Array> {
+  const engine = templateEngine(filters)
+  const parsed = parseTemplate(engine, text, objects)
+  if (!parsed.ok) throw new RenderFailure(parsed.problems.join('; '))
+  let output: string
+  try {
+    output = (await engine.render(parsed.value, scopeOf(objects, files))) as string
+  } catch (error) {
+    throw new RenderFailure(explain(error))
+  }
+  if (output.length > maxOutput)
+    throw new RenderFailure(`it gives ${output.length} characters, and ${maxOutput} may be`)
+  return Buffer.from(output)
+}
+
+/** A content that is not text. It may be passed through `b64enc`; wherever else it is used, that fails. */
+class Binary {
+  readonly #name: string
+  readonly bytes: Uint8Array
+
+  constructor(name: string, bytes: Uint8Array) {
+    this.#name = name
+    this.bytes = bytes
+  }
+
+  toString(): string {
+    throw new RenderFailure(`${this.#name} is not UTF-8 text; pass it through the filter b64enc`)
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+}
+
+function scopeOf(objects: readonly TemplateObject[], files: Files): Record<string, unknown> {
+  const { bare, ...namespaces } = templateNames(objects)
+  const contents = (meanings: Meanings): Record<string, unknown> => {
+    const entries = [...meanings].flatMap(([name, [path = '', ...others]]) => {
+      const file = files.get(path)
+      return file === undefined || others.length > 0 ? [] : [[name, textOrBinary(`"${path}"`, file.content)] as const]
+    })
+    return Object.fromEntries(entries)
+  }
+  const spaces = Object.entries(namespaces).map(([name, meanings]) => [name, contents(meanings)] as const)
+  return { ...contents(bare), ...Object.fromEntries(spaces) }
+}
+
+const textOrBinary = (name: string, bytes: Uint8Array): string | Binary => textOf(bytes) ?? new Binary(name, bytes)
+
+const filters: TemplateFilters = {
+  b64enc: (value) => Buffer.from(value instanceof Binary ? value.bytes : String(value)).toString('base64'),
+  b64dec: (value) => textOrBinary('what b64dec decodes', decodeBase64(String(value))),
+  pem_cert: (value) => {
+    const certified = readPem(String(value))
+    if (certified.certificates.length === 0) throw new RenderFailure('pem_cert is given no certificate in PEM')
+    return printCertificates(leafFirst(certified))
+  },
+  pem_key: (value) => {
+    const { key } = readPem(String(value))
+    if (key === undefined) throw new RenderFailure('pem_key is given no private key in PEM')
+    return printPrivateKey(key)
+  },
+}
+
+/** Where and why. LiquidJS names an undefined variable by what its brackets evaluate to, so its text in the template is used. */
+function explain(error: unknown): string {
+  if (!LiquidError.is(error)) return `it cannot be rendered (${(error as Error).name})`
+  let deepest: Error = error
+  let token = error.token
+  while (LiquidError.is(deepest)) {
+    token = deepest.token
+    if (deepest.originalError === undefined || deepest instanceof UndefinedVariableError) break
+    deepest = deepest.originalError
+  }
+  return `line ${token.getPosition()[0]}: ${describe(deepest, token.getText())}`
+}
+
+function describe(error: Error, text: string): string {
+  if (error instanceof RenderFailure) return error.message
+  if (error instanceof UndefinedVariableError) {
+    return `${text} has no value: its object is not there, or has no such property`
+  }
+  const limit = /^(parse length|template render|memory alloc) limit exceeded$/.exec(error.message)
+  if (limit) return `the ${limit[1]} limit is exceeded`
+  return `${text} cannot be rendered (${error.name})`
+}
