@@ -1,0 +1,249 @@
+import t from 'tap'
+import { settingsVariable } from '../../shared/names.ts'
+import { encodeSettings, type Settings } from '../../shared/settings.ts'
+import { decide, type Decision } from '../../webhook/decide.ts'
+import type { Surroundings } from '../../webhook/plan.ts'
+import type { Container, Pod } from '../../webhook/pod/pod.ts'
+import { withDefaults } from './api-server.ts'
+import { annotated } from './review-app.ts'
+import { configurationOf, surroundings } from './setting.ts'
+
+type Injected = Extract<Decision, { kind: 'inject' }>
+
+function injected(pod: unknown, changes: Partial<Surroundings> = {}): Injected {
+  const decision = decide(pod, surroundings(changes))
+  if (decision.kind !== 'inject') throw new Error(JSON.stringify(decision))
+  return decision
+}
+
+const problemsOf = (pod: unknown, changes: Partial<Surroundings> = {}): string[] => {
+  const decision = decide(pod, surroundings(changes))
+  return decision.kind === 'deny' ? decision.problems.map(({ reason, text }) => `${reason}: ${text}`) : [decision.kind]
+}
+const warningsOf = (pod: unknown, changes: Partial<Surroundings> = {}): string[] =>
+  decide(pod, surroundings(changes)).warnings.map(({ text }) => text)
+const sidecarOf = ({ pod }: Injected) => pod.spec.initContainers?.find(({ name }) => name === 'akv-injector') as Container & Record<string, unknown> // prettier-ignore
+const app = (fields: object) => ({ containers: [{ name: 'app', image: 'a', ...fields }] })
+
+void t.test('each problem has its sentence', async (t) => {
+  const rules = (vaults: object[]) => ({ configuration: configurationOf({ vaults }) })
+  const cases: Record<string, [unknown, Partial<Surroundings>, string]> = {
+    'Windows by os': [annotated({}, { os: { name: 'windows' } }), {}, 'windows: the pod is for Windows nodes, which are not supported: its secrets would never arrive'], // prettier-ignore
+    'Windows by node selector': [annotated({}, { nodeSelector: { 'kubernetes.io/os': 'windows' } }), {}, 'windows: the pod is for Windows nodes, which are not supported: its secrets would never arrive'], // prettier-ignore
+    'a container with our name': [annotated({}, { initContainers: [{ name: 'akv-injector' }] }), {}, 'clash: the pod has a container "akv-injector", which is the injector\'s own name: choose another one'], // prettier-ignore
+    'a volume with our name': [annotated({}, { volumes: [{ name: 'akv-injector-run' }] }), {}, 'clash: the pod has a volume "akv-injector-run", which is the injector\'s own name: choose another one'], // prettier-ignore
+    'a mount where ours goes': [annotated({}, app({ volumeMounts: [{ name: 'x', mountPath: '/mnt/secrets/' }] })), {}, 'clash: container "app" has volume "x" at "/mnt/secrets", where the secrets would be: choose another mount-path'], // prettier-ignore
+    'a mount inside ours': [annotated({}, app({ volumeMounts: [{ name: 'x', mountPath: '/mnt/secrets/ca' }] })), {}, 'clash: container "app" has volume "x" at "/mnt/secrets/ca", inside "/mnt/secrets", which is read-only: choose another mount-path'], // prettier-ignore
+    'a device where ours goes': [annotated({}, app({ volumeDevices: [{ name: 'x', devicePath: '/mnt/secrets' }] })), {}, 'clash: container "app" has a device at "/mnt/secrets": choose another mount-path'], // prettier-ignore
+    'our volume, writable': [annotated({}, app({ volumeMounts: [{ name: 'akv-injector-secrets', mountPath: '/x' }] })), {}, 'clash: container "app" mounts akv-injector-secrets at "/x": that needs readOnly: true'], // prettier-ignore
+    'a mount path of the runtime': [annotated({ 'mount-path': '/proc/x' }), {}, 'clash: mount path "/proc/x" belongs to the container runtime: choose another mount-path'], // prettier-ignore
+    'signal with hostPID': [annotated({ signal: 'SIGHUP' }, { hostPID: true }), {}, 'signal: signal needs a process namespace shared by the pod alone, and the pod has hostPID: true'], // prettier-ignore
+    'signal without sharing': [annotated({ signal: 'SIGHUP' }, { shareProcessNamespace: false }), {}, 'signal: signal needs a shared process namespace, and the pod has shareProcessNamespace: false'], // prettier-ignore
+    'signal to one of several': [annotated({ signal: 'SIGHUP' }, { containers: [{ name: 'a' }, { name: 'b' }] }), {}, 'signal: signal could go to any of a, b: name one in the annotation azure.keyvault.injector/signal-container'], // prettier-ignore
+    'signal to nobody': [annotated({ signal: 'SIGHUP' }, { containers: [{ name: 'istio-proxy' }] }), {}, 'signal: signal has no container to go to'], // prettier-ignore
+    'signal to an unknown container': [annotated({ signal: 'SIGHUP', 'signal-container': 'ap' }), {}, 'unknown-container: annotation azure.keyvault.injector/signal-container: there is no running container "ap" (did you mean "app"?); the pod has app'], // prettier-ignore
+    'cap-kill where restricted': [annotated({ signal: 'SIGHUP', 'signal-permission': 'cap-kill' }), { namespace: { name: 'shop', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' }, annotations: {} } }, 'user-id: signal-permission cap-kill: the namespace enforces Pod Security restricted, which refuses the capability KILL; use same-user with run-as-user'], // prettier-ignore
+    'root without a signal': [annotated({ 'run-as-user': '0' }), {}, 'user-id: run-as-user 0: the sidecar runs as root only to signal a process of root'], // prettier-ignore
+    'native on old kubelets': [annotated({ mode: 'native' }), { oldestKubelet: 'v1.28.15' }, 'mode: mode native needs kubelets from 1.29 on; the oldest here is v1.28.15'], // prettier-ignore
+    'a request above the limit': [annotated({ 'request-memory': '1Gi' }), {}, "resources: the sidecar's memory request of 1Gi is more than its limit of 128Mi: set request-memory and limit-memory together"], // prettier-ignore
+    'a pod that is full': [annotated({}, { resources: { requests: { cpu: '1' } }, ...app({ resources: { requests: { cpu: '1000m' } } }) }), {}, "resources: the pod's resources.requests.cpu of 1 leave nothing for the sidecar, which asks for 10m: raise them by as much"], // prettier-ignore
+    'no ServiceAccount': [annotated(), { serviceAccount: undefined as never }, 'no-identity: no client id: ServiceAccount "default" in namespace "shop" does not exist, and the pod has no annotation azure.keyvault.injector/client-id'], // prettier-ignore
+    'no client id': [annotated({}, { serviceAccountName: 'web' }), { serviceAccount: { annotations: {} } }, 'no-identity: no client id: ServiceAccount "web" in namespace "shop" has no annotation azure.workload.identity/client-id, and the pod has no annotation azure.keyvault.injector/client-id'], // prettier-ignore
+    'no tenant id': [annotated(), { configuration: configurationOf({ tenantId: undefined }) }, 'no-identity: no tenant id: the administrator\'s configuration has no tenantId, ServiceAccount "default" in namespace "shop" no annotation azure.workload.identity/tenant-id, and the pod no annotation azure.keyvault.injector/tenant-id'], // prettier-ignore
+    'an unknown cloud': [annotated({ cloud: 'AzureGovernmentCloud' }), {}, 'bad-annotation: annotation azure.keyvault.injector/cloud: there is no cloud "AzureGovernmentCloud" (did you mean "AzureUSGovernmentCloud"?); known are AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud'], // prettier-ignore
+    'no vault': [
+      annotated({ vault: '' }),
+      {},
+      'bad-annotation: annotation azure.keyvault.injector/vault "": expected a text',
+    ],
+    'objects without a vault': [{ ...annotated(), metadata: { labels: annotated().metadata.labels, annotations: { 'azure.keyvault.injector/objects': 'a,b,key/c,d,e' } } }, {}, 'no-vault: no vault for secret a, secret b, key c and 2 more: set the annotation azure.keyvault.injector/vault'], // prettier-ignore
+    'a vault elsewhere without a rule': [annotated({ vault: 'https://kv.example.org' }), {}, 'vault-not-allowed: vault "https://kv.example.org": a vault outside of the pod\'s cloud needs a rule in the administrator\'s configuration'], // prettier-ignore
+    'a vault that no rule allows': [annotated(), rules([{ namespaces: ['shop'], vaults: ['other-*'] }, { namespaces: ['x*'], vaults: ['*'] }]), 'vault-not-allowed: vault "my-kv": the administrator\'s rules do not allow it in namespace "shop"'], // prettier-ignore
+    'a pattern does not reach into a domain': [annotated({ vault: 'https://my-kv.evil.example' }), rules([{ namespaces: ['*'], vaults: ['https://my-*', 'my-*'] }]), 'vault-not-allowed: vault "https://my-kv.evil.example": the administrator\'s rules do not allow it in namespace "shop"'], // prettier-ignore
+    'a managed HSM': [annotated({ vault: 'https://x.managedhsm.azure.net' }), {}, 'bad-annotation: vault "https://x.managedhsm.azure.net": managed HSMs are not supported: they hold keys only, under other roles and another token audience'], // prettier-ignore
+    'below the bounds': [annotated({ 'poll-interval': '1s' }), {}, 'not-allowed: annotation azure.keyvault.injector/poll-interval: the administrator allows no less than 30s'], // prettier-ignore
+    'above the bounds, on the namespace': [annotated(), { namespace: { name: 'shop', labels: {}, annotations: { 'azure.keyvault.injector/splay': '2h' } } }, 'not-allowed: annotation azure.keyvault.injector/splay of the namespace: the administrator allows no more than 1h'], // prettier-ignore
+    'a bound on a quantity': [annotated({ 'limit-memory': '2Gi' }), { configuration: configurationOf({ bounds: { 'limit-memory': { max: '512Mi' } } }) }, 'not-allowed: annotation azure.keyvault.injector/limit-memory: the administrator allows no more than 512Mi'], // prettier-ignore
+    'a forbidden annotation': [annotated({ 'template-a': 'x' }), { configuration: configurationOf({ annotations: { forbidden: ['template-*'] } }) }, 'not-allowed: annotation azure.keyvault.injector/template-a: the administrator does not allow it on pods'], // prettier-ignore
+    'one that is not allowed': [annotated({ splay: '1s' }), { configuration: configurationOf({ annotations: { allowed: ['vault', 'objects'] } }) }, 'not-allowed: annotation azure.keyvault.injector/splay: the administrator does not allow it on pods'], // prettier-ignore
+    'a pod\'s annotation on the namespace': [annotated(), { namespace: { name: 'shop', labels: {}, annotations: { 'azure.keyvault.injector/refresh': '1' } } }, 'bad-annotation: annotation azure.keyvault.injector/refresh of the namespace "1": this annotation is for pods only'], // prettier-ignore
+    'two files at one path': [annotated({ 'template-db-password': 'x' }), {}, 'bad-annotation: template "db-password" and secret db-password are both written to "db-password"; give one of them another path'], // prettier-ignore
+    'too much': [annotated({ 'template-a': 'x'.repeat(90_000) }), {}, "too-large: objects, templates and certificates take 119 KiB of the sidecar's settings, and 96 KiB fit: shorten templates or split the pod's objects"], // prettier-ignore
+    'a typo where nothing is asked for': [annotated({}, {}, { annotations: { 'azure.keyvault.injector/object': 'a' } }), {}, 'bad-annotation: annotation azure.keyvault.injector/object "a": there is no such annotation (did you mean "objects"?)'], // prettier-ignore
+  }
+  for (const [name, [pod, changes, expected]] of Object.entries(cases)) {
+    t.ok(problemsOf(pod, changes).includes(expected), `${name}: ${problemsOf(pod, changes).join('\n')}`)
+  }
+})
+
+void t.test('each warning has its sentence, of 120 characters at most with ordinary names', async (t) => {
+  const signal = { signal: 'SIGTERM' }
+  const known = { securityContext: { runAsUser: 1000 } }
+  const hook = { exec: { command: ['sh', '-c', 'kill -HUP 1'] } }
+  const cases: Record<string, [unknown, Partial<Surroundings>, string]> = {
+    'an unknown user': [
+      annotated(signal),
+      {},
+      'which user runs app is unknown: set runAsUser, run-as-user or signal-permission',
+    ],
+    'another user': [annotated({ ...signal, 'run-as-user': '2000' }, known), {}, 'run-as-user is 2000, but app runs as 1000: the signal may not be permitted'], // prettier-ignore
+    'root': [annotated(signal, { securityContext: { runAsUser: 0 } }), {}, 'the sidecar runs as user 0 to signal a process of user 0'], // prettier-ignore
+    'SIGTERM and OnFailure': [annotated(signal, { ...known, restartPolicy: 'OnFailure' }), {}, 'SIGTERM with restartPolicy: OnFailure: an app that exits 0 stays down'], // prettier-ignore
+    'SIGTERM and preStop': [annotated(signal, { ...known, ...app({ lifecycle: { preStop: {} } }) }), {}, 'SIGTERM from the sidecar does not run the preStop hook of "app"'], // prettier-ignore
+    'kill 1': [annotated(signal, { ...known, ...app({ livenessProbe: hook }) }), {}, '"app" has a hook or probe with kill ... 1: process 1 is the pause container\'s now'], // prettier-ignore
+    'a subPath': [annotated({}, app({ volumeMounts: [{ name: 'akv-injector-secrets', mountPath: '/x', subPath: 'a', readOnly: true }] })), {}, 'container "app": the subPath mount at "/x" never shows a rotation'], // prettier-ignore
+    'no client id': [annotated(), { configuration: configurationOf({ missingClientId: 'warn' }), serviceAccount: { annotations: {} } }, 'no client id: ServiceAccount "default" in namespace "shop" has no annotation azure.workload.identity/client-id'], // prettier-ignore
+    'a signal in mode once': [annotated({ ...signal, mode: 'once' }), {}, 'signal has no effect in mode once: nothing changes after the start'], // prettier-ignore
+    'a container without a signal': [annotated({ 'signal-container': 'app' }), {}, 'signal-container has no effect without the annotation signal'], // prettier-ignore
+    'a Job on old kubelets': [annotated({}, { restartPolicy: 'Never' }), { oldestKubelet: 'v1.28.1' }, 'kubelet v1.28.1 has no native sidecars: secrets are fetched once, so that the pod can complete'], // prettier-ignore
+  }
+  for (const [name, [pod, changes, expected]] of Object.entries(cases)) {
+    t.strictSame(warningsOf(pod, changes), [expected], name)
+    t.ok(expected.length <= 120, `${name}: ${expected.length} characters`)
+  }
+  t.strictSame(warningsOf(annotated(signal, { ...known, ...app({ livenessProbe: { exec: { command: ['sh', '-c', 'kill -0 10; echo 1'] } } }) })), [], 'other uses of kill and 1 are fine') // prettier-ignore
+})
+
+void t.test('pod over namespace over administrator over table', async (t) => {
+  const interval = (onPod: object, onNamespace: Record<string, string>, file: object) =>
+    injected(annotated({ ...onPod }), {
+      namespace: { name: 'shop', labels: {}, annotations: onNamespace },
+      configuration: configurationOf(file),
+    }).settings.pollInterval / 1000
+  const onNamespace = { 'azure.keyvault.injector/poll-interval': '3m' }
+  const file = { defaults: { 'poll-interval': '4m' } }
+  t.equal(interval({ 'poll-interval': '5m' }, onNamespace, file), 300)
+  t.equal(interval({}, onNamespace, file), 180)
+  t.equal(interval({}, {}, file), 240)
+  t.equal(interval({}, {}, {}), 120)
+  t.equal(interval({}, {}, { bounds: { 'poll-interval': { min: '10m' } } }), 600, "the table's own value moves to the bounds") // prettier-ignore
+})
+
+void t.test('identity: pod over ServiceAccount over administrator', async (t) => {
+  const account = { annotations: { 'azure.workload.identity/client-id': 'of-account', 'azure.workload.identity/tenant-id': 'tenant-of-account' } } // prettier-ignore
+  const own = '12345678-1234-1234-1234-123456789012'
+  const [identity] = injected(annotated({ 'client-id': own }), { serviceAccount: account }).settings.identities
+  t.strictSame(identity, { cloud: 'AzurePublicCloud', tenantId: 'tenant-of-account', clientId: own })
+  const [other] = injected(annotated(), { serviceAccount: { annotations: { 'azure.workload.identity/client-id': 'x' } } }).settings.identities // prettier-ignore
+  t.strictSame(other, { cloud: 'AzurePublicCloud', tenantId: configurationOf().tenantId, clientId: 'x' })
+})
+
+void t.test("clouds: the administrator's, with certificates, and only the one that is used", async (t) => {
+  const pem = '-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----'
+  const lab = { authorityHost: 'https://login.lab', vaultSuffix: 'vault.lab', caCertificates: pem }
+  const configuration = configurationOf({
+    cloud: 'Lab',
+    clouds: { Lab: lab },
+    caCertificates: pem.replace('\nA', '\nB'),
+  })
+  const decision = injected(annotated(), { configuration })
+  t.strictSame(decision.settings.clouds, { Lab: { ...lab, caCertificates: `${pem}\n${pem.replace('\nA', '\nB')}` } })
+  t.equal(decision.settings.objects[0]?.vault, 'https://my-kv.vault.lab')
+  t.match(sidecarOf(decision).env, [{}, {}, {}, {}, { name: 'AZURE_AUTHORITY_HOST', value: 'https://login.lab/' }])
+  const back = injected(annotated({ cloud: 'AzurePublicCloud' }), { configuration })
+  t.strictSame(Object.keys(back.settings.clouds), ['AzurePublicCloud'], 'a pod may name another one')
+})
+
+void t.test('vault rules', async (t) => {
+  const vaultOf = (vault: string, vaults: object[]) =>
+    injected(annotated({ vault }), { configuration: configurationOf({ vaults }) }).settings.objects[0]?.vault
+  const everywhere = { namespaces: ['*'] }
+  t.equal(vaultOf('My-KV', [{ namespaces: ['sh*'], vaults: ['my-*'] }]), 'https://my-kv.vault.azure.net')
+  t.equal(
+    vaultOf('https://my-kv.vault.azure.net/', [{ ...everywhere, vaults: ['my-kv'] }]),
+    'https://my-kv.vault.azure.net',
+  )
+  t.equal(vaultOf('https://kv.example.org:8443', [{ ...everywhere, vaults: ['https://*.example.org:8443'] }]), 'https://kv.example.org:8443') // prettier-ignore
+  t.equal(
+    vaultOf('my-kv', [{ ...everywhere, vaults: ['https://my-kv.vault.azure.net'] }]),
+    'https://my-kv.vault.azure.net',
+  )
+})
+
+void t.test('user ids', async (t) => {
+  const idsOf = (annotations: Record<string, string>, spec: object = {}) => {
+    const { securityContext } = sidecarOf(injected(annotated(annotations, spec))) as { securityContext?: { runAsUser?: number; runAsGroup?: number; runAsNonRoot?: boolean } } // prettier-ignore
+    return [securityContext?.runAsUser, securityContext?.runAsGroup, securityContext?.runAsNonRoot]
+  }
+  const signal = { signal: 'SIGHUP' }
+  const both = { securityContext: { runAsUser: 1, runAsGroup: 2 }, ...app({ securityContext: { runAsUser: 3 } }) }
+  t.strictSame(idsOf({}), [65532, 65532, true], 'nobody to signal')
+  t.strictSame(idsOf({}, both), [65532, 65532, true], 'nobody to signal, whatever the pod says')
+  t.strictSame(idsOf(signal, both), [3, 2, true], "the container's, then the pod's")
+  t.strictSame(idsOf({ ...signal, 'run-as-user': '7', 'run-as-group': '8' }, both), [7, 8, true], 'as annotated')
+  t.strictSame(idsOf(signal, { securityContext: { runAsUser: 0 } }), [0, 65532, false], 'root where the target is')
+  t.strictSame(idsOf({ ...signal, 'signal-permission': 'cap-kill' }, both), [0, 0, false], 'root that may kill')
+  t.strictSame(idsOf({ 'signal-permission': 'cap-kill' }), [65532, 65532, true], 'not without a signal')
+})
+
+void t.test("where the sidecar writes: the app's path, unless it needs that itself", async (t) => {
+  for (const [path, own] of [
+    ['/etc/app/secrets', '/mnt/secrets'],
+    ['/run/secrets/app', '/mnt/secrets'],
+    ['/secrets', '/secrets'],
+    ['/application', '/application'],
+  ] as const) {
+    // prettier-ignore
+    const decision = injected(annotated({ 'mount-path': path }))
+    t.equal(decision.settings.mountPath, own)
+    t.match(sidecarOf(decision).volumeMounts, [{ name: 'akv-injector-secrets', mountPath: own }])
+    t.match(decision.pod.spec.containers, [{ volumeMounts: [{ mountPath: path, readOnly: true }] }])
+  }
+})
+
+void t.test('a pod with resources of its own keeps within them', async (t) => {
+  const resourcesOf = (podResources: object, containers: object) =>
+    sidecarOf(injected(annotated({}, { resources: podResources, ...app({ resources: containers }) }))).resources
+  t.strictSame(
+    resourcesOf({ requests: { cpu: '1', memory: '256Mi' } }, { requests: { cpu: '995m', memory: '216Mi' } }),
+    { requests: { cpu: '5m', memory: '40Mi' }, limits: { cpu: '250m', memory: '128Mi' } },
+    'what is left is less than what it asks for',
+  )
+  t.strictSame(
+    resourcesOf({ limits: { cpu: '200m', memory: '1Gi' } }, {}),
+    { requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '200m', memory: '128Mi' } },
+    'no limit above the pod’s',
+  )
+})
+
+void t.test('a copy of an injected pod', async (t) => {
+  const first = injected(annotated({ signal: 'SIGHUP' }, { initContainers: [{ name: 'migrate' }], securityContext: { runAsUser: 5 } })) // prettier-ignore
+  const copy = () => structuredClone(withDefaults(first.pod)) as Pod & { spec: { initContainers: (Container & Record<string, unknown>)[] } } // prettier-ignore
+  const again = (pod: Pod, changes: Partial<Surroundings> = {}) => decide(pod, surroundings(changes))
+
+  t.match(again(copy()), { kind: 'skip', reason: 'already-injected' }, 'unchanged')
+  const newer = again(copy(), { version: '0.2.0', image: 'registry.example/akv-injector:0.2.0' })
+  t.match(newer, { kind: 'inject', pod: { spec: { initContainers: [{ name: 'akv-injector', image: /0.2.0$/ }, { name: 'migrate' }] } } }, 'by another version') // prettier-ignore
+  t.equal((newer as Injected).pod.spec.volumes?.length, 3, 'no volume twice')
+  t.equal((newer as Injected).pod.spec.containers?.[0]?.volumeMounts?.length, 1, 'no mount twice')
+
+  t.match(again(copy(), { configuration: configurationOf({ vaults: [{ namespaces: ['other'], vaults: ['*'] }] }) }), { kind: 'deny', problems: [{ reason: 'vault-not-allowed' }] }, 'against the rules of today') // prettier-ignore
+
+  const forged = copy()
+  const settings: Settings = { ...first.settings, clouds: { AzurePublicCloud: { authorityHost: 'https://evil.example', vaultSuffix: 'evil.example' } } } // prettier-ignore
+  forged.spec.initContainers[0]!.env = [{ name: settingsVariable, value: encodeSettings(settings) }]
+  t.match(again(forged), { kind: 'inject', settings: { clouds: first.settings.clouds } }, 'with settings of its own')
+
+  const stripped = copy()
+  delete stripped.spec.initContainers[0]!['startupProbe']
+  t.match(again(stripped), { kind: 'inject' }, 'without its startup probe')
+  const tuned = copy()
+  tuned.spec.initContainers[0]!.resources = { requests: { cpu: '50m' } }
+  Object.assign(tuned.spec.initContainers[0]!, { livenessProbe: { httpGet: { path: '/rewritten', port: 15020 } } })
+  t.match(again(tuned), { kind: 'skip' }, 'tuned by others')
+  const unmounted = copy()
+  unmounted.spec.containers![0]!.volumeMounts = []
+  t.match(again(unmounted), { kind: 'inject' }, 'without the mount')
+  const marked = annotated({ status: 'injected', version: '0.1.0' })
+  t.match(again(marked), { kind: 'inject' }, 'the annotation alone decides nothing')
+  const debugged = copy()
+  debugged.spec.containers!.push({ name: 'debugger' })
+  t.match(again(debugged), { kind: 'skip' }, 'with one more container, which gets no mount')
+})
+
+void t.test('the settings follow fsGroup, the network and declared ports', async (t) => {
+  t.match(injected(annotated()).settings, { fileMode: 0o444, port: 20471 })
+  t.match(injected(annotated({}, { securityContext: { fsGroup: 0 } })).settings, { fileMode: 0o440 })
+  t.equal(injected(annotated({}, { hostNetwork: true })).settings.port, undefined)
+  t.match(injected(annotated({}, app({ ports: [{ containerPort: 20471 }] }))).settings, { port: 20472 })
+})
