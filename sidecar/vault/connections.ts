@@ -1,7 +1,7 @@
 import type { ClientRequest } from 'node:http'
 import { Agent, type AgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { createSecureContext, type SecureContext } from 'node:tls'
 
 /** The environment's proxy settings, which Node's agents understand (`HTTPS_PROXY`, `NO_PROXY`, either case). */
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>
@@ -63,8 +63,14 @@ export function connections({ caCertificates, proxy = {}, onReuse = () => {} }: 
   }
 }
 
-const trusting = (caCertificates: string): SecureContext =>
-  createSecureContext({ ca: [...getCACertificates('default'), caCertificates] })
+/** The public certificates and these. */
+function trusting(caCertificates: string): SecureContext {
+  const secure = createSecureContext()
+  // Undocumented, but 2 MB of memory and 20 ms less than to read every public certificate a second time for the option `ca`.
+  const native = secure.context as { addCACert(pem: string): void }
+  native.addCACert(caCertificates)
+  return secure
+}
 
 function proxyOptions(environment: ProxyEnvironment): AgentOptions {
   const settings = Object.entries(environment).filter(([name]) => /^(https?|no)_proxy$/i.test(name))
