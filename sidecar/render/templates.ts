@@ -1,4 +1,4 @@
-import { LiquidError, UndefinedVariableError } from 'liquidjs'
+import { LiquidError, UndefinedVariableError, type Token } from 'liquidjs'
 import {
   parseTemplate,
   templateEngine,
@@ -33,7 +33,7 @@ export async function renderTemplate(
   try {
     output = (await engine.render(parsed.value, scopeOf(objects, files))) as string
   } catch (error) {
-    throw new RenderFailure(explain(error))
+    throw new RenderFailure(explain(error, text))
   }
   if (output.length > maxOutput)
     throw new RenderFailure(`it gives ${output.length} characters, and ${maxOutput} may be`)
@@ -89,16 +89,20 @@ const filters: TemplateFilters = {
   },
 }
 
-/** Where and why. LiquidJS names an undefined variable by what its brackets evaluate to, so its text in the template is used. */
-function explain(error: unknown): string {
-  if (!LiquidError.is(error)) return `it cannot be rendered (${(error as Error).name})`
-  let deepest: Error = error
-  let token = error.token
+/**
+ * Where and why. Only the template's own text is quoted: LiquidJS names an undefined variable by what its brackets evaluate to,
+ * and filters such as `where_exp` read expressions out of values.
+ */
+function explain(error: unknown, template: string): string {
+  let deepest = error as Error
+  let token: Token | undefined
   while (LiquidError.is(deepest)) {
-    token = deepest.token
+    if (deepest.token.input === template) token = deepest.token
     if (deepest.originalError === undefined || deepest instanceof UndefinedVariableError) break
     deepest = deepest.originalError
   }
+  if (token === undefined)
+    return `it cannot be rendered, because an expression that a filter reads fails (${deepest.name})`
   return `line ${token.getPosition()[0]}: ${describe(deepest, token.getText())}`
 }
 
