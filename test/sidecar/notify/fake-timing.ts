@@ -25,6 +25,7 @@ export function fakeTiming(start = Date.UTC(2030, 0, 1), draw = 0): FakeTiming {
     },
     async pass(milliseconds) {
       const until = time + milliseconds
+      await setImmediate()
       for (let next = earliest(until); next !== undefined; next = earliest(until)) {
         timers.delete(next)
         time = next.at

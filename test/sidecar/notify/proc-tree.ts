@@ -50,11 +50,16 @@ export function writePod(folder: string, processes: ProcessSpec[], uptime = 100_
 /** @param uptime in seconds */
 export function writeProcTree(folder: string, processes: ProcessSpec[], { self = 0, uptime = 100_000 } = {}): string {
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'uptime'), `${uptime.toFixed(2)} 12345.67\n`)
+  writeUptime(folder, uptime)
   writeFileSync(join(folder, 'version'), 'Linux version 6.1.0\n')
   for (const process of processes) writeProcess(folder, process)
   if (self !== 0) symlinkSync(String(self), join(folder, 'self'))
   return folder
+}
+
+/** @param uptime in seconds */
+export function writeUptime(folder: string, uptime: number): void {
+  writeFileSync(join(folder, 'uptime'), `${uptime.toFixed(2)} 12345.67\n`)
 }
 
 /** Writes or rewrites one process. */

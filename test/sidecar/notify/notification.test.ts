@@ -1,0 +1,55 @@
+import t from 'tap'
+import { mergeNotifications, type Notification } from '../../../sidecar/notify/notification.ts'
+
+const of = (
+  id: string,
+  switchedAt: number,
+  dueAt: number,
+  ...changed: [string, string, ...string[]][]
+): Notification => ({
+  id,
+  switchedAt,
+  dueAt,
+  changed: changed.map(([name, version, ...paths]) => ({ type: 'secret', name, version, paths })),
+})
+
+void t.test('nothing was left to tell', async (t) => {
+  const next = of('b', 10, 20, ['db', '2', 'db'])
+  t.equal(mergeNotifications(undefined, next), next)
+})
+
+void t.test('the same switch again, as after a restart, is itself', async (t) => {
+  const next = of('a', 10, 20, ['db', '2', 'db'])
+  t.equal(mergeNotifications(of('a', 10, 20, ['db', '2', 'db']), next), next)
+})
+
+void t.test('what changed since the app was last told adds up, at its last version', async (t) => {
+  const merged = mergeNotifications(
+    of('a', 10, 10, ['db', '2', 'db'], ['api', '7', 'api', 'conf.json']),
+    of('b', 30, 30, ['api', '8', 'api', 'api.bak'], ['tls', '1', 'tls']),
+  )
+  t.strictSame(
+    merged,
+    of('b', 30, 30, ['db', '2', 'db'], ['api', '8', 'api', 'conf.json', 'api.bak'], ['tls', '1', 'tls']),
+  )
+})
+
+void t.test('objects of one name in two vaults stay two', async (t) => {
+  const merged = mergeNotifications(of('a', 1, 1, ['db', '2', 'east/db']), of('b', 2, 2, ['db', '5', 'west/db']))
+  t.strictSame(merged.changed, of('', 0, 0, ['db', '2', 'east/db'], ['db', '5', 'west/db']).changed)
+})
+
+void t.test('neither is changed by it', async (t) => {
+  const [first, second] = [of('a', 1, 5, ['db', '2', 'db']), of('b', 2, 9, ['db', '3', 'db'])]
+  const before = structuredClone([first, second])
+  mergeNotifications(first, second)
+  t.strictSame([first, second], before)
+})
+
+void t.test('the deadline', async (t) => {
+  const due = (first: number, switchedAt: number, second: number) =>
+    mergeNotifications(of('a', 0, first), of('b', switchedAt, second)).dueAt
+  t.equal(due(300, 100, 350), 300, 'one ahead stays: changes that keep coming do not put it off')
+  t.equal(due(300, 100, 110), 300, 'even where the new draw is shorter')
+  t.equal(due(50, 100, 350), 350, 'one that has passed gives way')
+})

@@ -1,0 +1,65 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { drawSplay } from '../../../sidecar/notify/splay.ts'
+
+const splay = 5 * 60_000
+
+void t.test('from nothing to just below the splay', async (t) => {
+  t.equal(
+    drawSplay(splay, () => 0),
+    0,
+  )
+  t.equal(
+    drawSplay(splay, () => 0.5),
+    splay / 2,
+  )
+  t.ok(drawSplay(splay, () => 1 - Number.EPSILON) < splay)
+  t.equal(drawSplay(0), 0)
+})
+
+void t.test('whole milliseconds within the splay, whatever is drawn', async (t) => {
+  const draw = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+  fc.assert(
+    fc.property(fc.nat(86_400_000), draw, (splay, random) => {
+      const delay = drawSplay(splay, () => random)
+      return Number.isInteger(delay) && delay >= 0 && (delay < splay || splay === 0)
+    }),
+  )
+  t.pass()
+})
+
+/** A generator of its own (mulberry32), so that the draws are the same each time. */
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+void t.test('uniform: twenty thousand replicas fill twenty bins alike', async (t) => {
+  const random = seeded(20_471)
+  const [draws, bins] = [20_000, 20]
+  const counts = new Array<number>(bins).fill(0)
+  for (let i = 0; i < draws; i++) {
+    const bin = Math.floor((drawSplay(splay, random) / splay) * bins)
+    counts[bin] = (counts[bin] ?? 0) + 1
+  }
+  const expected = draws / bins
+  const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
+  // 43.8 is the 99.9th percentile for 19 degrees of freedom.
+  t.ok(chiSquare < 43.8, `chi-square ${chiSquare}`)
+})
+
+void t.test('independent: two replicas overlap as often as the formula of the documentation says', async (t) => {
+  const random = seeded(7)
+  const outage = 30_000
+  const [rounds, share] = [20_000, outage / splay]
+  let together = 0
+  for (let i = 0; i < rounds; i++)
+    if (Math.abs(drawSplay(splay, random) - drawSplay(splay, random)) < outage) together++
+  const expected = 1 - (1 - share) ** 2
+  t.ok(Math.abs(together / rounds - expected) < 0.01, `${together / rounds}, expected ${expected}`)
+})
