@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
 import { json, page, secretBody, startScripted, type Script } from './scripted.ts'
@@ -38,6 +39,9 @@ void t.test('a vault that does not answer in time', async (t) => {
       name,
     )
     t.equal(server.seen.length, 2, 'it is asked once')
+    const { socket } = server.seen[1]!
+    if (!socket.closed) await once(socket, 'close')
+    t.ok(socket.closed, 'and no connection is left hanging')
   }
 })
 
@@ -61,6 +65,7 @@ void t.test('a later page that hangs ends with the deadline, and with the caller
   while (server.seen.length < 4) await new Promise((resolve) => setImmediate(resolve))
   caller.abort()
   t.match(await listing, { kind: 'timeout', code: 'ABORTED' })
+  for (const { socket } of [server.seen[1]!, server.seen[3]!]) if (!socket.closed) await once(socket, 'close')
   t.match(await failure(vault.list('secret', caller.signal)), { code: 'ABORTED' }, 'a signal that is over')
   t.equal(server.seen.length, 4)
 })
@@ -103,6 +108,23 @@ void t.test('a reset on a reused idle connection is tried again once, at once', 
   resets.add(4).add(5)
   t.match(await failure(get()), { kind: 'network', code: 'ECONNRESET' }, 'not more than once')
   t.equal(server.seen.length, 5)
+})
+
+void t.test('where one idle connection is dead, the others are not tried', async (t) => {
+  const old = new Set<unknown>()
+  const server = await scripted(t, (request, response, count) => {
+    if (old.has(request.socket)) return void request.socket.destroy()
+    // Answered together, so that each has a connection of its own.
+    if (count === 1) return void waiting.push(response)
+    for (const one of [...waiting.splice(0), response]) json(one, secretBody('x'))
+  })
+  const waiting: Parameters<Script>[1][] = []
+  const vault = server.open()
+  const get = () => vault.get('secret', 'db-password', undefined, never)
+  await Promise.all([get(), get()])
+  for (const { socket } of server.seen) old.add(socket)
+  t.equal(old.size, 2)
+  t.ok(await get())
 })
 
 void t.test('a reset on a fresh connection is the schedule’s', async (t) => {
@@ -149,6 +171,12 @@ void t.test('a redirect is not followed, and no token leaves', async (t) => {
     })
   }
   t.equal(other.seen.length + other.challenges(), 0)
+  const same = await scripted(t, (request, response) => {
+    if (request.url?.includes('here')) json(response, secretBody('x'))
+    else response.writeHead(302, { Location: '/secrets/here' }).end()
+  })
+  t.match(await failure(same.open().get('secret', 'db-password', undefined, never)), { kind: 'malformed', status: 302 })
+  t.equal(same.seen.length, 1, 'nor one to the vault itself: Key Vault has none')
 })
 
 void t.test('links to a next page', async (t) => {

@@ -1,0 +1,93 @@
+import { createServer, get, type RequestOptions } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { connections } from '../../../sidecar/vault/connections.ts'
+import { startEmulator } from '../../emulator/emulator.ts'
+import { makeAuthority } from '../../emulator/tls.ts'
+import { failure, never, startVaultStage } from './stage.ts'
+
+async function serve(t: Test) {
+  const authority = makeAuthority()
+  const { cert, key } = authority.issue({ names: ['localhost'] })
+  const sessions: boolean[] = []
+  const server = createServer({ cert, key }, (_request, response) => response.end('ok'))
+  server.on('secureConnection', (socket) => sessions.push(socket.isSessionReused()))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.listen(0, '127.0.0.1', resolve)
+  await promise
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return { ca: authority.ca, sessions, url: `https://localhost:${(server.address() as AddressInfo).port}/` }
+}
+
+async function ask(url: string, options: RequestOptions): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  get(url, options, (response) => void text(response).then(resolve, reject)).on('error', reject)
+  return promise
+}
+
+void t.test('extra authorities are trusted beside the public ones, by these connections only', async (t) => {
+  const { ca, url } = await serve(t)
+  const other = makeAuthority({ commonName: 'Another CA' }).ca
+  const link = connections({ caCertificates: `${other}${ca}` })
+  t.equal(await ask(url, { agent: link.vault }), 'ok')
+  t.equal(await ask(url, { agent: link.signIn }), 'ok')
+  const others = connections({})
+  await t.rejects(ask(url, { agent: others.vault }), { code: /SELF_SIGNED|UNABLE_TO_VERIFY/ })
+  link.close()
+  others.close()
+})
+
+void t.test('a connection is kept, and told when it is used again; TLS sessions are resumed', async (t) => {
+  const { ca, url, sessions } = await serve(t)
+  let reused = 0
+  const link = connections({ caCertificates: ca, onReuse: () => void reused++ })
+  await ask(url, { agent: link.vault })
+  t.equal(reused, 0)
+  await ask(url, { agent: link.vault })
+  t.equal(reused, 1)
+  t.equal(sessions.length, 1)
+  link.dropIdle()
+  await ask(url, { agent: link.vault })
+  t.strictSame([reused, sessions], [1, [false, true]], 'a fresh connection, without a full handshake')
+  await ask(url, { agent: link.signIn })
+  await ask(url, { agent: link.signIn })
+  t.equal(sessions.length, 4, 'the sign-in service’s is not kept')
+  link.close()
+})
+
+void t.test('through a proxy, for vault and sign-in service alike', async (t) => {
+  const emulator = await startEmulator()
+  t.teardown(() => emulator.close())
+  const proxy = await emulator.proxy()
+  const url = `https://localhost:${emulator.port}/${emulator.tenant}/v2.0/.well-known/openid-configuration`
+  for (const [environment, passes] of [
+    [{ HTTPS_PROXY: proxy }, true],
+    [{ https_proxy: proxy, no_proxy: '.example' }, true],
+    [{ HTTPS_PROXY: 'http://127.0.0.1:9' }, false],
+    [{ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: 'localhost' }, true],
+    [{ PROXY: 'http://127.0.0.1:9' }, true],
+  ] as const) {
+    const link = connections({ caCertificates: emulator.ca, proxy: environment })
+    for (const agent of [link.vault, link.signIn]) {
+      const asked = ask(url, { agent })
+      await (passes ? t.resolves(asked, JSON.stringify(environment)) : t.rejects(asked, { code: 'ECONNREFUSED' }))
+    }
+    link.close()
+  }
+})
+
+void t.test('a vault behind a proxy', async (t) => {
+  const stage = await startVaultStage({ suffix: 'vault.azure.example' })
+  t.teardown(() => stage.end())
+  stage.emulator.vault('kv').setSecret('db', 'x')
+  const HTTPS_PROXY = await stage.emulator.proxy()
+  // Nothing resolves this name; the proxy knows where it is.
+  const vault = stage.vault('kv', { environment: { HTTPS_PROXY } })
+  t.match(await vault.get('secret', 'db', undefined, never), { content: { secret: 'x' } })
+  const direct = await failure(stage.vault('kv').get('secret', 'db', undefined, never))
+  t.match(direct, { kind: 'network', code: /ENOTFOUND|EAI_AGAIN/ })
+})

@@ -1,0 +1,114 @@
+import { createHttpHeaders, type HttpClient, type PipelineRequest } from '@azure/core-rest-pipeline'
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { federatedExchange } from '../../../sidecar/vault/federated-exchange.ts'
+import { makeIssuer } from '../../emulator/issuer.ts'
+import { failure, never } from './stage.ts'
+
+const token = makeIssuer({ issuer: 'https://oidc.example/1' }).token({ namespace: 'shop', serviceAccount: 'web' })
+const scope = 'https://vault.azure.net/.default'
+
+/** An exchange whose service answers what the test says; keeps what it was asked. */
+function stand(
+  status: number,
+  body: unknown,
+  { headers = {}, readToken = () => Promise.resolve(`${token}\n`) }: { headers?: Record<string, string>; readToken?: () => Promise<string> } = {}, // prettier-ignore
+) {
+  const asked: PipelineRequest[] = []
+  const http: HttpClient = {
+    async sendRequest(request) {
+      asked.push(request)
+      if (body instanceof Error) throw body
+      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      return {
+        request,
+        status,
+        headers: createHttpHeaders(headers),
+        readableStreamBody: Readable.from([Buffer.from(text)]),
+      }
+    },
+  }
+  const exchange = federatedExchange({
+    authorityHost: 'https://login.example',
+    tenantId: 't1',
+    clientId: 'c1',
+    readToken,
+    http,
+    now: () => 0,
+  })
+  return { asked, exchange: (signal = never) => exchange(scope, signal) }
+}
+
+const refusal = (code: number, words = 'In its own words.') => ({
+  error: 'invalid_request',
+  error_description: `AADSTS${code}: ${words} Trace ID: 1 Correlation ID: 2 Timestamp: 2030-01-01 00:00:00Z`,
+  error_codes: [code],
+})
+
+void t.test('the request is the documented one', async (t) => {
+  const { asked, exchange } = stand(200, {
+    access_token: 'a',
+    expires_in: 3599,
+    refresh_in: '1800',
+    token_type: 'Bearer',
+  })
+  t.strictSame(await exchange(), { token: 'a', lifetime: 3_599_000, refreshIn: 1_800_000 })
+  const [request] = asked
+  t.match(request, {
+    url: 'https://login.example/t1/oauth2/v2.0/token',
+    method: 'POST',
+    allowInsecureConnection: false,
+  })
+  t.equal(request!.headers.get('content-type'), 'application/x-www-form-urlencoded')
+  t.strictSame(Object.fromEntries(new URLSearchParams(request!.body as string)), {
+    client_id: 'c1',
+    scope,
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: token,
+  })
+})
+
+void t.test('refusals', async (t) => {
+  const place = 'sign-in of identity c1 at https://login.example/t1'
+  const claims = `issuer "https://oidc.example/1", subject "system:serviceaccount:shop:web" and audience "api://AzureADTokenExchange"` // prettier-ignore
+  const matched = `the pod's token has ${claims}: the federated credential must have exactly these`
+  const cases: [name: string, status: number, body: unknown, expected: object][] = [
+    ['no such federated credential', 400, refusal(70021), { kind: 'sign-in', code: 'AADSTS70021', message: `${place}: 400 AADSTS70021: In its own words.; ${matched}` }], // prettier-ignore
+    ['of another issuer', 401, refusal(700211), { kind: 'sign-in', code: 'AADSTS700211', message: `${place}: 401 AADSTS700211: In its own words.; ${matched}` }], // prettier-ignore
+    ['of another client', 400, refusal(700016), { kind: 'sign-in', code: 'AADSTS700016', message: /; is the client id right/ }], // prettier-ignore
+    ['of another tenant', 400, refusal(90002), { kind: 'sign-in', message: /; is the tenant id right\?$/ }],
+    [
+      'an old token',
+      401,
+      refusal(700024),
+      { kind: 'sign-in', message: /has expired or a clock is wrong; it has issuer/ },
+    ],
+    ['anything else', 400, refusal(53003), { kind: 'sign-in', code: 'AADSTS53003', message: `${place}: 400 AADSTS53003: In its own words.` }], // prettier-ignore
+    ['an OAuth error alone', 400, { error: 'invalid_scope' }, { kind: 'sign-in', code: 'invalid_scope', message: `${place}: 400 invalid_scope` }], // prettier-ignore
+    ['throttled', 429, refusal(90055), { kind: 'sign-in-unavailable', retryAfter: 7000 }],
+    ['down', 503, '<html>', { kind: 'sign-in-unavailable', status: 503, message: /an answer that is not a sign-in service's$/ }], // prettier-ignore
+    ['elsewhere', 302, '', { kind: 'sign-in-unavailable', status: 302 }],
+    ['HTML', 200, '<html>', { kind: 'sign-in-unavailable', message: /the answer holds no token$/ }],
+    ['no token', 200, { expires_in: 3600 }, { kind: 'sign-in-unavailable' }],
+    ['a token without end', 200, { access_token: 's3cr3t' }, { kind: 'sign-in-unavailable' }],
+    ['a token that is over', 200, { access_token: 's3cr3t', expires_in: 0 }, { kind: 'sign-in-unavailable' }],
+  ]
+  for (const [name, status, body, expected] of cases) {
+    const failed = await failure(stand(status, body, { headers: { 'Retry-After': '7' } }).exchange())
+    t.match(failed, expected, name)
+    t.notOk(failed.message.includes(token) || failed.message.includes('s3cr3t'), 'names no token')
+  }
+})
+
+void t.test('what does not get that far', async (t) => {
+  const reset = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
+  t.match(await failure(stand(0, reset).exchange()), { kind: 'sign-in-unavailable', code: 'ECONNRESET', message: /: ECONNRESET: socket hang up$/ }) // prettier-ignore
+  const over = AbortSignal.abort()
+  t.match(await failure(stand(0, reset).exchange(over)), { kind: 'sign-in-unavailable', message: /no complete answer in time$/ }) // prettier-ignore
+  const missing = Object.assign(new Error("ENOENT: no such file or directory, open '/x'"), { code: 'ENOENT' })
+  const lost = stand(200, {}, { readToken: () => Promise.reject(missing) })
+  t.match(await failure(lost.exchange()), { kind: 'sign-in', code: 'ENOENT', message: /the pod's token cannot be read: ENOENT/ }) // prettier-ignore
+  const odd = stand(400, refusal(70021), { readToken: () => Promise.resolve('not.a.token') })
+  t.match(await failure(odd.exchange()), { message: /issuer undefined, subject undefined/ })
+})

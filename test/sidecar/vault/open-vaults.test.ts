@@ -1,0 +1,105 @@
+import t from 'tap'
+import type { Cloud } from '../../../shared/clouds.ts'
+import type { Identity } from '../../../shared/settings.ts'
+import { openVaults } from '../../../sidecar/vault/open-vaults.ts'
+import { makeAuthority } from '../../emulator/tls.ts'
+import { never, objectOf, startVaultStage } from './stage.ts'
+
+const clouds: Record<string, Cloud> = {
+  public: { authorityHost: 'https://login.example/', vaultSuffix: 'vault.example' },
+}
+const environment = { AZURE_TENANT_ID: 't1', AZURE_CLIENT_ID: 'c1' }
+const kv = 'https://my-kv.vault.example'
+
+/** Opens vaults for objects given as [vault, identity]. */
+const open = (
+  objects: [vault: string, identity: number][],
+  identities: Identity[],
+  wanted: { clouds?: Record<string, Cloud>; environment?: Record<string, string> } = {},
+) =>
+  openVaults(
+    {
+      clouds: { ...clouds, ...wanted.clouds },
+      identities,
+      objects: objects.map(([vault, identity]) => objectOf(vault, identity)),
+    },
+    wanted.environment ?? environment,
+  )
+
+void t.test('one client for each distinct vault and identity', async (t) => {
+  const opened = open(
+    [[kv, 0], [kv, 0], [kv.toUpperCase().replace('HTTPS', 'https'), 1], [kv, 2], ['https://other.vault.example', 0], [kv, 3]], // prettier-ignore
+    [{ cloud: 'public' }, { cloud: 'public', tenantId: 'T1', clientId: 'C1' }, { cloud: 'public', clientId: 'c2' }, { cloud: 'public', tenantId: 't2' }], // prettier-ignore
+  )
+  if (!opened.ok) throw new Error(opened.problems.join())
+  const vaults = opened.value
+  const of = (object: { vault: string; identity: number }) => vaults.of(object)
+  t.equal(vaults.all.length, 4)
+  t.equal(of({ vault: kv, identity: 0 }), of({ vault: kv, identity: 1 }), 'the environment stands in, and case does not matter') // prettier-ignore
+  t.not(of({ vault: kv, identity: 0 }), of({ vault: kv, identity: 2 }))
+  t.match(of({ vault: kv, identity: 2 }), { url: kv, name: 'my-kv', identity: 'c2' })
+  t.throws(() => of({ vault: kv, identity: 9 }))
+  vaults.close()
+})
+
+void t.test('how a vault is called', async (t) => {
+  for (const [url, name] of [
+    [kv, 'my-kv'],
+    ['https://my-kv.vault.example:8443', 'my-kv'],
+    ['https://my-kv.elsewhere.example', 'my-kv.elsewhere.example'],
+    ['https://localhost:8443', 'localhost:8443'],
+  ] as const) {
+    const opened = open([[url, 0]], [{ cloud: 'public' }])
+    t.equal(opened.ok && opened.value.all[0]!.name, name)
+  }
+})
+
+void t.test('every problem of the identities in use is told', async (t) => {
+  const cases: [name: string, identity: Identity, wanted: Parameters<typeof open>[2], problems: RegExp[]][] = [
+    ['nobody', { cloud: 'public' }, { environment: {} }, [/no tenant id/, /no client id/]],
+    ['no such cloud', { cloud: 'private' }, {}, [/there is no cloud "private"/]],
+    ['AD FS', { cloud: 'public', tenantId: 'adfs' }, {}, [/AD FS/]],
+    ['a tenant that would be a path', { cloud: 'public', tenantId: '../x' }, {}, [/"\.\.\/x"/]],
+    ['plain http', { cloud: 'public' }, { clouds: { public: { ...clouds['public']!, authorityHost: 'http://login.example' } } }, [/never asked for over plain http/]], // prettier-ignore
+    ['no certificate', { cloud: 'public' }, { clouds: { public: { ...clouds['public']!, caCertificates: 'abc' } } }, [/caCertificates cannot be read: there is no PEM certificate/]], // prettier-ignore
+    ['half a certificate', { cloud: 'public' }, { clouds: { public: { ...clouds['public']!, caCertificates: makeAuthority().ca.split('\n').toSpliced(3, 5).join('\n') } } }, [/caCertificates cannot be read/]], // prettier-ignore
+  ]
+  for (const [name, identity, wanted, problems] of cases) {
+    const opened = open([[kv, 0]], [identity], wanted)
+    t.match(opened, { ok: false, problems }, name)
+    t.equal(!opened.ok && opened.problems.length, problems.length)
+  }
+  t.match(
+    open([[kv, 1]], [{ cloud: 'private' }, { cloud: 'public' }]),
+    { ok: true },
+    'those that nobody uses do not count',
+  )
+})
+
+void t.test('identities side by side, over the same token', async (t) => {
+  const stage = await startVaultStage()
+  t.teardown(() => stage.end())
+  const { emulator, issuer, environment } = stage
+  emulator.federate({ clientId: 'second', issuer: issuer.issuer, subject: '*' })
+  for (const name of ['a', 'b']) emulator.vault(name).setSecret('db', name)
+  emulator.access.set(stage.clientId, [{ vault: 'a' }])
+  emulator.access.set('second', [{ vault: 'b' }])
+  const url = (name: string) => emulator.url(name).slice(0, -1)
+  const opened = openVaults(
+    {
+      clouds: { test: stage.cloud },
+      identities: [{ cloud: 'test' }, { cloud: 'test', clientId: 'second' }],
+      objects: [objectOf(url('a'), 0), objectOf(url('b'), 1), objectOf(url('b'), 0)],
+    },
+    environment,
+  )
+  if (!opened.ok) throw new Error(opened.problems.join())
+  const vaults = opened.value
+  t.teardown(() => vaults.close())
+  const read = (vault: string, identity: number) =>
+    vaults.of({ vault: url(vault), identity }).get('secret', 'db', undefined, never)
+  t.match(await read('a', 0), { content: { secret: 'a' } })
+  t.match(await read('b', 1), { content: { secret: 'b' } })
+  await t.rejects(read('b', 0), { kind: 'forbidden', message: new RegExp(stage.clientId) })
+  t.equal(emulator.journal.count('token'), 2, 'one sign-in for each identity')
+})
