@@ -1,0 +1,52 @@
+import { ApiError, type Api, type ApiRequest } from '../../../webhook/cluster/api.ts'
+import type { Metadata } from '../../../webhook/cluster/reflector.ts'
+
+/** An API server of one page of objects a time, whose watches a test drives. */
+export class FakeApi implements Api {
+  readonly calls: string[] = []
+  /** Objects by the path of their collection, and single answers by full path. */
+  readonly lists = new Map<string, Metadata[]>()
+  readonly answers = new Map<string, unknown>()
+  /** Open watches by collection. */
+  readonly watches = new Map<string, { send: (event: unknown) => void; end: (error?: Error) => void }>()
+  pageSize = 2
+  failure: Error | undefined
+  #version = 100
+
+  async call({ path, signal }: ApiRequest): Promise<unknown> {
+    this.calls.push(path)
+    if (this.failure) throw this.failure
+    signal?.throwIfAborted()
+    const { pathname, searchParams } = new URL(path, 'https://api')
+    const answer = this.answers.get(pathname)
+    if (answer !== undefined) return answer
+    const list = this.lists.get(pathname)
+    if (list === undefined) throw new ApiError(404, `GET ${pathname}: 404 not found`)
+    const from = Number(searchParams.get('continue') ?? 0)
+    const to = from + this.pageSize
+    const metadata = { resourceVersion: String(++this.#version), ...(to < list.length ? { continue: String(to) } : {}) }
+    return { metadata, items: list.slice(from, to).map((metadata) => ({ metadata })) }
+  }
+
+  follow({ path, signal }: ApiRequest, each: (item: unknown) => void): Promise<void> {
+    this.calls.push(path)
+    if (this.failure) return Promise.reject(this.failure)
+    return new Promise((resolve, reject) => {
+      const { pathname } = new URL(path, 'https://api')
+      const end = (error?: Error): void => {
+        this.watches.delete(pathname)
+        if (error) reject(error)
+        else resolve()
+      }
+      const send = (event: unknown): void => {
+        try {
+          each(event)
+        } catch (error) {
+          end(error as Error)
+        }
+      }
+      signal?.addEventListener('abort', () => end(new Error('aborted')))
+      this.watches.set(pathname, { send, end })
+    })
+  }
+}

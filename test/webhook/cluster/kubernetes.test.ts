@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { createLogger } from '../../../shared/log.ts'
+import { ApiError } from '../../../webhook/cluster/api.ts'
+import { kubernetesCluster } from '../../../webhook/cluster/kubernetes.ts'
+import { readOwnImage } from '../../../webhook/cluster/own-pod.ts'
+import { FakeApi } from './fake-api.ts'
+
+const log = createLogger('error', new PassThrough())
+const account = (name: string, annotations: Record<string, string>) => ({ namespace: 'shop', name, annotations })
+const clientId = 'azure.workload.identity/client-id'
+
+async function started(t: Test, change: (api: FakeApi) => void = () => {}) {
+  const api = new FakeApi()
+  api.lists.set('/api/v1/namespaces', [{ name: 'shop', labels: { team: 'a', 'azure.keyvault.injector/system': 'true' }, annotations: { 'azure.keyvault.injector/vault': 'kv', other: 'x' } }]) // prettier-ignore
+  api.lists.set('/api/v1/serviceaccounts', [account('web', { [clientId]: 'one', other: 'x' }), account('default', {})])
+  api.answers.set('/api/v1/nodes', { columnDefinitions: [{ name: 'Name' }, { name: 'Version' }], rows: [{ cells: ['a', 'v1.34.1'] }, { cells: ['b', 'v1.9.11'] }, { cells: ['c', 'v1.30.2'] }] }) // prettier-ignore
+  change(api)
+  const cluster = kubernetesCluster({ api, log })
+  t.teardown(() => cluster.close())
+  for (let tries = 0; cluster.notReady() !== undefined && tries < 500; tries++) await sleep(2)
+  api.calls.length = 0
+  return { api, cluster }
+}
+
+void t.test('answers from the cache, and keeps only what matters', async (t) => {
+  const { api, cluster } = await started(t)
+  t.strictSame(await cluster.namespace('shop'), {
+    value: { name: 'shop', labels: { 'azure.keyvault.injector/system': 'true' }, annotations: { 'azure.keyvault.injector/vault': 'kv' } }, // prettier-ignore
+    cached: true,
+  })
+  t.strictSame(await cluster.serviceAccount('shop', 'web'), {
+    value: { annotations: { [clientId]: 'one' } },
+    cached: true,
+  })
+  t.strictSame(await cluster.serviceAccount('shop', 'default'), { value: { annotations: {} }, cached: true })
+  t.strictSame(api.calls, [])
+})
+
+void t.test('reads what it does not know, or is asked to read live', async (t) => {
+  const { api, cluster } = await started(t)
+  const path = '/api/v1/namespaces/shop/serviceaccounts'
+  t.strictSame(await cluster.serviceAccount('shop', 'gone'), { value: undefined, cached: false })
+  api.answers.set(`${path}/new`, { metadata: account('new', { [clientId]: 'two' }) })
+  t.strictSame(await cluster.serviceAccount('shop', 'new'), { value: { annotations: { [clientId]: 'two' } }, cached: false }) // prettier-ignore
+  api.answers.set(`${path}/default`, { metadata: account('default', { [clientId]: 'three' }) })
+  t.match(await cluster.serviceAccount('shop', 'default', { live: true }), { value: { annotations: { [clientId]: 'three' } } }) // prettier-ignore
+  t.strictSame(api.calls, [`${path}/gone`, `${path}/new`, `${path}/default`])
+  api.failure = new ApiError(403, 'GET x: 403 forbidden')
+  await t.rejects(cluster.serviceAccount('shop', 'other'), /403 forbidden/, 'a refusal is not an absence')
+})
+
+void t.test('the oldest kubelet, by number', async (t) => {
+  const { cluster } = await started(t)
+  t.equal(cluster.oldestKubelet(), 'v1.9.11')
+})
+
+void t.test('kubelets may be forbidden', async (t) => {
+  const { cluster } = await started(t, (api) => api.answers.delete('/api/v1/nodes'))
+  t.equal(cluster.notReady(), undefined)
+  t.equal(cluster.oldestKubelet(), undefined)
+})
+
+void t.test('not ready before the first lists', async (t) => {
+  const api = new FakeApi()
+  api.failure = new Error('connection refused')
+  const cluster = kubernetesCluster({ api, log })
+  t.equal(cluster.notReady(), 'Namespaces, ServiceAccounts and Nodes have not been read yet')
+  await cluster.close()
+})
+
+void t.test("the webhook's own image", async (t) => {
+  const api = new FakeApi()
+  const path = '/api/v1/namespaces/akv/pods/webhook-1'
+  const read = () => readOwnImage(api, 'akv', 'webhook-1', AbortSignal.timeout(1000))
+  api.answers.set(path, {
+    spec: {
+      containers: [
+        { name: 'mesh', image: 'm' },
+        { name: 'webhook', image: 'akv:1' },
+      ],
+    },
+  })
+  t.equal(await read(), 'akv:1')
+  api.answers.set(path, { spec: { containers: [{ name: 'main', image: 'akv:2' }] } })
+  t.equal(await read(), 'akv:2')
+  api.answers.set(path, { spec: { containers: [] } })
+  await t.rejects(read(), /pod akv\/webhook-1 names no image/)
+})

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { createLogger } from '../../../shared/log.ts'
+import { ApiError } from '../../../webhook/cluster/api.ts'
+import { reflect } from '../../../webhook/cluster/reflector.ts'
+import { FakeApi } from './fake-api.ts'
+
+const path = '/api/v1/serviceaccounts'
+const log = createLogger('error', new PassThrough())
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition() && tries < 500; tries++) await sleep(2)
+  if (!condition()) throw new Error('waited in vain')
+}
+
+async function started(t: Test, api: FakeApi) {
+  const waits: number[] = []
+  let now = 0
+  const reflector = reflect({
+    api,
+    path,
+    log,
+    keep: ({ annotations }) => annotations?.['note'] ?? '',
+    wait: async (milliseconds) => {
+      waits.push(milliseconds)
+      await sleep(1)
+    },
+    now: () => now,
+    random: () => 0.5,
+  })
+  t.teardown(() => reflector.close())
+  await until(() => api.watches.has(path))
+  return {
+    reflector,
+    waits,
+    watch: () => api.watches.get(path)!,
+    later: (milliseconds: number) => (now += milliseconds),
+  }
+}
+
+const object = (name: string, note: string, resourceVersion = '200') => ({
+  metadata: { namespace: 'shop', name, annotations: { note }, resourceVersion },
+})
+
+void t.test('lists page by page, then watches from there', async (t) => {
+  const api = new FakeApi()
+  api.lists.set(path, ['a', 'b', 'c'].map((name) => object(name, `of ${name}`).metadata)) // prettier-ignore
+  const { reflector, watch } = await started(t, api)
+  t.equal(reflector.size, 3)
+  t.equal(reflector.get('shop', 'c'), 'of c')
+  t.equal(reflector.get('other', 'c'), undefined)
+  t.match(api.calls, [`${path}?limit=500`, `${path}?limit=500&continue=2`, /watch=1&allowWatchBookmarks=true&timeoutSeconds=450&resourceVersion=102$/]) // prettier-ignore
+
+  watch().send({ type: 'ADDED', object: object('d', 'new') })
+  watch().send({ type: 'MODIFIED', object: object('a', 'changed') })
+  watch().send({ type: 'DELETED', object: object('b', '') })
+  t.equal(reflector.get('shop', 'd'), 'new')
+  t.equal(reflector.get('shop', 'a'), 'changed')
+  t.equal(reflector.get('shop', 'b'), undefined)
+})
+
+void t.test('a watch that ends goes on where it was', async (t) => {
+  const api = new FakeApi()
+  api.lists.set(path, [])
+  const { watch } = await started(t, api)
+  watch().send({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '345' } } })
+  const before = api.calls.length
+  watch().end()
+  await until(() => api.calls.length > before && api.watches.has(path))
+  t.match(api.calls.slice(before), [/watch=1.*resourceVersion=345$/], 'no list again')
+})
+
+void t.test('a version that is too old means a list again, and what went meanwhile is gone', async (t) => {
+  for (const forget of [
+    (watch: { send: (event: unknown) => void }) => watch.send({ type: 'ERROR', object: { code: 410, message: 'too old' } }), // prettier-ignore
+    (watch: { end: (error: Error) => void }) => watch.end(new ApiError(410, 'gone')),
+  ]) {
+    const api = new FakeApi()
+    api.lists.set(path, [object('a', 'x').metadata])
+    const { reflector, watch } = await started(t, api)
+    api.lists.set(path, [object('b', 'y').metadata])
+    forget(watch())
+    await until(() => reflector.get('shop', 'b') !== undefined)
+    t.equal(reflector.get('shop', 'a'), undefined)
+  }
+})
+
+void t.test('failures are tried again, ever more slowly, and the copy is kept until it is old', async (t) => {
+  const api = new FakeApi()
+  api.lists.set(path, [object('a', 'x').metadata])
+  const { reflector, waits, watch, later } = await started(t, api)
+  t.ok(reflector.fresh())
+  api.failure = new Error('connection refused')
+  watch().end(new Error('reset'))
+  await until(() => waits.length >= 6)
+  t.ok(
+    waits.every((wait, index) => index === 0 || wait >= waits[index - 1]!),
+    `${waits.join(' ')}`,
+  )
+  t.ok(waits.every((wait) => wait <= 30_000))
+  t.equal(reflector.get('shop', 'a'), 'x')
+  later(600_000)
+  t.notOk(reflector.fresh(), 'not believed any more')
+  api.failure = undefined
+  await until(() => api.watches.has(path))
+  t.ok(reflector.fresh())
+})
+
+void t.test('not fresh before the first list', async (t) => {
+  const api = new FakeApi()
+  api.failure = new Error('connection refused')
+  const reflector = reflect({ api, path, log, keep: () => 1 })
+  t.notOk(reflector.fresh())
+  await reflector.close()
+})

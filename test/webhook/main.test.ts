@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, request } from 'node:https'
+import type { IncomingHttpHeaders } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import type { AdmissionResponse } from '../../webhook/envelope.ts'
+import { annotated, reviewOf } from './review-app.ts'
+import { clientId, tenantId } from './setting.ts'
+import { certificateFolder } from './tls.ts'
+
+const script = join(import.meta.dirname, '../../webhook/main.ts')
+
+interface LogLine {
+  msg?: string
+  port?: number
+  reason?: string
+}
+
+/** The program itself, with folders in place of a cluster. */
+async function start(t: Test, env: Record<string, string>) {
+  const child = spawn(process.execPath, [script], { env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] }) // prettier-ignore
+  t.teardown(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit') as Promise<[number | null, string | null]>
+  const errors = text(child.stderr)
+  const lines: LogLine[] = []
+  const listening = new Promise<number | undefined>((resolve) => {
+    createInterface(child.stdout)
+      .on('line', (line) => {
+        const parsed = JSON.parse(line) as LogLine
+        lines.push(parsed)
+        if (parsed.msg === 'listening') resolve(parsed.port)
+      })
+      .on('close', () => resolve(undefined))
+  })
+  return { child, exited, errors, lines, port: await listening }
+}
+
+function folders(t: Test) {
+  const folder = mkdtempSync(join(tmpdir(), 'akv-webhook-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  mkdirSync(join(folder, 'serviceaccounts/shop'), { recursive: true })
+  mkdirSync(join(folder, 'namespaces'))
+  writeFileSync(join(folder, 'serviceaccounts/shop/default.yaml'), `metadata: { annotations: { azure.workload.identity/client-id: ${clientId} } }`) // prettier-ignore
+  writeFileSync(join(folder, 'namespaces/shop.yaml'), 'metadata: { annotations: { azure.keyvault.injector/vault: of-namespace } }') // prettier-ignore
+  writeFileSync(join(folder, 'configuration.yaml'), `tenantId: ${tenantId}`)
+  return folder
+}
+
+void t.test('answers a review over HTTPS, and leaves in peace', async (t) => {
+  const folder = folders(t)
+  const { folder: certificates, cert } = certificateFolder(t)
+  const { child, exited, lines, port } = await start(t, {
+    CERTIFICATES_FOLDER: certificates,
+    CLUSTER_FOLDER: folder,
+    CONFIGURATION: join(folder, 'configuration.yaml'),
+    SIDECAR_IMAGE: 'registry.example/akv-injector:1',
+    PORT: '0',
+    DRAIN_SECONDS: '1',
+  })
+  t.ok(port, 'the log names the port')
+  const agent = new Agent({ ca: cert, keepAlive: true })
+  t.teardown(() => agent.destroy())
+  const ask = (path: string, body?: unknown) =>
+    new Promise<{ status: number | undefined; headers: IncomingHttpHeaders; json: unknown }>((resolve, reject) => {
+      const method = body === undefined ? 'GET' : 'POST'
+      request(
+        { host: 'localhost', port, path, method, agent, headers: { 'content-type': 'application/json' } },
+        (response) => {
+          // prettier-ignore
+          text(response).then(
+          (body) => resolve({ status: response.statusCode, headers: response.headers, json: body.startsWith('{') ? JSON.parse(body) : body }), // prettier-ignore
+          reject,
+        )
+        },
+      )
+        .on('error', reject)
+        .end(body === undefined ? undefined : JSON.stringify(body))
+    })
+
+  const pod = annotated()
+  delete (pod.metadata.annotations as Record<string, string>)['azure.keyvault.injector/vault']
+  const { status, json } = await ask('/mutate?timeout=10s', reviewOf(pod))
+  t.equal(status, 200)
+  const { response } = json as { response: AdmissionResponse }
+  t.match(response, { allowed: true, auditAnnotations: { vaults: 'https://of-namespace.vault.azure.net' } })
+  t.match(Buffer.from(response.patch ?? '', 'base64').toString(), /"image":"registry.example\/akv-injector:1"/)
+  const elsewhere = await ask('/mutate', reviewOf(annotated(), { namespace: '../shop' }))
+  t.match(elsewhere.json, { response: { allowed: false } }, 'names from requests do not lead elsewhere')
+
+  t.match(await ask('/readyz'), { status: 200 })
+  const metrics = await ask('/metrics')
+  t.match(metrics.json, /akv_injector_reviews_total\{decision="inject",reason="",report="false"\} 1/)
+  t.match(metrics.json, /akv_injector_configuration_valid 1/)
+  t.match(metrics.json, /akv_injector_certificate_expiry_timestamp_seconds \d{10}/)
+
+  child.kill('SIGTERM')
+  for (let tries = 0; (await ask('/readyz')).status === 200 && tries < 100; tries++);
+  const late = await ask('/mutate', reviewOf(annotated()))
+  t.match(late, { status: 200, headers: { connection: 'close' }, json: { response: { allowed: true } } })
+  t.strictSame(await exited, [0, null])
+  t.ok(lines.some(({ msg }) => msg === 'draining'))
+})
+
+void t.test('what is wrong at the start is one line', async (t) => {
+  const folder = folders(t)
+  const env = { CERTIFICATES_FOLDER: folder, CLUSTER_FOLDER: folder, SIDECAR_IMAGE: 'x', PORT: '0' }
+  writeFileSync(join(folder, 'wrong.yaml'), 'tenant: x')
+  const cases: [Record<string, string>, RegExp][] = [
+    [
+      { ...env, CONFIGURATION: join(folder, 'wrong.yaml') },
+      /wrong.yaml: unknown field \\"tenant\\" \(did you mean \\"tenantId\\"\?\)/,
+    ],
+    [{ ...env, SIDECAR_IMAGE: '' }, /the environment variable SIDECAR_IMAGE is not set/],
+    [{ ...env, CERTIFICATES_FOLDER: '' }, /the environment variable CERTIFICATES_FOLDER is not set/],
+  ]
+  for (const [variables, message] of cases) {
+    const { exited, errors, port } = await start(t, variables)
+    t.equal(port, undefined)
+    t.strictSame(await exited, [1, null])
+    t.match(await errors, message)
+  }
+})
