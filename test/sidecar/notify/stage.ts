@@ -19,7 +19,7 @@ export const hup = { name: 'SIGHUP', container: 'app' } as const
 
 /** A notifier over files for /proc, a kill(2) that remembers and a clock that stands still. */
 export function stage(t: Test, processes: ProcessSpec[], options: Partial<NotifierOptions> = { signal: hup }) {
-  const folder = writePod(t.testdir(), processes)
+  const folder = writePod(options.proc ?? t.testdir(), processes)
   const timing = fakeTiming()
   const refused: Record<number, string> = {}
   const sent: [number, string][] = []

@@ -1,0 +1,30 @@
+/**
+ * A notifier in a process of its own, as a pod's container: node sidecar-process.ts OPTIONS. Every line of its input is a
+ * notification; every line of its output says what it came to.
+ */
+import { createInterface } from 'node:readline'
+import type { Notification } from '../../../sidecar/notify/notification.ts'
+import { createNotifier, type NotifierOptions } from '../../../sidecar/notify/notifier.ts'
+
+const { uid, ...options } = JSON.parse(process.argv[2] ?? '{}') as Pick<NotifierOptions, 'signal' | 'url'> & {
+  uid?: number
+}
+// Only now, since the repository may be readable for its owner only.
+if (uid !== undefined) {
+  process.setgroups?.([])
+  process.setgid?.(uid)
+  process.setuid?.(uid)
+}
+
+const tell = (line: object): void => console.log(JSON.stringify(line))
+const notifier = createNotifier({
+  ...options,
+  splay: 0,
+  onDelivered: (delivered) => tell({ delivered }),
+  onOutcome: (outcome) => tell({ outcome }),
+  onPermission: (permission) => tell({ permission }),
+  log: { info() {}, warn() {}, error: console.error },
+})
+
+for await (const line of createInterface(process.stdin)) notifier.notify(JSON.parse(line) as Notification)
+notifier.close()
