@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import type { Report } from './results.ts'
+
+const main = join(import.meta.dirname, 'main.ts')
+const run = promisify(execFile)
+
+// No figure is judged: a machine that is busy is no defect.
+void t.test('--only and --out: a file with these rows, a table, and nothing left', async (t) => {
+  const folder = t.testdir({ tmp: {} })
+  const out = join(folder, 'results.json')
+  const env = { ...process.env, TMPDIR: join(folder, 'tmp') }
+  const args = [main, '--only', 'sidecar-bundle,webhook-bundle,pod-start', '--out', out]
+  const { stdout } = await run(process.execPath, args, { env })
+  const report = JSON.parse(readFileSync(out, 'utf8')) as Report
+  t.same(
+    report.results.map(({ id }) => id),
+    ['sidecar-bundle', 'webhook-bundle'],
+  )
+  for (const row of report.results) {
+    t.same(Object.keys(row), ['id', 'value', 'unit', 'min', 'max', 'floor', 'ratio', 'target', 'met'])
+    t.ok(row.value > 0)
+  }
+  t.match(stdout, /^sidecar-bundle +\d/m)
+  t.match(stdout, 'left out: pod-start (needs a cluster)')
+  t.same(readdirSync(env.TMPDIR), [])
+})
+
+void t.test('an id that does not exist is told, with those that do', async (t) => {
+  const failure = await run(process.execPath, [main, '--only', 'sidecar-memori']).catch((error: unknown) => error)
+  t.match(failure, { code: 1, stderr: /There is no sidecar-memori; there are sidecar-memory, / })
+})

@@ -1,0 +1,60 @@
+/**
+ * `npm run bench`: measures what every injected pod and every pod creation pays, against floors measured in the same run.
+ * Prints a table and writes bench/results.json. Load goes to the loopback address only.
+ *
+ * --only ID,...     only these rows; the file then has only these too
+ * --compare FILE    how far each row is from an earlier file's
+ * --out FILE        another file to write
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root } from '../demo/bundles.ts'
+import { benches, leftOut } from './benches.ts'
+import { machine, toResult, type Report } from './results.ts'
+import { table } from './table.ts'
+import { withWorkshop } from './workshop.ts'
+
+/** Milliseconds after which a bench that hangs is given up. */
+const limit = 10 * 60_000
+
+const text = { type: 'string' } as const
+const { values } = parseArgs({ options: { only: text, compare: text, out: text } })
+const only = values.only?.split(',').map((id) => id.trim())
+const known = benches.flatMap(({ ids }) => ids)
+const unknown = only?.filter((id) => !known.includes(id) && !Object.hasOwn(leftOut, id)) ?? []
+if (unknown.length > 0) {
+  console.error(`There is no ${unknown.join(', ')}; there are ${known.join(', ')}.`)
+  process.exit(1)
+}
+// Read before the run: it may be the file that the run replaces.
+const earlier = values.compare === undefined ? undefined : (JSON.parse(readFileSync(values.compare, 'utf8')) as Report)
+
+const report: Report = { date: new Date().toISOString(), machine: machine(), results: [] }
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(new Error(signal)))
+const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(limit)])
+
+try {
+  await withWorkshop(signal, async (workshop) => {
+    for (const { ids, run } of benches) {
+      const wanted = ids.filter((id) => only?.includes(id) ?? true)
+      if (wanted.length === 0) continue
+      console.error(`measuring ${wanted.join(', ')}`)
+      const measured = await run(workshop)
+      report.results.push(...measured.map(toResult).filter(({ id }) => wanted.includes(id)))
+    }
+  })
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`)
+  process.exit(1)
+}
+
+const file = values.out ?? join(root, 'bench/results.json')
+mkdirSync(dirname(file), { recursive: true })
+writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`)
+console.log(table(report.results, earlier))
+for (const [id, what] of Object.entries(leftOut)) {
+  if (only?.includes(id) ?? true) console.log(`left out: ${id} (${what})`)
+}
+process.exit()

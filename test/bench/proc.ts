@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs'
+
+/** Whether this system tells of processes what is measured here. */
+export const hasProc = process.platform === 'linux'
+
+/** A process's own and the kernel's time for it so far, in milliseconds; the kernel counts in steps of 10 (proc_pid_stat(5)). */
+export function cpuTime(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+/** What a process has in memory, in MB of 10^6 bytes: all of it, and the part that is no file's (proc_pid_smaps(5)). */
+export function memory(pid: number): { resident: number; anonymous: number } {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const field = (name: string) => (Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(rollup)?.[1]) * 1024) / 1e6
+  return { resident: field('Rss'), anonymous: field('Anonymous') }
+}

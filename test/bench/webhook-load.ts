@@ -1,0 +1,100 @@
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
+import { admissionReview, appPod } from '../demo/cluster.ts'
+import type { Bench } from './bench.ts'
+import type { FloorJob } from './floor.ts'
+import type { Job, Load } from './load.ts'
+import { cpuTime } from './proc.ts'
+import type { Workshop } from './workshop.ts'
+
+const runs = 5
+const connections = 16
+const duration = 2000
+const warmUp = 500
+/** Until the engine has compiled what is used. */
+const firstWarmUp = 3000
+const podSize = 4000
+
+/** Reviews of a pod over keep-alive HTTPS, next to an empty route of the same framework and as many bytes each way. */
+export const webhookLoad: Bench = {
+  ids: ['webhook-throughput', 'webhook-p50', 'webhook-p99', 'webhook-cpu'],
+  async run(workshop) {
+    const { webhook, certificate } = workshop
+    const body = JSON.stringify(admissionReview(podOfSize(podSize)))
+    webhook.process.deafen()
+    const { port, ca, servername } = webhook
+    const reviews = { port, ca, servername, path: '/mutate', pid: webhook.process.pid }
+    const { answer } = await measure(workshop, reviews, body, firstWarmUp)
+    if (!answer.includes('"allowed":true') || !answer.includes('"patch"')) throw new Error(`no injection: ${answer}`)
+    const { cert, key } = certificate
+    const floor = await startFloor(workshop, { cert, key, answer: Buffer.byteLength(answer) })
+    const empty = { ...floor, ca: certificate.ca, servername: certificate.servername, path: '/' }
+    await measure(workshop, empty, body, firstWarmUp)
+
+    const figures: Figures[] = []
+    const floors: Figures[] = []
+    for (let run = 0; run < runs; run++) {
+      // One after the other, so that what else the machine does hits both.
+      floors.push(await measure(workshop, empty, body))
+      figures.push(await measure(workshop, reviews, body))
+    }
+    const of = (field: 'perSecond' | 'p50' | 'p99' | 'cpu') => ({
+      samples: figures.map((one) => one[field]),
+      floor: floors.map((one) => one[field]),
+    })
+    return [
+      { id: 'webhook-throughput', unit: 'reviews/s', ...of('perSecond'), target: { ratioAtLeast: 0.5 } },
+      { id: 'webhook-p50', unit: 'ms', ...of('p50') },
+      { id: 'webhook-p99', unit: 'ms', ...of('p99'), target: { ratioAtMost: 2 } },
+      { id: 'webhook-cpu', unit: 'ms', ...of('cpu'), target: { atMost: 0.5 } },
+    ]
+  },
+}
+
+interface Server extends Pick<Job, 'port' | 'ca' | 'servername' | 'path'> {
+  pid: number
+}
+type Figures = Load & { cpu: number }
+
+/** One run of the load generator; `cpu` is the server's time for a request, in milliseconds. */
+async function measure(workshop: Workshop, server: Server, body: string, warm = warmUp): Promise<Figures> {
+  const { pid, ...target } = server
+  const before = cpuTime(pid)
+  const load = await generate(workshop, { ...target, body, connections, duration, warmUp: warm })
+  return { ...load, cpu: (cpuTime(pid) - before) / load.answered }
+}
+
+async function generate({ supervisor }: Workshop, job: Job): Promise<Load> {
+  const child = fork(join(import.meta.dirname, 'load.ts'), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const generator = supervisor.adopt('the load generator', child)
+  const { promise, resolve } = Promise.withResolvers<{ load?: Load; error?: string }>()
+  child.once('message', (message) => resolve(message as { load?: Load; error?: string }))
+  void generator.exited.then(() => resolve({ error: generator.ended('without an answer') }))
+  child.send(job)
+  const { load, error } = await promise
+  await generator.exited
+  if (load === undefined) throw new Error(error)
+  return load
+}
+
+async function startFloor({ supervisor }: Workshop, job: FloorJob): Promise<{ port: number; pid: number }> {
+  const child = fork(join(import.meta.dirname, 'floor.ts'), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const server = supervisor.adopt('the floor', child)
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  child.once('message', (message) => resolve((message as { port: number }).port))
+  void server.exited.then(() => reject(new Error(server.ended('before it listened'))))
+  child.send(job)
+  return { port: await promise, pid: server.pid }
+}
+
+/** The demo's pod with as many variables as it takes. */
+function podOfSize(bytes: number): object {
+  const pod = appPod({ vault: 'bench-kv', objects: 'secret-0, secret-1, secret-2', signal: 'SIGHUP' }, [])
+  const env: { name: string; value: string }[] = []
+  const spec = { ...pod.spec, containers: pod.spec.containers.map((container) => ({ ...container, env })) }
+  const made = { ...pod, spec }
+  while (JSON.stringify(made).length < bytes) {
+    env.push({ name: `SETTING_${env.length}`, value: `https://service-${env.length}.shop.svc.cluster.local` })
+  }
+  return made
+}

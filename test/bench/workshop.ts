@@ -1,0 +1,48 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bundles, ensureBundles } from '../demo/bundles.ts'
+import { startCloud, type Cloud } from '../demo/cloud.ts'
+import { Supervisor } from '../demo/processes.ts'
+import { makeCertificate, startWebhook, type Webhook } from '../demo/webhook.ts'
+
+/** What all benches share: bundles, an emulated cloud, and the webhook that knows of it. */
+export interface Workshop {
+  /** Aborts when the run is over before its end. */
+  signal: AbortSignal
+  supervisor: Supervisor
+  cloud: Cloud
+  webhook: Webhook
+  certificate: Awaited<ReturnType<typeof makeCertificate>>
+  /** A new empty folder. */
+  folder: () => string
+}
+
+/** Opens the workshop, and ends all of it whatever becomes of `use`. */
+export async function withWorkshop(signal: AbortSignal, use: (workshop: Workshop) => Promise<void>): Promise<void> {
+  const base = mkdtempSync(join(tmpdir(), 'akv-injector-bench-'))
+  const supervisor = new Supervisor()
+  const ended = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => ended.reject(signal.reason as Error))
+  process.on('exit', () => supervisor.killNow())
+  let cloud: Cloud | undefined
+  const work = async () => {
+    await ensureBundles(signal)
+    cloud = await startCloud()
+    const webhook = await startWebhook({ supervisor, script: bundles.webhook, folder: join(base, 'webhook'), configuration: cloud.configuration }) // prettier-ignore
+    let folders = 0
+    const folder = () => {
+      const path = join(base, `run-${++folders}`)
+      mkdirSync(path)
+      return path
+    }
+    await use({ signal, supervisor, cloud, webhook, certificate: await makeCertificate(), folder })
+  }
+  try {
+    await Promise.race([ended.promise, work()])
+  } finally {
+    await supervisor.stopAll(100)
+    await cloud?.emulator.close()
+    rmSync(base, { recursive: true, force: true })
+  }
+}
