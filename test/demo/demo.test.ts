@@ -80,7 +80,7 @@ void t.test('a rotated secret reaches the app, by a signal where the system lets
   t.same(names(run).slice(-story.length), story)
   const [first, second] = fingerprints(run)
   t.ok(first && second && first !== second, 'the app shows another fingerprint')
-  const isNamespace = run.lines.some((line) => line.includes('so the app is told by a signal'))
+  const isNamespace = run.lines.some((line) => line.includes('the app is told by a signal'))
   t.ok(run.steps.some((step) => step.includes(isNamespace ? 'it says: SIGHUP' : 'it says: POST /reload'))) // prettier-ignore
   t.ok(run.lines.some((line) => line.includes('mountPath: /mnt/secrets, readOnly: true')), 'the patch is shown') // prettier-ignore
   t.ok(run.lines.some((line) => /db-password +-> \.\.data\/db-password {2}\(0444 24 bytes\)/.test(line)), 'so are the files') // prettier-ignore

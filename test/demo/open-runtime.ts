@@ -14,13 +14,13 @@ export interface Opened {
 
 /** Opens a pid namespace where this machine gives one, unless a URL is wanted. @throws when a signal is wanted and it gives none */
 export async function openRuntime(supervisor: Supervisor, folder: string, wanted?: 'signal' | 'url'): Promise<Opened> {
-  const namespace = wanted === 'url' ? { unavailable: 'asked for' } : await startPodNamespace()
+  const namespace = wanted === 'url' ? { unavailable: 'as asked for' } : await startPodNamespace()
   if ('unavailable' in namespace) {
     if (wanted === 'signal') throw new Error(namespace.unavailable)
-    const sentence = `no pid namespace (${namespace.unavailable}), so the app is told by notify-url`
+    const sentence = `the app is told by notify-url, without a pid namespace: ${namespace.unavailable}`
     return { runtime: plainRuntime(supervisor, folder), notify: 'url', sentence }
   }
-  const sentence = 'a pid namespace that sidecar and app share, so the app is told by a signal'
+  const sentence = 'the app is told by a signal, in a pid namespace that it shares with the sidecar'
   return { runtime: namespaceRuntime(supervisor, namespace), notify: 'signal', sentence }
 }
 

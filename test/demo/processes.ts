@@ -107,7 +107,8 @@ export class Watched {
     try {
       process.kill(-this.#child.pid, signal)
     } catch {
-      // Nothing is left of it.
+      // It leads no group, or nothing is left of it.
+      if (!this.exit) this.#child.kill(signal)
     }
   }
 
