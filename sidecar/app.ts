@@ -3,7 +3,7 @@ import type { Settings } from '../shared/settings.ts'
 import type { Clock } from './clock.ts'
 import { collect } from './collect.ts'
 import { objectName } from '../shared/object-spec.ts'
-import { compose, textsOf, type Missing } from './compose.ts'
+import { addTexts, composeObjects, textsOf, type Composed, type Missing } from './compose.ts'
 import { ExpiryWatch } from './expiry.ts'
 import { initialValues, interpretLive, liveNames, type LiveTexts, type LiveValues } from './live.ts'
 import { judge, type Verdict } from './judge.ts'
@@ -19,7 +19,7 @@ import { statusOf, type Status, type VaultState } from './status.ts'
 import { tick, undelivered, type Render, type Ticked, type TickParts } from './tick.ts'
 import type { Vault } from './vault/vault.ts'
 import { planDigest } from './volume/manifest.ts'
-import type { Volume } from './volume/volume.ts'
+import type { StoredSet, Volume } from './volume/volume.ts'
 
 /** A vault as the sidecar polls it. */
 export interface NamedVault extends Vault {
@@ -91,7 +91,7 @@ export class Sidecar {
       onOutcome: report.outcome,
       onPermission: report.permission,
     })
-    this.#missing = compose(settings, undefined, { objects: new Map(), texts: new Map() }).missing
+    this.#missing = whole(settings, undefined).missing
     this.#texts = effects.liveTexts()
     this.#live = initialValues(settings)
     this.#parts = {
@@ -169,8 +169,8 @@ export class Sidecar {
   async #poll(state: VaultState, sources: readonly Source[]): Promise<PollOutcome> {
     const { clock, vault } = this.#effects
     state.lastPollAt = clock.now()
-    for (const one of new Set(sources.map(vault))) one.beginPoll()
     try {
+      for (const one of new Set(sources.map(vault))) one.beginPoll()
       const ticked = await tick(sources, this.#parts)
       if (this.#stop.signal.aborted) return { failed: false }
       const verdict = judge(ticked, this.#serving !== undefined)
@@ -214,7 +214,7 @@ export class Sidecar {
       await volume.clean()
       const stored = await volume.read()
       if (stored?.manifest.plan !== planDigest(this.#settings)) return
-      if (compose(this.#settings, stored, { objects: new Map(), texts: new Map() }).missing.length > 0) return
+      if (whole(this.#settings, stored).missing.length > 0) return
       this.#memory.recall(stored)
       this.#serving = { since: clock.now(), switchedAt: stored.manifest.switchedAt }
       for (const { state } of this.#vaults) this.#unheard.add(state.url)
@@ -291,6 +291,10 @@ export class Sidecar {
     return this.#vaults.map(({ state, poller: { failures, dueAt } }) => ({ ...state, failures, dueAt }))
   }
 }
+
+/** What a stored set gives by itself. */
+const whole = (settings: Settings, stored: StoredSet | undefined): Composed =>
+  addTexts(settings, stored, composeObjects(settings, stored, new Map()), new Map())
 
 const volumeFailure = ({ message }: Error) =>
   ({ kind: 'volume', message: `the volume: ${message}`, transient: true }) as const

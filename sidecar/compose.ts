@@ -6,15 +6,7 @@ import type { StoredSet } from './volume/volume.ts'
 
 type Plan = Pick<Settings, 'objects' | 'templates' | 'bundles' | 'fileMode'>
 
-/** What was made since the current set was switched in. */
-export interface News {
-  /** Files by the object's index; none for an object that is gone. */
-  objects: ReadonlyMap<number, readonly RenderedFile[]>
-  /** Contents of templates and bundles by path. */
-  texts: ReadonlyMap<string, Uint8Array>
-}
-
-/** An object by its index, or a template or bundle by its path, and how messages name it. */
+/** An object by its index, or a template or bundle by its path, and how messages name them. */
 export type Missing = { what: string } & ({ object: number } | { text: string })
 
 export interface Composed {
@@ -25,27 +17,56 @@ export interface Composed {
   missing: Missing[]
 }
 
-/** The next set: what is new, and what the current set has for everything else. */
-export function compose(plan: Plan, stored: StoredSet | undefined, news: News): Composed {
-  const next: Composed = { files: new Map(), objects: {}, missing: [] }
-  const files = next.files as Map<string, SetFile>
+/**
+ * The objects' part of the next set: what is new, and what the current set has for everything else.
+ * @param fresh files by the object's index; none for an object that is gone
+ */
+export function composeObjects(
+  plan: Pick<Plan, 'objects' | 'fileMode'>,
+  stored: StoredSet | undefined,
+  fresh: ReadonlyMap<number, readonly RenderedFile[]>,
+): Composed {
+  const files = new Map<string, SetFile>()
+  const objects: Record<number, string[]> = {}
+  const missing: Missing[] = []
   for (const [index, object] of plan.objects.entries()) {
     const kept = stored?.manifest.objects[index]
-    const made = news.objects.get(index)?.map(({ path, content }): [string, SetFile] => [path, { content, mode: object.mode ?? plan.fileMode }]) // prettier-ignore
-    const entries = made ?? kept?.map((path): [string, SetFile | undefined] => [path, stored?.files.get(path)])
-    const isMissing = entries === undefined || (entries.length === 0 && kept === undefined)
-    if (isMissing && !object.optional) next.missing.push({ object: index, what: objectName(object) })
-    if (entries === undefined) continue
-    next.objects[index] = entries.map(([path]) => path)
-    for (const [path, file] of entries) if (file) files.set(path, file)
+    const made = fresh.get(index)
+    for (const { path, content } of made ?? []) files.set(path, { content, mode: object.mode ?? plan.fileMode })
+    if (!made) keep(kept ?? [], stored, files)
+    const paths = made?.map(({ path }) => path) ?? kept
+    if (paths) objects[index] = paths
+    // What is gone at the very start is missing; what went later was deleted on request.
+    const isThere = kept !== undefined || (made !== undefined && made.length > 0)
+    if (!isThere && !object.optional) missing.push({ object: index, what: objectName(object) })
   }
+  return { files, objects, missing }
+}
+
+/** Adds templates and bundles: what was made of the objects' files, and the last file of what could not be made. */
+export function addTexts(
+  plan: Pick<Plan, 'templates' | 'bundles' | 'fileMode'>,
+  stored: StoredSet | undefined,
+  { files, objects, missing }: Composed,
+  made: ReadonlyMap<string, Uint8Array>,
+): Composed {
+  const all = new Map(files)
+  const lacking = [...missing]
   for (const { path, type } of textsOf(plan)) {
-    const made = news.texts.get(path)
-    const file = made ? { content: made, mode: plan.fileMode } : stored?.files.get(path)
-    if (file) files.set(path, file)
-    else next.missing.push({ text: path, what: `${type} ${path}` })
+    const content = made.get(path)
+    if (content) all.set(path, { content, mode: plan.fileMode })
+    else if (!keep([path], stored, all)) lacking.push({ text: path, what: `${type} ${path}` })
   }
-  return next
+  return { files: all, objects, missing: lacking }
+}
+
+function keep(paths: readonly string[], stored: StoredSet | undefined, into: Map<string, SetFile>): boolean {
+  for (const path of paths) {
+    const file = stored?.files.get(path)
+    if (!file) return false
+    into.set(path, file)
+  }
+  return true
 }
 
 /** What is made from several objects. */

@@ -25,6 +25,7 @@ export function judge({ found, volumeError }: Ticked, ready: boolean): Verdict {
   return {
     result: first === undefined ? 'success' : isAnswered ? 'partial' : 'failed',
     failed: volumeError !== undefined || failures.some(({ transient }) => transient || !ready),
+    refused: volumeError === undefined && failures.every(({ transient }) => !transient),
     ...(retryAfter > 0 && { retryAfter }),
     ...(first !== undefined && { message: first.message }),
   }

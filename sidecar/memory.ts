@@ -1,11 +1,11 @@
 import type { Settings } from '../shared/settings.ts'
 import { sameRecord, type Known, type Listing } from './changed.ts'
 import type { Before, Findings } from './read.ts'
-import { RenderFailure, type Rendered, type RenderedFile } from './render/rendered.ts'
+import { reasonOf, type Rendered, type RenderedFile } from './render/rendered.ts'
 import { refreshAfter } from './schedule.ts'
 import { sourcesOf, type Source } from './sources.ts'
 import type { FailureKind, Fetched } from './vault/vault.ts'
-import type { Manifest, SourceRecord } from './volume/manifest.ts'
+import type { SourceRecord } from './volume/manifest.ts'
 import type { StoredSet } from './volume/volume.ts'
 
 /** Why an object, a template or a bundle is not as it should be. */
@@ -26,11 +26,11 @@ export interface MemoryEffects {
   random: () => number
 }
 
-type Plan = Pick<Settings, 'objects' | 'templates' | 'bundles' | 'onDelete' | 'fullRefresh'>
+type Plan = Pick<Settings, 'objects' | 'onDelete' | 'fullRefresh'>
 
 /**
  * What the sidecar knows between polls: per source what was read last, and per object the files that wait for being switched
- * in. Contents stay in memory only where templates, bundles or histories need them again; files live in the volume.
+ * in. Contents stay in memory only where histories need them again; files live in the volume.
  */
 export class Memory implements Before {
   readonly sources: readonly Source[]
@@ -43,8 +43,6 @@ export class Memory implements Before {
   readonly #known = new Map<Source, Known>()
   readonly #contents = new Map<Source, Fetched[]>()
   readonly #listings = new Map<string, Listing>()
-  /** Sources that the vault confirmed to be gone, whose files are to be deleted. */
-  readonly #lost = new Set<Source>()
 
   constructor(plan: Plan, effects: MemoryEffects) {
     this.sources = sourcesOf(plan.objects)
@@ -55,10 +53,10 @@ export class Memory implements Before {
   known = (source: Source): Known | undefined => this.#known.get(source)
   contents = (source: Source): Fetched[] | undefined => this.#contents.get(source)
   listing = (group: string): Listing => this.#listings.get(group) ?? {}
+  isFailing = (source: Source): boolean => source.objects.some((index) => this.problems.has(index))
 
-  /** Takes over what an earlier set in the volume says; what templates and bundles need must be read again. */
+  /** Takes over what an earlier set in the volume says. */
   recall({ manifest }: StoredSet): void {
-    if (this.hasTexts) return
     for (const source of this.sources) {
       const record = manifest.sources[source.key]
       // As if read at any moment of the period, so that restarts of a fleet do not end in a common full refresh.
@@ -127,31 +125,10 @@ export class Memory implements Before {
     return Object.fromEntries(sound.map(([source, { record }]) => [source.key, record]))
   }
 
-  /**
-   * The contents that templates and bundles are made from, by the object's index; undefined while some that the current set
-   * was made from have not been read again.
-   */
-  texts({ objects }: Pick<Manifest, 'objects'>): Map<number, readonly Fetched[]> | undefined {
-    const contents = new Map<number, readonly Fetched[]>()
-    for (const source of this.sources) {
-      const versions = this.#contents.get(source)
-      for (const index of source.objects) {
-        if (versions) contents.set(index, versions)
-        else if (!this.#lost.has(source) && (objects[index]?.length || !source.optional)) return undefined
-      }
-    }
-    return contents
-  }
-
-  get hasTexts(): boolean {
-    return Object.keys(this.#plan.templates).length + Object.keys(this.#plan.bundles).length > 0
-  }
-
   #remember(source: Source, record: SourceRecord, contents: Fetched[] | undefined): void {
     const refreshAt = this.#effects.elapsed() + refreshAfter(this.#plan.fullRefresh, this.#effects.random)
     this.#known.set(source, { record, refreshAt })
-    this.#lost.delete(source)
-    if (contents && (this.hasTexts || source.history > 1)) this.#contents.set(source, contents)
+    if (contents && source.history > 1) this.#contents.set(source, contents)
   }
 
   async #render(
@@ -168,7 +145,7 @@ export class Memory implements Before {
         warnings.push(...rendered.warnings)
       } catch (error) {
         this.fresh.delete(index)
-        this.#fail(index, { kind: 'render', message: renderMessage(error), transient: false })
+        this.#fail(index, { kind: 'render', message: reasonOf(error), transient: false })
       }
     }
     return warnings
@@ -178,7 +155,6 @@ export class Memory implements Before {
   #lose(source: Source): void {
     this.#known.delete(source)
     this.#contents.delete(source)
-    this.#lost.add(source)
     for (const index of source.objects) this.fresh.set(index, [])
   }
 
@@ -193,10 +169,6 @@ export class Memory implements Before {
     this.problems.set(index, nextProblem(this.problems.get(index), failure, this.#effects))
   }
 }
-
-/** Messages of others may quote what they were given, which is secret. */
-const renderMessage = (error: unknown): string =>
-  error instanceof RenderFailure ? error.message : `its content cannot be read (${(error as Error).name})`
 
 export type Failure = Pick<Problem, 'kind' | 'message' | 'transient'>
 

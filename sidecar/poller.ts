@@ -7,6 +7,8 @@ export interface PollOutcome {
   failed: boolean
   /** What the vault asked for, in milliseconds. */
   retryAfter?: number
+  /** Whether nothing failed but what somebody must cure. */
+  refused?: boolean
 }
 
 export interface PollerOptions {
@@ -81,11 +83,11 @@ export class Poller {
 
   async #poll(): Promise<void> {
     const { poll, retrying, situation, clock, random } = this.#options
-    const { failed, retryAfter = 0 } = await poll()
+    const { failed, retryAfter = 0, refused = false } = await poll()
     this.failures = failed ? this.failures + 1 : 0
     this.#lastEnd = clock.elapsed()
     this.#notBefore = this.#lastEnd + retryAfter
-    const delay = nextDelay({ ...situation(), failures: this.failures, retryAfter }, random)
+    const delay = nextDelay({ ...situation(), failures: this.failures, retryAfter, refused }, random)
     this.dueAt = this.#lastEnd + delay
     if (failed) retrying(this.failures, delay)
   }

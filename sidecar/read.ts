@@ -9,6 +9,8 @@ export interface Before {
   known: (source: Source) => Known | undefined
   contents: (source: Source) => Fetched[] | undefined
   listing: (group: string) => Listing
+  /** Whether reading it failed last time. */
+  isFailing: (source: Source) => boolean
 }
 
 /** How vaults are asked. */
@@ -85,11 +87,14 @@ class Poll {
     return changed
   }
 
+  /**
+   * Reads sources, one at first: where the vault does not answer that, it is asked for nothing else now. What failed last time
+   * comes last, so that one object in trouble does not keep the others from being read.
+   */
   async read(sources: readonly Source[]): Promise<void> {
-    await eachAtMost(concurrency, sources, async (source) => {
-      const failure = await this.#read(source)
-      return failure && hopeless.has(failure.kind) ? 'stop' : undefined
-    })
+    const [first, ...others] = sources.toSorted((one, other) => this.#trouble(one) - this.#trouble(other))
+    if (first === undefined || (await this.#readOrStop(first)) === 'stop') return
+    await eachAtMost(concurrency, others, this.#readOrStop)
   }
 
   /** Whether a source was read, and is not as it was before the poll. */
@@ -133,6 +138,17 @@ class Poll {
     if (typeof items === 'string') return []
     const differing = new Set(changedIn(items, members, this.#known))
     return members.filter((member) => member.history > 1 || differing.has(member))
+  }
+
+  #readOrStop = async (source: Source): Promise<'stop' | undefined> => {
+    const failure = await this.#read(source)
+    if (failure === undefined) return undefined
+    const isAlive = this.found.reads.size + this.found.unchanged.length > 0
+    return hopeless.has(failure.kind) || (failure.transient && !isAlive) ? 'stop' : undefined
+  }
+
+  #trouble(source: Source): number {
+    return Number(this.#before.isFailing(source))
   }
 
   async #list(group: string, [member]: Source[]): Promise<ReadonlyMap<string, Attributes> | 'useless' | 'failed'> {

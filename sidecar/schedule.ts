@@ -4,8 +4,9 @@
 export const longestRetryAfter = 15 * 60_000
 /** Documented back-off for a throttled vault: 1, 2, 4, 8, 16 s. */
 const firstBackoff = 1_000
-/** While the pod waits for its first set. */
+/** While the pod waits for its first set; less where it has only so long to be granted what it lacks. */
 const startingCeiling = 16_000
+const refusedCeiling = 3_000
 
 export interface Situation {
   /** The poll interval, in milliseconds. */
@@ -16,6 +17,8 @@ export interface Situation {
   failures: number
   /** What the vault asked for in the last of them, in milliseconds. */
   retryAfter?: number
+  /** Whether the last of them failed only for reasons that somebody must cure. */
+  refused?: boolean
 }
 
 /**
@@ -23,9 +26,10 @@ export interface Situation {
  * replicas that started together spread out. After failures: exponential back-off with full jitter, whose mean grows up to
  * the interval, so that a pod never asks a vault in trouble more often than a healthy one for long.
  */
-export function nextDelay({ interval, ready, failures, retryAfter = 0 }: Situation, random: () => number): number {
+export function nextDelay(situation: Situation, random: () => number): number {
+  const { interval, ready, failures, retryAfter = 0, refused = false } = situation
   if (failures === 0) return interval * (0.9 + 0.2 * random())
-  const ceiling = ready ? Math.max(startingCeiling, 2 * interval) : startingCeiling
+  const ceiling = ready ? Math.max(startingCeiling, 2 * interval) : refused ? refusedCeiling : startingCeiling
   const backoff = Math.min(ceiling, firstBackoff * 2 ** Math.min(failures - 1, 30))
   // What the vault asks for is a floor: the whole fleet was told the same.
   return Math.min(retryAfter, longestRetryAfter) + backoff * random()

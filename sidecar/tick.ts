@@ -2,22 +2,23 @@ import { randomUUID } from 'node:crypto'
 
 import type { Settings } from '../shared/settings.ts'
 import type { Clock } from './clock.ts'
-import { compose, differences, textsOf, type Composed, type Missing } from './compose.ts'
+import { addTexts, composeObjects, differences, textsOf, type Composed, type Missing } from './compose.ts'
 import { nextProblem, type Memory, type Problem } from './memory.ts'
 import { mergeNotifications, type ChangedObject, type Notification } from './notify/notification.ts'
 import { drawSplay } from './notify/splay.ts'
 import { readVault, type Asking, type Findings } from './read.ts'
-import type { Rendered, RenderFailure } from './render/rendered.ts'
+import type { Rendered } from './render/rendered.ts'
 import type { Source } from './sources.ts'
 import type { Fetched } from './vault/vault.ts'
+import type { FileSet } from './volume/file-set.ts'
 import { planDigest, type Manifest } from './volume/manifest.ts'
 import type { StoredSet, Volume } from './volume/volume.ts'
 
 /** Makes files of what was read. */
 export interface Render {
   object: (index: number, versions: readonly Fetched[]) => Promise<Rendered>
-  /** Templates and bundles, each by its path; a failed one does not keep the others from being made. */
-  texts(contents: ReadonlyMap<number, readonly Fetched[]>): Promise<ReadonlyMap<string, Uint8Array | RenderFailure>>
+  /** Templates and bundles by path, of the objects' files; a failed one, with its message, does not stop the others. */
+  texts: (files: FileSet) => Promise<ReadonlyMap<string, Uint8Array | string>>
 }
 
 /** What a tick works with. */
@@ -71,8 +72,9 @@ async function switchIn(parts: TickParts): Promise<Pick<Ticked, 'current' | 'swi
   if (memory.fresh.size === 0 && isServing()) return { missing: [] }
   const stored = await volume.read()
   const before = stored?.manifest.plan === planDigest(settings) ? stored : undefined
-  const texts = await makeTexts(before, parts)
-  const set = compose(settings, before, { objects: memory.fresh, texts })
+  const objects = composeObjects(settings, before, memory.fresh)
+  const texts = objects.missing.length > 0 ? new Map() : await makeTexts(objects.files, parts)
+  const set = addTexts(settings, before, objects, texts)
   if (set.missing.length > 0 || !(isServing() || memory.isTried)) {
     // What was served is no longer in the volume: all of it is read again.
     if (isServing()) memory.forget()
@@ -90,18 +92,16 @@ async function switchIn(parts: TickParts): Promise<Pick<Ticked, 'current' | 'swi
   return { missing: [], current, switched: { set, paths } }
 }
 
-/** Templates and bundles, made anew where all they are made from is known; what fails keeps its last file. */
-async function makeTexts(before: StoredSet | undefined, parts: TickParts): Promise<Map<string, Uint8Array>> {
+/** Templates and bundles that can be made; the others' problems are noted. */
+async function makeTexts(files: FileSet, { render, textProblems, clock }: TickParts): Promise<Map<string, Uint8Array>> {
   const texts = new Map<string, Uint8Array>()
-  const contents = parts.memory.hasTexts ? parts.memory.texts(before?.manifest ?? { objects: {} }) : undefined
-  if (!contents) return texts
-  for (const [path, made] of await parts.render.texts(contents)) {
-    if (made instanceof Uint8Array) {
-      texts.set(path, made)
-      parts.textProblems.delete(path)
+  for (const [path, made] of await render.texts(files)) {
+    if (typeof made === 'string') {
+      const failure = { kind: 'render', message: made, transient: false } as const
+      textProblems.set(path, nextProblem(textProblems.get(path), failure, clock))
     } else {
-      const failure = { kind: 'render', message: made.message, transient: false } as const
-      parts.textProblems.set(path, nextProblem(parts.textProblems.get(path), failure, parts.clock))
+      texts.set(path, made)
+      textProblems.delete(path)
     }
   }
   return texts

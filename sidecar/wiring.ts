@@ -3,16 +3,15 @@ import { join } from 'node:path'
 
 import { createLogger, type Logger } from '../shared/log.ts'
 import { podinfoFolder, settingsVariable, statusSocket, terminationLog, tokenFile } from '../shared/names.ts'
-import { decodeSettings, type Settings } from '../shared/settings.ts'
+import { decodeSettings } from '../shared/settings.ts'
 import { Sidecar, type End } from './app.ts'
 import { realClock } from './clock.ts'
 import { LiveFiles } from './live.ts'
 import { Registry } from './metrics.ts'
 import { createNotifier } from './notify/notifier.ts'
-import { renderObject } from './render/render-object.ts'
+import { rendering } from './rendering.ts'
 import { Report } from './report.ts'
 import { serve } from './server.ts'
-import type { Render } from './tick.ts'
 import { openVaults } from './vault/open-vaults.ts'
 import { Volume } from './volume/volume.ts'
 
@@ -87,17 +86,3 @@ async function startSidecar(role: string, { environment, root, log }: Required<W
 }
 
 const failed = (...reasons: string[]): End => ({ code: 1, reason: reasons.join('\n') })
-
-function rendering({ objects, templates, bundles }: Settings): Render {
-  return {
-    async object(index, versions) {
-      const object = objects[index]
-      if (!object) throw new TypeError(`there is no object ${index}`)
-      return renderObject(object, versions)
-    },
-    async texts() {
-      if (Object.keys(templates).length + Object.keys(bundles).length === 0) return new Map()
-      throw new Error('templates and bundles are in the making')
-    },
-  }
-}

@@ -16,7 +16,7 @@ const recordOf = (overrides: Partial<SourceRecord> = {}): SourceRecord => ({
   ...overrides,
 })
 
-t.test('a listed item shows that nothing changed', async (t) => {
+void t.test('a listed item shows that nothing changed', async (t) => {
   const cases: Record<string, { record?: Partial<SourceRecord>; listed: Attributes | undefined; unchanged: boolean }> =
     {
       'with equal attributes': { listed: { ...attributes }, unchanged: true },
@@ -45,7 +45,7 @@ t.test('a listed item shows that nothing changed', async (t) => {
   t.equal(isUnchanged(withoutClock, attributes), false, "not without the server's clock")
 })
 
-t.test('items are found by name without case', async (t) => {
+void t.test('items are found by name without case', async (t) => {
   const sources = sourcesOf([objectOf('Db-Password'), objectOf('api-key')])
   const items = new Map([
     ['db-password', attributes],
@@ -55,7 +55,7 @@ t.test('items are found by name without case', async (t) => {
   t.strictSame(changed.map(({ name }) => name), ['api-key']) // prettier-ignore
 })
 
-t.test('what a poll asks', async (t) => {
+void t.test('what a poll asks', async (t) => {
   const now = 1_000
   const fresh: Known = { record: recordOf(), refreshAt: now + 1 }
   const plan = (
@@ -89,7 +89,7 @@ t.test('what a poll asks', async (t) => {
   t.strictSame(plan(all, () => unsettled), { lists: [], gets: all }, 'a list proves nothing of what was changed just before') // prettier-ignore
 })
 
-t.test('a list is worth less than the reads it saves', async (t) => {
+void t.test('a list is worth less than the reads it saves', async (t) => {
   t.equal(isWorthListing({}, 1, 0), false, 'one page is assumed')
   t.equal(isWorthListing({}, 2, 0), true)
   t.equal(isWorthListing({ pages: 40 }, 40, 0), false)

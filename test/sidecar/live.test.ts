@@ -10,7 +10,7 @@ const defaults = settingsWith([], { bounds: { pollInterval: { min: 30_000, max: 
 const none: LiveTexts = { refresh: '', suspend: '', 'poll-interval': '', 'log-level': '' }
 const initial = initialValues(defaults)
 
-t.test('annotations of a running pod', async (t) => {
+void t.test('annotations of a running pod', async (t) => {
   const cases: [name: string, texts: Partial<LiveTexts>, values: object, problem?: RegExp][] = [
     ['none', {}, initial],
     ['an interval', { 'poll-interval': '5m' }, { pollInterval: 300_000 }],
@@ -33,7 +33,7 @@ t.test('annotations of a running pod', async (t) => {
   }
 })
 
-t.test('an invalid value keeps the last valid one, and a removed one gives the settings back', async (t) => {
+void t.test('an invalid value keeps the last valid one, and a removed one gives the settings back', async (t) => {
   const { values } = interpretLive({ ...none, suspend: 'true', 'poll-interval': '10m', 'log-level': 'warn' }, initial, defaults) // prettier-ignore
   const invalid = interpretLive(
     { ...none, suspend: '1', 'poll-interval': '-1m', 'log-level': 'WARN' },
@@ -45,7 +45,7 @@ t.test('an invalid value keeps the last valid one, and a removed one gives the s
   t.match(interpretLive(none, invalid.values, defaults).values, initial)
 })
 
-t.test('the files of the downward API volume', async (t) => {
+void t.test('the files of the downward API volume', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'podinfo-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   let generation = 0

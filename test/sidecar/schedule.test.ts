@@ -5,7 +5,7 @@ import { longestRetryAfter, nextDelay, refreshAfter, refreshDelay, refreshSpacin
 const minute = 60_000
 const healthy = { interval: 2 * minute, ready: true, failures: 0 }
 
-t.test('the next poll', async (t) => {
+void t.test('the next poll', async (t) => {
   const cases: [name: string, situation: Parameters<typeof nextDelay>[0], least: number, most: number][] = [
     ['a healthy vault: the interval, 10% more or less', healthy, 108_000, 132_000],
     ['the first failure: within a second', { ...healthy, failures: 1 }, 0, 1_000],
@@ -19,6 +19,7 @@ t.test('the next poll', async (t) => {
       16_000,
     ],
     ['a pod that waits: at most 16 s', { ...healthy, ready: false, failures: 50 }, 0, 16_000],
+    ['a pod that waits for a role: at most 3 s', { ...healthy, ready: false, failures: 50, refused: true }, 0, 3_000],
     ['Retry-After is a floor', { ...healthy, failures: 1, retryAfter: 30_000 }, 30_000, 31_000],
     [
       'of 15 minutes at most',
@@ -34,7 +35,7 @@ t.test('the next poll', async (t) => {
   }
 })
 
-t.test('whatever the outcome, a delay is a time and within bounds', async (t) => {
+void t.test('whatever the outcome, a delay is a time and within bounds', async (t) => {
   const situations = fc.record({
     interval: fc.integer({ min: 1, max: 86_400_000 }),
     ready: fc.boolean(),
@@ -52,14 +53,14 @@ t.test('whatever the outcome, a delay is a time and within bounds', async (t) =>
   t.pass()
 })
 
-t.test('a poll on request', async (t) => {
+void t.test('a poll on request', async (t) => {
   t.equal(refreshDelay(100_000, undefined, 0), 0, 'at once')
   t.equal(refreshDelay(100_000, 100_000 - refreshSpacing, 0), 0, '10 s after the last request')
   t.equal(refreshDelay(100_000, 97_000, 0), 7_000, 'no closer to the last request than 10 s')
   t.equal(refreshDelay(100_000, undefined, 160_000), 60_000, 'not before the vault allows it')
 })
 
-t.test('the full refresh is jittered, and no later than asked for', async (t) => {
+void t.test('the full refresh is jittered, and no later than asked for', async (t) => {
   t.equal(refreshAfter(1000, () => 0), 800) // prettier-ignore
   t.equal(refreshAfter(1000, () => 1), 1000) // prettier-ignore
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { isFixed, sourcesOf } from '../../sidecar/sources.ts'
 import { objectOf } from './support/settings.ts'
 
-t.test('objects that are made from one thing share a source', async (t) => {
+void t.test('objects that are made from one thing share a source', async (t) => {
   const sources = sourcesOf([
     objectOf('web-tls', { path: 'tls.pem', optional: true }),
     objectOf('Web-TLS', { path: 'tls.pfx', format: 'pfx' }),
@@ -19,7 +19,7 @@ t.test('objects that are made from one thing share a source', async (t) => {
   t.equal(sources[0]?.name, 'web-tls', "the configuration's spelling")
 })
 
-t.test('only a pinned version without history is fixed', async (t) => {
+void t.test('only a pinned version without history is fixed', async (t) => {
   const fixed = [objectOf('a@v1'), objectOf('a'), objectOf('a@v1', { history: 2 })].map((object) => sourcesOf([object]).every(isFixed)) // prettier-ignore
   t.strictSame(fixed, [true, false, false])
 })

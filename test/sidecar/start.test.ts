@@ -9,7 +9,7 @@ const startupTimeout = 300_000
 const at = (now: number, ...problems: (Problem | undefined)[]) =>
   whyGiveUp({ startedAt: 0, now, startupTimeout, missing: problems.map((problem, index) => ({ what: `secret s${index}`, problem })) }) // prettier-ignore
 
-t.test('when the start is given up, and why', async (t) => {
+void t.test('when the start is given up, and why', async (t) => {
   t.equal(at(0, undefined), undefined, 'not before anything happened')
   t.equal(at(startupTimeout - 1, transient), undefined, 'a transient failure is tried until the timeout')
   t.equal(at(startupTimeout, transient), "vault kv: timed out\ngave up after 5m, the pod's startup-timeout")
@@ -22,7 +22,7 @@ t.test('when the start is given up, and why', async (t) => {
   t.equal(at(firmPatience, firm(0), firm(0)), 'vault kv: 403', 'each reason once')
 })
 
-t.test('a reason fits into what the kubelet keeps', async (t) => {
+void t.test('a reason fits into what the kubelet keeps', async (t) => {
   t.equal(bounded(['a', 'b']), 'a\nb')
   const lines = Array.from({ length: 100 }, (_, index) => `${index}: ${'x'.repeat(90)}`)
   t.match(bounded(lines), /^0: x+\n1: [^]*\n\.\.\. and \d+ more; see the log$/)

@@ -28,6 +28,11 @@ export interface Stage {
   end(): Promise<void>
 }
 
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
 export interface Running {
   process: ChildProcess
   /** `http://127.0.0.1:<port>` */
@@ -36,9 +41,12 @@ export interface Running {
   output(): string
   /** The log so far, by line. */
   log(): Record<string, unknown>[]
-  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  exited: Promise<Exit>
   stop(signal?: NodeJS.Signals): Promise<void>
 }
+
+const linesOf = (output: string): Record<string, unknown>[] =>
+  output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []))
 
 const suffix = 'vault.emulator.example'
 export const clientId = '11111111-2222-4333-8444-555555555555'
@@ -98,12 +106,14 @@ export async function startStage(objects: string[], overrides: Partial<Settings>
       let output = ''
       for (const stream of [child.stdout, child.stderr])
         stream.setEncoding('utf8').on('data', (text) => (output += text))
-      const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }))
+      const exit = Promise.withResolvers<Exit>()
+      child.on('close', (code, signal) => exit.resolve({ code, signal }))
+      const exited = exit.promise
       const one: Running = {
         process: child,
         url: `http://127.0.0.1:${own.port}`,
         output: () => output,
-        log: () => output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : [])),
+        log: () => linesOf(output),
         exited,
         async stop(signal = 'SIGTERM') {
           running.delete(one)

@@ -30,7 +30,7 @@ function place(test: Test): { mount: string; volume: Volume; put: (files: FileSe
 const visible = (mount: string): string[] => readdirSync(mount).filter((name) => !name.startsWith('..'))
 const setFolders = (mount: string): string[] => readdirSync(mount).filter((name) => /^\.\.\d/.test(name))
 
-t.test('a set is written, read back and replaced as a whole', async (t) => {
+void t.test('a set is written, read back and replaced as a whole', async (t) => {
   const { mount, volume, put } = place(t)
   t.equal(await volume.read(), undefined, 'there is none at first')
 
@@ -54,7 +54,7 @@ t.test('a set is written, read back and replaced as a whole', async (t) => {
   t.equal(stored?.manifest.plan, 'plan')
 })
 
-t.test('permission bits are those asked for, whatever the umask', async (t) => {
+void t.test('permission bits are those asked for, whatever the umask', async (t) => {
   const { mount, put } = place(t)
   const umask = process.umask(0o077)
   t.teardown(() => process.umask(umask))
@@ -68,21 +68,21 @@ t.test('permission bits are those asked for, whatever the umask', async (t) => {
   t.strictSame(['x/own', 'x/group', 'all', 'x', '..data/'].map(modeOf), [0o644, 0o060, 0o777, 0o755, 0o755])
 })
 
-t.test('a file that its owner may not read is read all the same, and stays so', async (t) => {
+void t.test('a file that its owner may not read is read all the same, and stays so', async (t) => {
   const { mount, volume, put } = place(t)
   await put(setOf({ secret: 'v' }, 0o040))
   t.equal(String(Buffer.from((await volume.read())?.files.get('secret')?.content ?? [])), 'v')
   t.equal(statSync(join(mount, 'secret')).mode & 0o777, 0o040)
 })
 
-t.test('permission bits that somebody else changed do not look like a change', async (t) => {
+void t.test('permission bits that somebody else changed do not look like a change', async (t) => {
   const { mount, volume, put } = place(t)
   await put(setOf({ a: '1' }, 0o440))
   chmodSync(join(mount, '..data/a'), 0o660)
   t.equal((await volume.read())?.files.get('a')?.mode, 0o440)
 })
 
-t.test('what a crash leaves behind', async (t) => {
+void t.test('what a crash leaves behind', async (t) => {
   /** Each does to a volume with a set what a process that died at that point has done. */
   const crashes: Record<string, (mount: string) => void> = {
     'a folder half written': (mount) => {
@@ -127,7 +127,7 @@ t.test('what a crash leaves behind', async (t) => {
   }
 })
 
-t.test('a set that cannot be written leaves the earlier one, and no remains', async (t) => {
+void t.test('a set that cannot be written leaves the earlier one, and no remains', async (t) => {
   const { mount, put } = place(t)
   await put(setOf({ a: '1' }))
   const impossible = setOf({ a: '2', ['n'.repeat(300)]: 'a name that no file system takes' })
@@ -138,7 +138,7 @@ t.test('a set that cannot be written leaves the earlier one, and no remains', as
   t.equal(readFileSync(join(mount, 'a'), 'utf8'), '3')
 })
 
-t.test('a name never stops existing while sets are switched', async (t) => {
+void t.test('a name never stops existing while sets are switched', async (t) => {
   const { mount, put } = place(t)
   await put(setOf({ a: '0' }))
   const inode = lstatSync(join(mount, 'a')).ino
@@ -146,7 +146,7 @@ t.test('a name never stops existing while sets are switched', async (t) => {
   t.equal(lstatSync(join(mount, 'a')).ino, inode, 'the link is the one of the first set')
 })
 
-t.test('what is not a complete set of ours is none', async (t) => {
+void t.test('what is not a complete set of ours is none', async (t) => {
   const harms: Record<string, (mount: string) => void> = {
     'a file is missing': (mount) => unlinkSync(join(mount, '..data/conf/b')),
     'the manifest is missing': (mount) => unlinkSync(join(mount, '..data/..manifest.json')),
@@ -179,7 +179,7 @@ t.test('what is not a complete set of ours is none', async (t) => {
   }
 })
 
-t.test('the mark of the notification delivered last', async (t) => {
+void t.test('the mark of the notification delivered last', async (t) => {
   const { mount, volume } = place(t)
   t.equal(await volume.notified(), undefined)
   await volume.markNotified('one')
@@ -188,7 +188,7 @@ t.test('the mark of the notification delivered last', async (t) => {
   t.notOk(existsSync(join(mount, '..notified_tmp')))
 })
 
-t.test('a volume that is not there is an error, not an empty set', async (t) => {
+void t.test('a volume that is not there is an error, not an empty set', async (t) => {
   await t.rejects(new Volume('/nonexistent/mount').switchTo(setOf({ a: '1' }), manifestOf(setOf({}))), {
     code: 'ENOENT',
   })

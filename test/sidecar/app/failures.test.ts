@@ -1,0 +1,375 @@
+import t from 'tap'
+import { podWith } from '../support/pod.ts'
+import { objectOf } from '../support/settings.ts'
+
+const second = 1_000
+const minute = 60 * second
+const hour = 60 * minute
+const three = ['db-user', 'db-password', 'api-key']
+
+void t.test('what fails keeps its last good value, and the others go on', async (t) => {
+  for (const kind of [
+    'forbidden',
+    'not-found',
+    'gone',
+    'disabled',
+    'timeout',
+    'malformed',
+    'unavailable',
+    'network',
+    'pending',
+    'bad-request',
+  ] as const) {
+    await t.test(kind, async (t) => {
+      const pod = await podWith(t, three)
+      await pod.start()
+      await pod.advance(5 * minute)
+      pod.twin.set('db-user', 'db-user-2')
+      pod.twin.set('db-password', 'db-password-2')
+      pod.twin.fault = ({ name }) => (name === 'db-user' ? { kind } : undefined)
+      await pod.advance(5 * minute)
+      t.match(pod.files(), { 'db-user': 'db-user-1', 'db-password': 'db-password-2', 'api-key': 'api-key-1' })
+      t.match(pod.status().objects[0]?.problem, { kind, message: /db-user/ })
+      t.match(pod.sidecar?.metrics(), /object_failing\{vault="my-kv",type="secret",name="db-user",path="db-user"\} 1/)
+      t.equal(pod.events('object').length, 1, 'it is said once')
+      t.equal(pod.told.length, 1)
+      pod.twin.fault = () => undefined
+      await pod.advance(5 * minute)
+      t.match(pod.files(), { 'db-user': 'db-user-2' })
+      t.equal(pod.status().objects[0]?.problem, undefined)
+      t.match(pod.events('object').at(-1), { state: 'recovered' })
+    })
+  }
+})
+
+void t.test('an object that is gone', async (t) => {
+  await t.test('is retained', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    pod.twin.delete('api-key')
+    await pod.advance(5 * minute)
+    t.equal(pod.files()['api-key'], 'api-key-1')
+  })
+  await t.test('or deleted, where that is asked for, and comes back', async (t) => {
+    const pod = await podWith(t, three, { onDelete: 'delete' })
+    await pod.start()
+    pod.twin.delete('api-key')
+    await pod.advance(3 * minute)
+    t.strictSame(Object.keys(pod.files()), ['db-password', 'db-user'])
+    t.match(pod.told, [{ changed: [{ name: 'api-key', paths: ['api-key'] }] }])
+    await pod.advance(10 * minute)
+    t.equal(pod.told.length, 1)
+
+    pod.stop()
+    await pod.start()
+    t.equal(pod.sidecar?.notReady(), undefined, 'the set without it is complete')
+    await pod.advance(5 * minute)
+    pod.twin.recover('api-key')
+    await pod.advance(3 * minute)
+    t.equal(pod.files()['api-key'], 'api-key-1')
+    t.equal(pod.told.length, 2)
+  })
+  await t.test('but not for any other 404, nor because a list lacks it', async (t) => {
+    const pod = await podWith(t, three, { onDelete: 'delete' })
+    await pod.start()
+    await pod.advance(5 * minute)
+    pod.twin.fault = ({ name }) => (name === 'api-key' ? { kind: 'not-found' } : undefined)
+    pod.twin.lag = Infinity
+    await pod.advance(5 * minute)
+    t.equal(Object.keys(pod.files()).length, 3)
+  })
+  await t.test('at the start holds the pod back', async (t) => {
+    const pod = await podWith(t, three, { onDelete: 'delete' })
+    pod.twin.delete('api-key')
+    await pod.start()
+    await pod.advance(20 * second)
+    t.match(pod.end, { code: 1, reason: /api-key: gone/ })
+  })
+})
+
+void t.test('the start', async (t) => {
+  await t.test('gives up after 15 s of refusals, naming everything that fails', async (t) => {
+    const pod = await podWith(t, three)
+    pod.twin.fault = ({ name }) => (name === 'api-key' ? undefined : { kind: 'forbidden' })
+    await pod.start()
+    await pod.advance(14 * second)
+    t.equal(pod.end, undefined)
+    await pod.advance(2 * second)
+    t.match(pod.end, { code: 1, reason: /^vault my-kv, db-user: forbidden\nvault my-kv, db-password: forbidden$/ })
+  })
+  await t.test('goes on when the role is granted meanwhile', async (t) => {
+    const pod = await podWith(t, three)
+    pod.twin.fault = () => ({ kind: 'forbidden' })
+    await pod.start()
+    await pod.advance(10 * second)
+    pod.twin.fault = () => undefined
+    await pod.advance(10 * second)
+    t.equal(pod.end, undefined)
+    t.equal(Object.keys(pod.files()).length, 3)
+  })
+  for (const kind of [
+    'throttled',
+    'timeout',
+    'network',
+    'unavailable',
+    'malformed',
+    'sign-in-unavailable',
+    'pending',
+  ] as const) {
+    await t.test(`tries on while the vault answers "${kind}", until startup-timeout`, async (t) => {
+      const pod = await podWith(t, three)
+      pod.twin.fault = () => ({ kind })
+      await pod.start()
+      await pod.advance(4 * minute)
+      t.equal(pod.end, undefined)
+      t.ok(pod.twin.polls > 20, `${pod.twin.polls} tries in 4 minutes`)
+      t.ok(pod.events('retry').length > 20, 'and says so')
+      await pod.advance(61 * second)
+      t.match(pod.end, { code: 1, reason: /my-kv, db-user: .*\n.*gave up after 5m/s })
+    })
+  }
+  await t.test('does not wait for optional objects', async (t) => {
+    const pod = await podWith(t, ['a', objectOf('b', { optional: true }), objectOf('other:c', { optional: true })])
+    pod.twin.delete('b')
+    pod.twinOf('other').fault = () => ({ hang: 10 * second })
+    await pod.start()
+    t.strictSame(pod.files(), {}, 'but for one attempt')
+    await pod.advance(11 * second)
+    t.strictSame(pod.files(), { a: 'a-1' })
+    pod.twinOf('other').fault = () => undefined
+    pod.twin.set('b', 'b-2')
+    await pod.advance(5 * minute)
+    t.strictSame(pod.files(), { a: 'a-1', b: 'b-2', c: 'c-1' })
+  })
+  await t.test('is over with nothing but optional objects that are not there', async (t) => {
+    const pod = await podWith(t, [objectOf('b', { optional: true })])
+    pod.twin.delete('b')
+    await pod.start()
+    t.equal(pod.sidecar?.notReady(), undefined)
+    t.match(pod.sidecar?.metrics(), /polls_total\{vault="my-kv",outcome="success"\} 1/)
+  })
+  await t.test('keeps what was read while it tries the rest', async (t) => {
+    const pod = await podWith(t, three)
+    pod.twin.fault = ({ name }) => (name === 'api-key' ? { kind: 'unavailable' } : undefined)
+    await pod.start()
+    await pod.advance(minute)
+    pod.twin.fault = ({ name }) => (name === 'api-key' ? undefined : { kind: 'unavailable' })
+    await pod.advance(minute)
+    t.equal(Object.keys(pod.files()).length, 3)
+  })
+})
+
+void t.test('a vault in trouble', async (t) => {
+  await t.test('is left alone for as long as it asks, at most 15 minutes', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    await pod.advance(5 * minute)
+    for (const [asks, waits] of [
+      [3 * minute, 3 * minute],
+      [5 * hour, 15 * minute],
+    ] as const) {
+      // prettier-ignore
+      pod.twin.fault = () => ({ kind: 'throttled', retryAfter: asks })
+      pod.twin.asked.length = 0
+      while (pod.twin.asked.splice(0).length === 0) await pod.advance(10 * second)
+      await pod.advance(waits - 20 * second)
+      t.equal(pod.twin.asked.length, 0)
+      pod.annotations = { ...pod.annotations, refresh: `${asks}` }
+      await pod.advance(5 * second)
+      t.equal(pod.twin.asked.length, 0, 'not even a request of the user moves that')
+      pod.twin.fault = () => undefined
+      await pod.advance(30 * second)
+      t.ok(pod.twin.asked.length > 0)
+    }
+  })
+  await t.test('is asked no more when it throttles in the middle of a poll', async (t) => {
+    const pod = await podWith(
+      t,
+      Array.from({ length: 20 }, (_, index) => `s${index}`),
+    )
+    pod.twin.fault = () => ({ kind: 'throttled' })
+    await pod.start()
+    t.ok(pod.twin.asked.length <= 4, `${pod.twin.asked.length} requests`)
+  })
+  await t.test('is asked no more often than in good times, for long', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    await pod.advance(5 * minute)
+    pod.twin.fault = () => ({ kind: 'unavailable' })
+    await pod.advance(10 * minute)
+    pod.twin.asked.length = 0
+    await pod.advance(4 * hour)
+    t.ok(Math.abs(pod.twin.asked.length - 120) < 15, `${pod.twin.asked.length} requests in 4 hours`)
+    t.equal(pod.end, undefined)
+    t.match(pod.status().vaults, [{ failures: Number, lastError: { message: /unavailable/ } }])
+    pod.twin.fault = () => undefined
+    pod.twin.set('api-key', 'api-key-2')
+    await pod.advance(4 * minute)
+    t.equal(pod.files()['api-key'], 'api-key-2')
+    t.match(pod.status().vaults, [{ failures: 0 }])
+  })
+  await t.test('does not delay another', async (t) => {
+    const pod = await podWith(t, ['a', 'b', 'other:c', 'other:d'])
+    await pod.start()
+    await pod.advance(5 * minute)
+    pod.twinOf('other').fault = () => ({ hang: 10 * second })
+    for (let round = 2; round < 6; round++) {
+      pod.twin.set('a', `a-${round}`)
+      await pod.advance(2.3 * minute)
+      t.equal(pod.files()['a'], `a-${round}`)
+    }
+    pod.twinOf('other').fault = () => undefined
+  })
+})
+
+void t.test('an earlier set', async (t) => {
+  await t.test('is served at once, marked stale, when the vault is down', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    pod.stop()
+    pod.twin.fault = () => ({ kind: 'network' })
+    await pod.start()
+    t.equal(pod.sidecar?.notReady(), undefined)
+    t.match(pod.status(), { ready: true, stale: true })
+    t.match(pod.sidecar?.metrics(), /sidecar_stale 1/)
+    await pod.advance(hour)
+    t.equal(pod.end, undefined, 'nothing makes it exit')
+    pod.twin.fault = () => undefined
+    await pod.advance(5 * minute)
+    t.match(pod.status(), { ready: true, stale: false })
+    t.strictSame(pod.told, [])
+  })
+  await t.test('costs one request to confirm', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    pod.stop()
+    pod.twin.asked.length = 0
+    await pod.start()
+    t.strictSame(
+      pod.twin.asked.map(({ operation }) => operation),
+      ['list'],
+    )
+    t.match(pod.status(), { stale: false })
+  })
+  await t.test('is told of when it changed while nothing ran', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    pod.stop()
+    pod.twin.set('api-key', 'api-key-2')
+    await pod.advance(minute)
+    await pod.start()
+    t.equal(pod.files()['api-key'], 'api-key-2')
+    t.equal(pod.told.length, 1)
+  })
+  await t.test('of other settings is not served', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    pod.stop()
+    pod.settings.fileMode = 0o400
+    pod.twin.fault = () => ({ kind: 'network' })
+    await pod.start()
+    t.match(pod.sidecar?.notReady(), /waiting/)
+    pod.twin.fault = () => undefined
+    await pod.advance(minute)
+    t.equal(pod.sidecar?.notReady(), undefined)
+    pod.twin.set('api-key', 'api-key-2')
+    await pod.advance(5 * minute)
+    t.equal(pod.files()['api-key'], 'api-key-2')
+  })
+  await t.test('that lacks a file is not served', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    pod.stop()
+    const { rmSync } = await import('node:fs')
+    rmSync(`${pod.mount}/..data/api-key`)
+    pod.twin.fault = () => ({ kind: 'network' })
+    await pod.start()
+    t.match(pod.sidecar?.notReady(), /waiting/)
+    pod.twin.fault = () => undefined
+    await pod.advance(minute)
+    t.equal(Object.keys(pod.files()).length, 3)
+  })
+})
+
+void t.test('a volume that cannot be written', async (t) => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  await t.test('leaves the old set, says so, and is tried again', async (t) => {
+    const pod = await podWith(t, three)
+    let isFull = false
+    pod.wrapVolume = (volume) => {
+      const { switchTo } = volume
+      volume.switchTo = async (...args) => (isFull ? Promise.reject(full) : switchTo.apply(volume, args))
+      return volume
+    }
+    await pod.start()
+    await pod.advance(5 * minute)
+    isFull = true
+    pod.twin.set('api-key', 'api-key-2')
+    await pod.advance(10 * minute)
+    t.equal(pod.files()['api-key'], 'api-key-1')
+    t.match(pod.status().volumeProblem, { message: /ENOSPC/ })
+    t.match(pod.sidecar?.metrics(), /switches_total\{outcome="failed"\}/)
+    t.equal(pod.twin.asked.filter(({ operation, name }) => operation === 'get' && name === 'api-key').length <= 4, true)
+    t.equal(pod.end, undefined)
+    isFull = false
+    await pod.advance(5 * minute)
+    t.equal(pod.files()['api-key'], 'api-key-2')
+    t.equal(pod.status().volumeProblem, undefined)
+    t.equal(pod.told.length, 1)
+  })
+  await t.test('at the start is tried until startup-timeout', async (t) => {
+    const pod = await podWith(t, three)
+    pod.wrapVolume = (volume) => Object.assign(volume, { switchTo: () => Promise.reject(full) })
+    await pod.start()
+    await pod.advance(6 * minute)
+    t.match(pod.end, { code: 1, reason: /the volume: ENOSPC/ })
+  })
+  await t.test('is filled again when what was in it is gone', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    await pod.advance(5 * minute)
+    const { readdirSync, rmSync } = await import('node:fs')
+    for (const name of readdirSync(pod.mount)) rmSync(`${pod.mount}/${name}`, { recursive: true })
+    pod.twin.set('api-key', 'api-key-2')
+    await pod.advance(10 * minute)
+    t.strictSame(pod.files(), { 'db-user': 'db-user-1', 'db-password': 'db-password-1', 'api-key': 'api-key-2' })
+  })
+})
+
+void t.test('a wall clock that jumps moves no poll', async (t) => {
+  const pod = await podWith(t, three)
+  await pod.start()
+  await pod.advance(5 * minute)
+  for (const jump of [365 * 24 * hour, -730 * 24 * hour]) {
+    pod.clock.offset += jump
+    pod.twin.asked.length = 0
+    await pod.advance(20 * minute)
+    t.ok(pod.twin.count('list') >= 9 && pod.twin.count('list') <= 11, `${pod.twin.count('list')} lists`)
+  }
+  pod.twin.set('api-key', 'api-key-2')
+  await pod.advance(5 * minute)
+  t.equal(pod.files()['api-key'], 'api-key-2')
+})
+
+void t.test('a defect of the program itself ends nothing', async (t) => {
+  const pod = await podWith(t, three)
+  await pod.start()
+  await pod.advance(5 * minute)
+  pod.twin.before = ({ name }) => {
+    if (name === 'api-key') throw new TypeError('canary-of-a-defect')
+  }
+  pod.twin.set('api-key', 'api-key-2')
+  pod.twin.set('db-user', 'db-user-2')
+  await pod.advance(5 * minute)
+  t.match(pod.files(), { 'db-user': 'db-user-2', 'api-key': 'api-key-1' })
+  pod.twin.beginPoll = () => {
+    throw new RangeError('canary-of-a-defect')
+  }
+  await pod.advance(5 * minute)
+  t.ok(pod.events('defect').length > 0)
+  t.notMatch(JSON.stringify(pod.lines), /canary-of-a-defect/)
+  delete (pod.twin as Partial<typeof pod.twin>).beginPoll
+  pod.twin.before = () => undefined
+  await pod.advance(10 * minute)
+  t.equal(pod.files()['api-key'], 'api-key-2')
+})
