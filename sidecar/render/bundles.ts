@@ -1,5 +1,5 @@
 import { filesOf, objectName, type BundleFormat, type ObjectSpec } from '../../shared/object-spec.ts'
-import { textOf, type Files } from './contents.ts'
+import { escapeUnicode, textOf, type Files } from './contents.ts'
 import { printDotenv, variableName } from './dotenv.ts'
 import { RenderFailure } from './rendered.ts'
 
@@ -53,26 +53,9 @@ function contentOf(secret: BundleObject, content: Uint8Array): string {
 const printers: Record<BundleFormat, (entries: ReadonlyMap<string, string>) => string | Promise<string>> = {
   dotenv: printDotenv,
   json: (entries) => `${JSON.stringify(Object.fromEntries(entries), undefined, 2)}\n`,
-  yaml: printYaml,
+  yaml: async (entries) => (await import('./yaml.ts')).printYaml(entries),
   properties: printProperties,
 }
-
-/**
- * Everything in double quotes, so that no reader, of YAML 1.1 or 1.2, takes `on`, `0755` or `1e3` for anything but text; what
- * YAML calls not printable, and the line breaks that only 1.1 knows, are escaped.
- */
-async function printYaml(entries: ReadonlyMap<string, string>): Promise<string> {
-  const { stringify } = await import('yaml')
-  const text = stringify(Object.fromEntries(entries), {
-    defaultStringType: 'QUOTE_DOUBLE',
-    defaultKeyType: 'QUOTE_DOUBLE',
-    doubleQuotedAsJSON: true,
-    lineWidth: 0,
-  })
-  return text.replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escape)
-}
-
-const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /**
  * As `java.util.Properties` loads it from a stream (Latin-1) as well as from a reader, hence ASCII: the backslash and control
@@ -82,6 +65,8 @@ const escape = (character: string): string => `\\u${character.charCodeAt(0).toSt
 function printProperties(entries: ReadonlyMap<string, string>): string {
   const known: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\f': '\\f' }
   const print = (value: string) =>
-    value.replace(/[^\x20-\x5b\x5d-\x7e]/g, (character) => known[character] ?? escape(character)).replace(/^ /, '\\ ')
+    value
+      .replace(/[^\x20-\x5b\x5d-\x7e]/g, (character) => known[character] ?? escapeUnicode(character))
+      .replace(/^ /, '\\ ')
   return [...entries].map(([name, value]) => `${name}=${print(value)}\n`).join('')
 }
