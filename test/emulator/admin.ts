@@ -8,7 +8,7 @@
  *                                                         {pending: true}, or {names: [...]} for one made here
  *     PATCH  /admin/vaults/{vault}/{collection}/{name}    attributes: {enabled?, exp?, nbf?, updated?, created?}
  *     DELETE /admin/vaults/{vault}/{collection}/{name}
- *     GET | POST | DELETE /admin/faults                   {match?, fault: {kind, ...}, times?} -> {id}; DELETE /admin/faults/{id} for one
+ *     GET | POST | DELETE /admin/faults                   {match?, fault: {kind, ...}, times?, above?} -> {id}; DELETE /admin/faults/{id} for one
  *     GET | DELETE        /admin/counts[?vault=]          by operation; DELETE resets counts and requests
  *     GET                 /admin/requests[?operation=&vault=&object=&client=]
  *     GET | DELETE        /admin/tokens                   assertions seen (claims, not tokens); DELETE revokes issued tokens

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { failureOf, startStage, type Stage } from './sdk.ts'
+import { makeAuthority } from './tls.ts'
 import { pemType, pkcs12Type } from './vault.ts'
 
 let stage: Stage
@@ -91,6 +92,18 @@ void t.test('a PEM import keeps its text', async (t) => {
   const secret = await stage.secrets('my-kv').getSecret('text')
   t.equal(secret.value, text)
   t.equal(secret.properties.contentType, pemType)
+})
+
+void t.test('the certificate is the one of the key, wherever it stands in the chain', async (t) => {
+  const authority = makeAuthority()
+  const { key, cert } = authority.issue({ names: ['leaf.example'] })
+  stage.emulator
+    .vault('my-kv')
+    .importCertificate('chain', { value: authority.ca + cert + key, contentType: pkcs12Type })
+  const { cer } = await stage.certificates('my-kv').getCertificate('chain')
+  t.strictSame(Buffer.from(cer ?? []), new X509Certificate(cert).raw)
+  const { text } = opened((await stage.secrets('my-kv').getSecret('chain')).value ?? '')
+  t.equal(text.match(/BEGIN CERTIFICATE/g)?.length, 2, 'and the others are kept')
 })
 
 void t.test('a PKCS#12 with a password is given out without one', async (t) => {

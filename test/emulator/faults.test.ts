@@ -1,6 +1,7 @@
 import t from 'tap'
 import { once } from 'node:events'
 import { connect } from 'node:tls'
+import type { RestError } from '@azure/core-rest-pipeline'
 import type { SecretClient } from '@azure/keyvault-secrets'
 import type { Fault, Match } from './faults.ts'
 import { failureOf, startStage, type Stage } from './sdk.ts'
@@ -210,11 +211,36 @@ void t.test('a fault hits what it matches, and as often as it says', async (t) =
   t.equal((await other.getSecret('name')).value, 'other')
   t.strictSame(stage.emulator.faults.list(), [])
 
+  for (const status of [500, 502]) on({ kind: 'status', status }, { object: 'name' }, 1)
+  t.match(await failureOf(client.getSecret('name')), { status: 500 })
+  t.match(await failureOf(client.getSecret('name')), { status: 502 }, 'one at a time')
+
   on(fault, { client: stage.clientId, operation: '*.list' })
   t.match(await failureOf(names()), { status: 500 })
   t.equal((await client.getSecret('name')).value, 'value')
   on(fault, { client: 'somebody else' })
   t.equal((await client.getSecret('name')).value, 'value')
+})
+
+void t.test('above: a limit in a sliding window, as the service has it', async (t) => {
+  const above = { requests: 3, window: 10_000 }
+  stage.emulator.fault({ match: { vault: 'my-kv' }, fault: { kind: 'throttle' }, above })
+  const outcomes = async (calls: number) => {
+    const found: (number | undefined)[] = []
+    for (let i = 0; i < calls; i++) {
+      found.push(
+        await client.getSecret('name').then(
+          () => 200,
+          (error: RestError) => error.statusCode,
+        ),
+      )
+      clock += 1000
+    }
+    return found
+  }
+  t.strictSame(await outcomes(5), [200, 200, 200, 429, 429])
+  clock += 5000
+  t.strictSame(await outcomes(4), [200, 200, 200, 429])
 })
 
 void t.test('the challenge is left alone unless the match asks for it', async (t) => {

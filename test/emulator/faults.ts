@@ -1,5 +1,3 @@
-import type { Answer } from './errors.ts'
-import { aadstsError, vaultError } from './errors.ts'
 import { matches } from './glob.ts'
 import type { Clock, Moment } from './store.ts'
 
@@ -65,6 +63,8 @@ export interface FaultRule {
   fault: Fault
   /** How many requests it hits; until cleared if absent. */
   times?: number
+  /** Lets this many requests pass in any window of so many milliseconds, and hits those beyond: the service's own limit. */
+  above?: { requests: number; window: number }
 }
 
 /** What a fault is matched against. */
@@ -76,7 +76,7 @@ export interface Subject {
   challenge?: boolean
 }
 
-type Active = FaultRule & { id: number; left: number; change: number }
+type Active = FaultRule & { id: number; left: number; change: number; passed: number[] }
 
 /** The faults that are switched on, oldest first. */
 export class Faults {
@@ -91,7 +91,7 @@ export class Faults {
   /** Switches a fault on; what it returns switches it off. */
   add(rule: FaultRule): { id: number; remove: () => void } {
     const id = this.#next++
-    this.#active.push({ ...rule, id, left: rule.times ?? Infinity, change: this.#clock.changes })
+    this.#active.push({ ...rule, id, left: rule.times ?? Infinity, change: this.#clock.changes, passed: [] })
     return { id, remove: () => this.clear(id) }
   }
 
@@ -102,10 +102,11 @@ export class Faults {
 
   /** What is switched on, and how many requests each will still hit. */
   list(): (FaultRule & { id: number })[] {
-    return this.#active.map(({ id, match, fault, left }) => ({
+    return this.#active.map(({ id, match, fault, above, left }) => ({
       id,
       ...(match && { match }),
       fault,
+      ...(above && { above }),
       ...(left !== Infinity && { times: left }),
     }))
   }
@@ -114,7 +115,7 @@ export class Faults {
   take(subject: Subject): TakenFault[] {
     const taken: TakenFault[] = []
     for (const one of this.#active) {
-      if (one.left <= 0 || !hits(one, subject)) continue
+      if (one.left <= 0 || !hits(one, subject) || passes(one, this.#clock.now())) continue
       one.left--
       taken.push({ fault: one.fault, change: one.change })
       if (one.fault.kind !== 'delay') break
@@ -141,71 +142,17 @@ function hits({ match = {}, fault }: Active, subject: Subject): boolean {
   )
 }
 
+/** Whether the request is still below the limit of `above`, where there is one. */
+function passes({ above, passed }: Active, now: number): boolean {
+  if (!above) return false
+  while (passed[0] !== undefined && passed[0] <= now - above.window) passed.shift()
+  if (passed.length >= above.requests) return false
+  passed.push(now)
+  return true
+}
+
 /** The moment that a lagging LIST shows. */
 export function lagOf({ fault, change }: TakenFault, now: number): Moment | undefined {
   if (fault.kind !== 'list-lag') return undefined
   return fault.ms === undefined ? { change } : { at: now - fault.ms }
-}
-
-/** What a fault answers in place of the true answer; undefined where it changes that one (`disturb`) or is no answer at all. */
-export function faultAnswer(fault: Fault, now: number, isToken: boolean): Answer | undefined {
-  switch (fault.kind) {
-    case 'throttle': {
-      const headers = fault.retryAfter === undefined ? {} : { 'Retry-After': String(fault.retryAfter) }
-      const answer = isToken
-        ? aadstsError(90055, 'There are too many incoming requests for this tenant.', now)
-        : vaultError(429, 'Throttled', 'Request was not processed because too many requests were received.')
-      return { ...answer, headers }
-    }
-    case 'forbid':
-      return vaultError(403, 'Forbidden', fault.message ?? `The caller may not do this (${fault.inner}).`, fault.inner)
-    case 'status': {
-      const { status, headers } = fault
-      const body = 'body' in fault ? fault.body : vaultError(status, `Status${status}`, 'An emulated failure.').body
-      return { status, ...(headers && { headers }), body }
-    }
-    case 'hang':
-    case 'reset':
-      return { status: 0, wire: fault.kind }
-    case 'redirect':
-      return { status: fault.status ?? 307, headers: { Location: fault.location } }
-    case 'aadsts':
-      return aadstsError(fault.code, fault.message ?? 'An emulated refusal.', now)
-    case 'garbage':
-      return fault.body === 'truncated' ? undefined : { status: 200, ...garbage[fault.body] }
-    default:
-      return undefined
-  }
-}
-
-const json = { 'Content-Type': 'application/json; charset=utf-8' }
-const garbage = {
-  html: {
-    headers: { 'Content-Type': 'text/html' },
-    body: '<html><body><h1>Welcome to the captive portal</h1></body></html>',
-  },
-  empty: { headers: json, body: '' },
-  null: { headers: json, body: 'null' },
-  'null-list': { headers: json, body: '{"value":null,"nextLink":null}' },
-}
-
-/** The true answer as a fault disturbs it. `url` is the request's own. */
-export function disturb(answer: Answer, fault: Fault, url: string): Answer {
-  const isList = answer.status === 200 && Array.isArray((answer.body as { value?: unknown } | undefined)?.value)
-  switch (fault.kind) {
-    case 'stall':
-    case 'cut':
-      return { ...answer, wire: fault.kind }
-    case 'garbage':
-      return { ...answer, headers: json, body: JSON.stringify(answer.body).slice(0, -5) }
-    case 'next-link':
-      return isList
-        ? { ...answer, body: { ...(answer.body as object), nextLink: fault.to === 'self' ? url : fault.to } }
-        : answer
-    case 'empty-page':
-      // A token for "after the space", which sorts before every name.
-      return isList ? { ...answer, body: { value: [], nextLink: `${url}&$skiptoken=IA` } } : answer
-    default:
-      return answer
-  }
 }

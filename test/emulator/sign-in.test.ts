@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultTenant } from './emulator.ts'
+import { ask } from './https.ts'
 import { makeIssuer } from './issuer.ts'
 import { startStage, type CredentialOptions, type Stage } from './sdk.ts'
 import { makeAuthority } from './tls.ts'
@@ -111,8 +112,11 @@ for (const [name, options, code, status, error] of aadsts)
     t.match(stage.emulator.seen.at(-1), { outcome: `AADSTS${code}` })
   })
 
-void t.test('a tenant that does not exist has no metadata', async (t) => {
+void t.test('a tenant that does not exist has no metadata and gives no tokens', async (t) => {
   await t.rejects(stage.credential({ tenantId: randomUUID() }).getToken(scope), /openid_config|endpoints_resolution/)
+  const { authorityHost, ca } = stage.emulator
+  const answer = await ask(`${authorityHost}${randomUUID()}/oauth2/v2.0/token`, { method: 'POST', ca, body: {} })
+  t.match(answer, { status: 400, body: /AADSTS90002/ })
 })
 
 void t.test(
