@@ -23,6 +23,16 @@ export interface ClusterView {
   configurations: readonly ClusterConfiguration[]
 }
 
+/** What callers of the webhook trust. */
+export interface CaBundles {
+  /** Reads what is there now, not a cache. */
+  read(): Promise<readonly ClusterConfiguration[]>
+  /** Sets the caBundle (PEM) of our webhooks and leaves everything else alone; false when the configuration changed since it was read. */
+  write(read: ClusterConfiguration, caBundle: string): Promise<boolean>
+  /** Calls back whenever something may have changed, until the returned function is called. */
+  watch(changed: () => void): () => void
+}
+
 /**
  * The Kubernetes side of the certificates. Rejections are of the kind that a later try may cure; their messages are for the log.
  *

@@ -48,6 +48,7 @@ export interface CertificateOptions {
   /** 0 to 1, for the jitter of repeated tries */
   random?: () => number
   pki?: Pki
+  serving?: Serving
 }
 
 /**
@@ -63,9 +64,9 @@ export interface CertificateOptions {
  */
 export function startCertificates(options: CertificateOptions): Certificates {
   const { cluster, service, log, onEvent, clock = systemClock, random = Math.random, pki = x509 } = options
+  const { serving = createServing(options.tls) } = options
   const lifetimes = checkLifetimes({ ...DEFAULT_LIFETIMES, ...options.lifetimes })
   const names = serviceNames(service)
-  const serving = createServing(options.tls)
   let observed: Observed = { configurations: [], sightings: new Map() }
   /** passes in a row that found something to do: some are normal, many mean that something undoes our work or refuses it */
   let busy = 0

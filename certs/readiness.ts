@@ -15,15 +15,16 @@ export function readiness(
   if (!serving) return notReady(`no certificate is served yet${trouble === undefined ? '' : `: ${reason(trouble)}`}`)
   if (!isValid(serving, now)) return notReady('the certificate being served is not valid now')
   if (configurations.length === 0) return notReady('no webhook configuration with a webhook of ours exists')
-  const distrusting = configurations
-    .filter((configuration) => !isTrusted(serving.authority, [configuration]))
-    .map(({ id }) => id)
-  if (distrusting.length === 0) return { ready: true }
-  return notReady(
-    `the caBundle of ${distrusting.join(', ')} does not contain the authority of the certificate being served`,
-  )
+  const distrusting = configurations.filter((configuration) => !isTrusted(serving.authority, [configuration]))
+  return distrusting.length === 0 ? { ready: true } : notTrusted(distrusting)
 }
 
-function notReady(reason: string): Readiness {
+/** Callers would reject the certificate being served. */
+export function notTrusted(configurations: readonly { id: string }[]): Readiness {
+  const names = configurations.map(({ id }) => id).join(', ')
+  return notReady(`the caBundle of ${names} does not contain the authority of the certificate being served`)
+}
+
+export function notReady(reason: string): Readiness {
   return { ready: false, reason }
 }

@@ -62,6 +62,42 @@ export function parseLeaf(pair: {
   }
 }
 
+/** A certificate with its chain and private key, whoever issued it. */
+export interface ServedPair {
+  id: string
+  certificate: string
+  key: string
+  /** the certificate first, then what the file has beside it */
+  chain: readonly X509Certificate[]
+  notBefore: number
+  notAfter: number
+}
+
+/** Reads a pair. @throws Error when there is no certificate, or the key belongs to another */
+export function parsePair({ certificate, key }: { certificate: string; key: string }): ServedPair {
+  const chain = parseCertificates(certificate)
+  const [leaf] = chain
+  if (!leaf) throw new Error('there is no certificate in it')
+  if (!isKeyOf(leaf, key)) throw new Error('the private key does not belong to the certificate')
+  const { validFromDate, validToDate } = leaf
+  const times = { notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() }
+  return { id: fingerprint(leaf), certificate, key, chain, ...times }
+}
+
+/** Whether a bundle (PEM) trusts the first certificate of `chain`: it is in there, or its issuer is, or that of its issuer in the chain. */
+export function isAnchoredIn([first, ...others]: readonly X509Certificate[], bundle: string): boolean {
+  const anchors = parseCertificates(bundle)
+  let current = first
+  for (let left = others.length; current && left >= 0; left--) {
+    const { fingerprint256 } = current
+    const certificate = current
+    if (anchors.some((anchor) => anchor.fingerprint256 === fingerprint256 || isIssuedBy(certificate, anchor)))
+      return true
+    current = others.find((issuer) => isIssuedBy(certificate, issuer))
+  }
+  return false
+}
+
 /** Whether `key` (PEM) is the private key of `certificate` (PEM or parsed). */
 export function isKeyOf(certificate: X509Certificate | string, key: string): boolean {
   const parsed = typeof certificate === 'string' ? attempt(() => new X509Certificate(certificate)) : certificate

@@ -1,0 +1,114 @@
+import { readFile, realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+import { watch } from 'chokidar'
+import { systemClock, type Clock } from './clock.ts'
+import type { CaBundles, ClusterConfiguration } from './cluster.ts'
+import { logEvent, type CertificateEvent, type Log } from './events.ts'
+import { repeat } from './loop.ts'
+import type { Certificates } from './manager.ts'
+import { notReady, notTrusted, type Readiness } from './readiness.ts'
+import { isValid } from './rotation.ts'
+import { createServing, type Pair, type TlsOptions } from './serving.ts'
+import { isAnchoredIn, parsePair, type ServedPair } from './x509.ts'
+
+/** However quiet the watches are, files and caBundles are read this often. */
+const REREAD_MS = 60_000
+const RETRY_MS = 2_000
+
+export interface CertificateFilesOptions {
+  /** where the Secret is mounted: `tls.crt` (with its chain) and `tls.key`, PEM */
+  directory: string
+  /** to be ready only when callers trust the certificate; without it, a valid certificate is enough */
+  bundles?: Pick<CaBundles, 'read' | 'watch'>
+  /** added to the defaults of serving.ts */
+  tls?: TlsOptions
+  log: Log
+  /** for metrics; called after the log line */
+  onEvent?: (event: CertificateEvent) => void
+  clock?: Clock
+}
+
+/**
+ * Serves the certificate that someone else (cert-manager) keeps in a mounted Secret, and swaps it when the files change. Like
+ * `startCertificates` it returns at once and goes on through every failure; files that are missing, or are no pair, leave what is
+ * served as it is.
+ */
+export function serveCertificateFiles(options: CertificateFilesOptions): Certificates {
+  const { directory, bundles, log, onEvent, clock = systemClock } = options
+  const serving = createServing(options.tls)
+  let served: ServedPair | undefined
+  let configurations: readonly ClusterConfiguration[] = []
+
+  function tell(event: CertificateEvent): void {
+    logEvent(log, event)
+    onEvent?.(event)
+  }
+
+  async function reload(): Promise<void> {
+    const pair = await readPair(directory)
+    if (pair.certificate === served?.certificate && pair.key === served.key) return
+    try {
+      const next = parsePair(pair)
+      if (served && isValid(served, clock.now()) && !isValid(next, clock.now())) throw new Error('it is not valid now')
+      serving.swap(pair)
+      served = next
+      tell({ type: 'serving', certificate: next.id, notAfter: next.notAfter })
+    } catch (error) {
+      tell({ type: 'refused', error })
+    }
+  }
+
+  async function pass(): Promise<number> {
+    await reload().catch((error: unknown) => tell({ type: 'failed', step: 'read', error }))
+    if (bundles) {
+      await bundles.read().then(
+        (read) => (configurations = read),
+        (error: unknown) => tell({ type: 'failed', step: 'read', error }),
+      )
+    }
+    return served ? REREAD_MS : RETRY_MS
+  }
+  const loop = repeat(pass, clock)
+  const watcher = watch(directory, { ignoreInitial: true })
+    .on('all', () => loop.wake())
+    .on('error', (error) => tell({ type: 'failed', step: 'read', error }))
+  const unwatch = bundles?.watch(() => loop.wake())
+  return {
+    tlsOptions: () => serving.options(),
+    attach: (server) => serving.attach(server),
+    readiness: () => readiness(served, bundles && configurations, clock.now()),
+    notAfter: () => served?.notAfter,
+    async close() {
+      unwatch?.()
+      await Promise.all([watcher.close(), loop.stop()])
+    },
+  }
+}
+
+function readiness(
+  served: ServedPair | undefined,
+  configurations: readonly ClusterConfiguration[] | undefined,
+  now: number,
+): Readiness {
+  if (!served)
+    return notReady('no certificate is served yet: tls.crt and tls.key are missing or do not belong together')
+  if (!isValid(served, now)) return notReady('the certificate being served is not valid now')
+  if (!configurations) return { ready: true }
+  if (configurations.length === 0) return notReady('no webhook configuration with a webhook of ours exists')
+  const distrusting = configurations.filter(({ webhooks }) =>
+    webhooks.some(({ caBundle }) => !isAnchoredIn(served.chain, caBundle)),
+  )
+  return distrusting.length === 0 ? { ready: true } : notTrusted(distrusting)
+}
+
+/**
+ * Both files of one moment: the kubelet keeps them in a folder that `..data` points to and changes that link only, so the folder is
+ * looked up once. A directory without `..data` is read as it is.
+ */
+async function readPair(directory: string): Promise<Pair> {
+  const folder = await realpath(join(directory, '..data')).catch(() => directory)
+  const [certificate, key] = await Promise.all(
+    ['tls.crt', 'tls.key'].map((file) => readFile(join(folder, file), 'utf8')),
+  )
+  return { certificate: certificate!, key: key! }
+}

@@ -1,0 +1,172 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { settleDown, World, type Replica } from './model.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+/** Short, so that a few hundred moves see several rotations. */
+const lifetimes = { authority: 18 * MINUTE, leaf: 6 * MINUTE, settle: MINUTE }
+const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31)
+const numRuns = Number(process.env['FC_RUNS'] ?? 60)
+
+/** What callers would reject, and must not: a sentence, or undefined. */
+function broken(world: World, { lag }: { lag: boolean }): string | undefined {
+  for (const replica of world.replicas) {
+    if (!replica.certificates.readiness().ready || replica.read < world.interference) continue
+    const { id, authority, notAfter } = replica.serving!
+    if (notAfter <= world.now) return `a ready replica serves ${id}, which has ended`
+    if (!world.trusted.has(authority))
+      return `a ready replica serves ${id} of ${authority}, and callers trust ${[...world.trusted].join()}`
+    if (!lag || world.urgent.has(authority)) continue
+    const late = world.trustedBefore.find((before) => isBehind(before, world) && !before.trusted.has(authority))
+    if (late)
+      return `a ready replica serves ${id} of ${authority}, and a caller that is behind trusts ${[...late.trusted].join()}`
+  }
+  return undefined
+}
+
+/** Callers may be behind by the settle time; before the first publication there is nothing to be behind of. */
+function isBehind(
+  { until, trusted }: { until: number; trusted: Set<string> },
+  { now, lifetimes: { settle } }: World,
+): boolean {
+  return trusted.size > 0 && now < until + settle
+}
+
+interface Command {
+  toString(): string
+  run(world: World): void | Promise<void>
+}
+
+const command = (name: string, run: Command['run']): Command => ({ toString: () => name, run })
+
+const number = fc.nat({ max: 1000 })
+const pick = <T>(list: readonly T[], n: number): T | undefined => list[n % list.length]
+
+/** One thing that was waiting happens, or the connection under it breaks, before or after the API server acted. */
+const progress = fc.oneof(
+  { weight: 8, arbitrary: number.map((n) => command(`go ${n}`, (world) => take(world, n)?.go())) },
+  { weight: 1, arbitrary: number.map((n) => command(`lose ${n}`, (world) => take(world, n)?.lose())) },
+  { weight: 2, arbitrary: fc.nat({ max: 50 }).map((n) => command(`go ${n} times`, (world) => goOn(world, n))) },
+)
+
+const someTime = fc
+  .oneof(
+    { weight: 6, arbitrary: fc.constantFrom(1, SECOND, 10 * SECOND, 30 * SECOND, MINUTE) },
+    { weight: 1, arbitrary: fc.constantFrom(2 * MINUTE, 5 * MINUTE, 13 * MINUTE, 40 * MINUTE) },
+  )
+  .map((milliseconds) => command(`${milliseconds} ms later`, (world) => world.advance(milliseconds)))
+
+const restart = number.map((n) =>
+  command(`restart ${n}`, (world) => {
+    world.kill(pick(world.replicas, n)!)
+    world.start()
+  }),
+)
+
+const wipeBundle = fc
+  .tuple(number, number)
+  .map(([n, webhook]) => command(`wipe ${n}.${webhook}`, (world) => world.setBundle(n, webhook, '')))
+const foreignBundle = number.map((n) =>
+  command(`foreign ${n}`, (world) => world.setBundle(n, n, world.foreignAuthority())),
+)
+const recreate = number.map((n) => command(`recreate ${n}`, (world) => world.recreateConfiguration(n)))
+
+const damageSecret = fc
+  .constantFrom('everything', 'ca.crt', 'ca.key', 'tls.crt', 'tls.key', 'rotation.json')
+  .map((what) =>
+    command(`damage ${what}`, (world) => {
+      if (!world.secret) return
+      world.setSecret(what === 'everything' ? {} : { ...world.secret.data, [what]: 'damaged' })
+    }),
+  )
+
+async function goOn(world: World, times: number): Promise<void> {
+  for (let left = times; left > 0 && world.waiting.length > 0; left--) {
+    take(world, 0)?.go()
+    await settleDown()
+  }
+}
+
+function take({ waiting }: World, n: number) {
+  return waiting.splice(n % Math.max(1, waiting.length), 1)[0]
+}
+
+async function holdsThroughout(
+  replicas: number,
+  commands: readonly Command[],
+  rules: { lag: boolean },
+): Promise<World> {
+  const world = new World(replicas, lifetimes)
+  for (const command of commands) {
+    await command.run(world)
+    await settleDown()
+    const problem = broken(world, rules)
+    if (problem) throw new Error(problem)
+  }
+  return world
+}
+
+/** Left alone, all replicas end up ready, with one certificate of the newest authority, and with no authority too many. */
+async function converges(world: World): Promise<void> {
+  await world.pass(10 * MINUTE)
+  const problem = disagreement(world)
+  if (problem) throw new Error(problem)
+  await world.pass(lifetimes.leaf + 2 * lifetimes.settle, SECOND)
+  const authorities = new Set(
+    JSON.parse(`[${world.secret!.data['ca.crt']!.trim().replaceAll('\n', ',')}]`) as unknown[],
+  )
+  if (authorities.size > 2) throw new Error(`still ${authorities.size} authorities`)
+}
+
+function disagreement(world: World): string | undefined {
+  const notReady = world.replicas.map(({ certificates }) => certificates.readiness().reason).filter((reason) => reason)
+  if (notReady.length > 0) return notReady.join('; ')
+  const data = world.secret!.data
+  if (world.replicas.some(({ serving }) => serving?.pem !== data['tls.crt']))
+    return 'not all serve what is in the Secret'
+  if (world.configurations.some(({ webhooks }) => webhooks.some(({ caBundle }) => caBundle !== data['ca.crt']))) {
+    return 'a caBundle is not what is in the Secret'
+  }
+  return undefined
+}
+
+async function endAll(world: World): Promise<void> {
+  for (const replica of [...world.replicas] as Replica[]) world.kill(replica)
+  await settleDown()
+}
+
+function property(name: string, disturbances: fc.Arbitrary<Command>, rules: { lag: boolean }) {
+  void t.test(name, async (t) => {
+    t.comment(`FC_SEED=${seed}`)
+    const commands = fc.array(
+      fc.oneof(
+        { weight: 12, arbitrary: progress },
+        { weight: 3, arbitrary: someTime },
+        { weight: 1, arbitrary: disturbances },
+      ),
+      { minLength: 20, maxLength: 400, size: 'max' },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 2, max: 5 }), commands, async (replicas, commands) => {
+        const world = await holdsThroughout(replicas, commands, rules)
+        await converges(world)
+        await endAll(world)
+      }),
+      { seed, numRuns, interruptAfterTimeLimit: 60_000, endOnFailure: process.env['FC_FAST'] !== undefined },
+    )
+  })
+}
+
+property(
+  'restarts and lost connections: not even a caller that is behind by the settle time rejects a certificate',
+  restart,
+  {
+    lag: true,
+  },
+)
+property('wiped caBundles and configurations made anew', fc.oneof(restart, wipeBundle, foreignBundle, recreate), {
+  lag: false,
+})
+property('a damaged Secret', fc.oneof(restart, damageSecret), { lag: false })
+property('everything at once', fc.oneof(restart, wipeBundle, foreignBundle, recreate, damageSecret), { lag: false })

@@ -1,0 +1,281 @@
+// A cluster, its clock and its replicas in memory, for trying what would take years: certificates are symbols, every request and answer
+// waits in a queue until the test lets it through, in any order, or loses it.
+import { BACKDATE_MS } from '../../certs/authority.ts'
+import type { ClusterCertificates, ClusterConfiguration, ClusterSecret } from '../../certs/cluster.ts'
+import type { CertificateEvent } from '../../certs/events.ts'
+import { startCertificates, type Certificates } from '../../certs/manager.ts'
+import type { Pki } from '../../certs/pki.ts'
+import type { Lifetimes } from '../../certs/rotation.ts'
+import type { Authority, Leaf } from '../../certs/x509.ts'
+
+const SERVICE = { name: 'hook', namespace: 'system' }
+
+/** More than any sequence of steps needs: a replica that asks for more asks without end. */
+const MOST_MOVES = 20_000
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+/** Lets everything run that waits for nothing but promises. */
+export const settleDown = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+interface Waiting {
+  replica: Replica
+  go: () => void
+  lose: () => void
+}
+
+export interface Replica {
+  certificates: Certificates
+  /** the number of the change that its last read saw */
+  read: number
+  alive: boolean
+  serving?: Leaf
+}
+
+export class World {
+  now = Date.parse('2030-01-01T00:00:00Z')
+  readonly lifetimes: Lifetimes
+  secret: Mutable<ClusterSecret> | undefined = { resourceVersion: '1', data: {} }
+  configurations: ClusterConfiguration[]
+  replicas: Replica[] = []
+  waiting: Waiting[] = []
+  events: CertificateEvent[] = []
+  /** what callers trusted, and until when: other API servers may still go by it for the settle time */
+  trustedBefore: { trusted: Set<string>; until: number }[] = []
+  /** the number of the last change, and of the last one that was none of ours to the caBundles */
+  change = 1
+  interference = 0
+  /** authorities that issued when there was no valid certificate to wait with */
+  urgent = new Set<string>()
+  private made = 0
+  private timers: { at: number; ring: () => void }[] = []
+  private watchers: { replica: Replica; changed: () => void }[] = []
+
+  constructor(replicas: number, lifetimes: Lifetimes, configurations = 2) {
+    this.lifetimes = lifetimes
+    this.configurations = Array.from({ length: configurations }, (_, number) =>
+      this.newConfiguration(`configuration ${number}`),
+    )
+    for (let number = 0; number < replicas; number++) this.start()
+  }
+
+  start(): void {
+    const replica: Replica = { alive: true, read: 0, certificates: undefined as unknown as Certificates }
+    const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    const parse = this.pki.parseLeaf
+    replica.certificates = startCertificates({
+      cluster: this.connection(replica),
+      service: SERVICE,
+      lifetimes: this.lifetimes,
+      log: silent,
+      onEvent: (event) => this.events.push(event),
+      random: () => 0.5,
+      pki: this.pki,
+      clock: { now: () => this.now, wait: (pause, signal) => this.wait(pause, signal) },
+      serving: {
+        options: () => ({}),
+        attach: () => () => undefined,
+        swap: ({ certificate, key }) => {
+          const leaf = parse({
+            certificate,
+            key,
+            name: `${SERVICE.name}.${SERVICE.namespace}.svc`,
+            authorities: this.known,
+          })
+          if (!leaf) throw new Error('not a pair')
+          replica.serving = leaf
+        },
+      },
+    })
+    this.replicas.push(replica)
+  }
+
+  /** As by SIGKILL: whatever it was waiting for never comes. What had reached the API server stays there. */
+  kill(replica: Replica): void {
+    replica.alive = false
+    this.replicas = this.replicas.filter((other) => other !== replica)
+    this.waiting = this.waiting.filter((one) => one.replica !== replica)
+    this.watchers = this.watchers.filter((one) => one.replica !== replica)
+    void replica.certificates.close()
+  }
+
+  advance(milliseconds: number): void {
+    this.now += milliseconds
+    const due = this.timers.filter(({ at }) => at <= this.now)
+    this.timers = this.timers.filter(({ at }) => at > this.now)
+    for (const { ring } of due) ring()
+  }
+
+  /** Lets `milliseconds` go by, from one timer to the next but not in steps smaller than `step`; nothing is lost or late. */
+  async pass(milliseconds: number, step = 1): Promise<void> {
+    const end = this.now + milliseconds
+    for (let moves = 0; ;) {
+      await settleDown()
+      while (this.waiting.length > 0) {
+        if (++moves > MOST_MOVES) throw new Error(`still busy after ${moves} requests, answers and events`)
+        this.waiting.shift()!.go()
+        await settleDown()
+      }
+      if (this.now >= end) return
+      const timer = Math.min(...this.timers.map(({ at }) => at))
+      this.advance(Math.min(end, Math.max(timer, this.now + step)) - this.now)
+    }
+  }
+
+  /** Ids of the authorities that every webhook of ours trusts. */
+  get trusted(): Set<string> {
+    const bundles = this.configurations.flatMap(({ webhooks }) =>
+      webhooks.map(({ caBundle }) => this.pki.parseAuthorities(caBundle).map(({ id }) => id)),
+    )
+    return new Set((bundles[0] ?? []).filter((id) => bundles.every((ids) => ids.includes(id))))
+  }
+
+  /** Someone else changes a configuration. */
+  interfere(number: number, change: (configuration: ClusterConfiguration) => ClusterConfiguration): void {
+    const index = number % this.configurations.length
+    this.configurations[index] = change(this.configurations[index]!)
+    this.interference = ++this.change
+    this.trustedBefore = []
+    this.notify()
+  }
+
+  setBundle(number: number, webhook: number, caBundle: string): void {
+    this.interfere(number, (configuration) =>
+      this.changed(configuration, caBundle, webhook % configuration.webhooks.length),
+    )
+  }
+
+  recreateConfiguration(number: number): void {
+    this.interfere(number, ({ id }) => this.newConfiguration(id))
+  }
+
+  /** Someone else changes the Secret. */
+  setSecret(data: Record<string, string> | undefined): void {
+    this.secret = data && { resourceVersion: String(++this.change), data }
+    this.notify()
+  }
+
+  foreignAuthority(): string {
+    return this.newAuthority(this.lifetimes.authority * 3).pem
+  }
+
+  private connection(replica: Replica): ClusterCertificates {
+    return {
+      read: async () => {
+        const at = this.change
+        const configurations = await this.travel(replica, () => structuredClone(this.configurations))
+        const secret = await this.travel(replica, () => structuredClone(this.secret))
+        replica.read = at
+        return { configurations, secret }
+      },
+      writeSecret: (read, data) =>
+        this.travel(replica, () => {
+          if (this.secret?.resourceVersion !== read.resourceVersion) return false
+          this.setSecret({ ...this.secret.data, ...data })
+          return true
+        }),
+      writeBundle: (read, caBundle) =>
+        this.travel(replica, () => {
+          const index = this.configurations.findIndex(({ id }) => id === read.id)
+          const live = this.configurations[index]
+          if (live?.resourceVersion !== read.resourceVersion) return false
+          this.trustedBefore.push({ trusted: this.trusted, until: this.now })
+          this.change++
+          this.configurations[index] = this.changed(live, caBundle)
+          this.notify()
+          return true
+        }),
+      watch: (changed) => {
+        this.watchers.push({ replica, changed })
+        return () => undefined
+      },
+    }
+  }
+
+  /** To the API server and back; either way may take any time, or fail. */
+  private async travel<T>(replica: Replica, act: () => T): Promise<T> {
+    await this.queue(replica)
+    const result = act()
+    await this.queue(replica)
+    return result
+  }
+
+  private queue(replica: Replica): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (replica.alive) this.waiting.push({ replica, go: resolve, lose: () => reject(new Error('connection lost')) })
+    })
+  }
+
+  private notify(): void {
+    for (const { replica, changed } of this.watchers) this.waiting.push({ replica, go: changed, lose: () => undefined })
+  }
+
+  private wait(pause: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve()
+      const timer = { at: this.now + pause, ring: resolve }
+      this.timers.push(timer)
+      signal.addEventListener('abort', () => {
+        this.timers = this.timers.filter((other) => other !== timer)
+        resolve()
+      })
+    })
+  }
+
+  private newConfiguration(id: string): ClusterConfiguration {
+    const webhooks = ['enabled', 'report'].map((name) => ({ name, caBundle: '' }))
+    const number = String(++this.change)
+    return { id, uid: number, resourceVersion: number, generation: 1, webhooks }
+  }
+
+  private changed(configuration: ClusterConfiguration, caBundle: string, only?: number): ClusterConfiguration {
+    return {
+      ...configuration,
+      resourceVersion: String(++this.change),
+      generation: configuration.generation + 1,
+      webhooks: configuration.webhooks.map((webhook, index) =>
+        index === (only ?? index) ? { ...webhook, caBundle } : webhook,
+      ),
+    }
+  }
+
+  private readonly known: Authority[] = []
+
+  private newAuthority(lifetime: number): Authority {
+    const times = { notBefore: this.now - BACKDATE_MS, notAfter: this.now + lifetime }
+    const authority = symbol({ id: `A${++this.made}`, ...times })
+    this.known.push(authority)
+    return authority
+  }
+
+  private readonly pki: Pki = {
+    createAuthority: async ({ lifetime }) => {
+      const authority = this.newAuthority(lifetime)
+      return { authority, key: `key of ${authority.id}` }
+    },
+    issueLeaf: async ({ authority, key, now, lifetime }) => {
+      if (key !== `key of ${authority.id}`) throw new Error('not its key')
+      const id = `L${++this.made}`
+      const [kept] = read<Leaf>(this.secret?.data['tls.crt'] ?? '')
+      if (!kept || kept.notAfter <= this.now) this.urgent.add(authority.id)
+      const times = { notBefore: now - BACKDATE_MS, notAfter: Math.min(now + lifetime, authority.notAfter) }
+      return { ...symbol({ id, authority: authority.id, ...times }), key: `key of ${id}` }
+    },
+    isKeyOf: (pem, key) => typeof pem === 'string' && key === `key of ${read<Authority>(pem)[0]?.id}`,
+    parseAuthorities: (pem) => read<Authority>(pem),
+    parseLeaf: ({ certificate, key, authorities }) => {
+      const [leaf] = read<Leaf>(certificate)
+      if (!leaf || key !== `key of ${leaf.id}` || !authorities.some(({ id }) => id === leaf.authority)) return undefined
+      return { ...leaf, key }
+    },
+  }
+}
+
+/** `[{...}]` stands for a certificate; two of them beside each other for a bundle. */
+function symbol<T extends object>(content: T): T & { pem: string } {
+  return { ...content, pem: `[${JSON.stringify(content)}]\n` }
+}
+
+function read<T>(pem: string): (T & { pem: string })[] {
+  return (pem.match(/^\[\{.*\}\]$/gm) ?? []).flatMap((line) => (JSON.parse(line) as (T & object)[]).map(symbol))
+}
