@@ -1,6 +1,7 @@
 import { createServer, get, type RequestOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import t, { type Test } from 'tap'
 import { connections } from '../../../sidecar/vault/connections.ts'
 import { startEmulator } from '../../emulator/emulator.ts'
@@ -39,6 +40,16 @@ void t.test('extra authorities are trusted beside the public ones, by these conn
   await t.rejects(ask(url, { agent: others.vault }), { code: /SELF_SIGNED|UNABLE_TO_VERIFY/ })
   link.close()
   others.close()
+})
+
+void t.test('the public authorities stay trusted', async (t) => {
+  const before = getCACertificates('default')
+  t.teardown(() => setDefaultCACertificates(before))
+  const { ca, url } = await serve(t)
+  setDefaultCACertificates([ca])
+  const link = connections({ caCertificates: makeAuthority({ commonName: 'Another CA' }).ca })
+  t.equal(await ask(url, { agent: link.vault }), 'ok')
+  link.close()
 })
 
 void t.test('a connection is kept, and told when it is used again; TLS sessions are resumed', async (t) => {

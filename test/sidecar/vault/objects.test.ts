@@ -1,0 +1,28 @@
+import t from 'tap'
+import { Incomplete, listed } from '../../../sidecar/vault/objects.ts'
+
+void t.test('properties become attributes, in whole seconds', async (t) => {
+  const at = (seconds: number) => new Date(seconds * 1000 + 999)
+  t.strictSame(
+    listed({
+      name: 'web',
+      version: 'v1',
+      enabled: false,
+      createdOn: at(1),
+      updatedOn: at(2),
+      expiresOn: at(3),
+      notBefore: at(4),
+      x509Thumbprint: Uint8Array.of(255, 239, 190),
+    }),
+    {
+      name: 'web',
+      version: 'v1',
+      attributes: { enabled: false, created: 1, updated: 2, expires: 3, notBefore: 4, thumbprint: '_---' },
+    },
+  )
+})
+
+void t.test('servers that say little', async (t) => {
+  t.strictSame(listed({ name: 'db' }), { name: 'db', version: undefined, attributes: { enabled: true } })
+  t.throws(() => listed({ version: 'v1' }), Incomplete)
+})
