@@ -1,71 +1,78 @@
 import { annotationPrefix } from '../shared/names.ts'
+import type { Configuration } from './configuration.ts'
 import type { Decision } from './decide.ts'
-import type { AdmissionRequest, AdmissionResponse, Status } from './envelope.ts'
+import { nameOf, type AdmissionResponse, type Status } from './envelope.ts'
 import { patchOf } from './patch.ts'
-import { podName, type Pod } from './pod/pod.ts'
+import type { Pod } from './pod/pod.ts'
 import { skipReasons, type Problem } from './reasons.ts'
+import type { Decided } from './review.ts'
 
-/** The API server shows so much. Measured: it cuts a warning at 256 characters and all of them at 4,096. */
 const maxWarnings = 10
 const maxWarningLength = 120
+/** The API server cuts a warning at 256 characters. A problem that is told as a warning gets that room. */
+const maxProblemLength = 250
 /** Of all keys and values together, so that the audit log stays readable. */
 const maxAudit = 1024
 
-/**
- * The response that a decision comes to.
- * @param report where nothing is changed or refused, but told
- */
-export function respond(request: AdmissionRequest, decision: Decision, report: boolean): AdmissionResponse {
-  const told = decision.warnings.map(({ text }) => text)
-  const warnings = cutWarnings(report ? [...reportOf(decision), ...told] : told)
+/** The response that a decision comes to. */
+export function respond(
+  decided: Decided,
+  { workloadTemplates }: Pick<Configuration, 'workloadTemplates'>,
+): AdmissionResponse {
+  const { decision, request, purpose, report } = decided
+  const denies = decision.kind === 'deny' && !report && (purpose !== 'validate' || workloadTemplates === 'deny')
+  const warnings = warningsOf(decided, denies)
   const response: AdmissionResponse = {
     uid: request.uid,
-    allowed: report || decision.kind !== 'deny',
+    allowed: !denies,
     ...(warnings.length > 0 ? { warnings } : {}),
     auditAnnotations: auditOf(decision, report),
   }
-  if (report) return response
-  if (decision.kind === 'deny') return { ...response, status: statusOf(decision.problems, request) }
-  if (decision.kind === 'skip') return response
+  if (denies) return { ...response, status: statusOf(decision.problems, decided) }
+  if (decision.kind !== 'inject' || report || purpose === 'validate') return response
   const patch = patchOf(request.object as Pod, decision.pod)
-  if (patch.length === 0) return response
   return { ...response, patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }
 }
 
-/** What would have been done. */
-function reportOf(decision: Decision): string[] {
-  if (decision.kind === 'deny') return decision.problems.map(({ text }) => `akv-injector would refuse: ${text}`)
-  if (decision.kind === 'skip') return []
-  const { objects, mode } = decision.settings
-  return [`akv-injector would inject a sidecar (mode ${mode}) with ${objects.length} object${objects.length === 1 ? '' : 's'}`] // prettier-ignore
+/** What is questionable, after what would have been done where nothing is: the most important first. */
+function warningsOf({ decision, request, purpose, report }: Decided, denies: boolean): string[] {
+  const questionable = decision.warnings.map(({ text }) => short(text, maxWarningLength))
+  const texts = [...(denies ? [] : untold()), ...questionable]
+  return texts.length <= maxWarnings
+    ? texts
+    : [...texts.slice(0, maxWarnings - 1), `and ${texts.length - maxWarnings + 1} more`]
+
+  function untold(): string[] {
+    if (decision.kind === 'deny') {
+      const who = purpose === 'validate' ? `pods of ${request.kind?.kind} ${nameOf(request)} would be refused` : 'akv-injector would refuse' // prettier-ignore
+      return decision.problems.map(({ text }) => short(`${who}: ${text}`, maxProblemLength))
+    }
+    if (decision.kind === 'skip' || !report || purpose === 'validate') return []
+    const { objects, mode } = decision.settings
+    return [`akv-injector would inject a sidecar (mode ${mode}) with ${objects.length} object${objects.length === 1 ? '' : 's'}`] // prettier-ignore
+  }
 }
 
-/** Annotations without the prefix: the room is short. */
-function cutWarnings(texts: string[]): string[] {
-  const short = texts.map((text) => {
-    const characters = [...text.replaceAll(annotationPrefix, '')]
-    return characters.length <= maxWarningLength ? characters.join('') : `${characters.slice(0, maxWarningLength - 1).join('')}…` // prettier-ignore
-  })
-  if (short.length <= maxWarnings) return short
-  return [...short.slice(0, maxWarnings - 1), `and ${short.length - maxWarnings + 1} more`]
+/** Annotations without the prefix, for the room is little. */
+function short(text: string, length: number): string {
+  const characters = [...text.replaceAll(annotationPrefix, '')]
+  return characters.length <= length ? characters.join('') : `${characters.slice(0, length - 1).join('')}…`
 }
 
-function statusOf(problems: readonly [Problem, ...Problem[]], request: AdmissionRequest): Status {
-  const [{ reason }] = problems
-  const unavailable = reason === 'unavailable'
-  const name = podName((request.object ?? { spec: {} }) as Pod)
+function statusOf(problems: readonly [Problem, ...Problem[]], { request, purpose }: Decided): Status {
+  const unavailable = problems[0].reason === 'unavailable'
+  const who = `${purpose === 'validate' ? request.kind?.kind : 'pod'} ${nameOf(request)} in namespace ${request.namespace ?? ''}` // prettier-ignore
   return {
     code: unavailable ? 503 : 400,
     reason: unavailable ? 'ServiceUnavailable' : 'BadRequest',
-    message: messageOf(`pod ${name} in namespace ${request.namespace ?? ''}`, problems),
+    message: messageOf(who, problems),
     details: { causes: problems.map(({ reason, text }) => ({ reason, message: text })) },
   }
 }
 
 /** All problems in one text: on one line where it is one, else a line for each. */
-export function messageOf(subject: string, problems: readonly Problem[]): string {
-  const [first, ...rest] = problems.map(({ text }) => text)
-  if (rest.length === 0) return `${subject}: ${first}`
+function messageOf(subject: string, problems: readonly [Problem, ...Problem[]]): string {
+  if (problems.length === 1) return `${subject}: ${problems[0].text}`
   return [`${subject} has ${problems.length} problems:`, ...problems.map(({ text }) => `- ${text}`)].join('\n')
 }
 

@@ -137,6 +137,12 @@ export const ConfigurationFile = Type.Object(
     report: optional(
       Type.Boolean({ default: false, description: 'decide and tell everywhere, but change or refuse no pod' }),
     ),
+    workloadTemplates: optional(
+      Type.Enum(['warn', 'deny'], {
+        default: 'warn',
+        description: 'how a Deployment, StatefulSet, DaemonSet, Job or CronJob is answered whose pods would be refused',
+      }),
+    ),
     fullRefresh: optional(
       Duration('every object is read again at least this often, whatever the list of changes says', '1h'),
     ),

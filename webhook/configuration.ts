@@ -147,6 +147,7 @@ function fillIn(file: ConfigurationFile, read: ReadText): Parsed<Configuration> 
       sidecarPort: file.sidecarPort ?? defaultOf('sidecarPort'),
       volumeSizeLimit: file.volumeSizeLimit ?? defaultOf('volumeSizeLimit'),
       report: file.report ?? defaultOf('report'),
+      workloadTemplates: file.workloadTemplates ?? defaultOf('workloadTemplates'),
       fullRefresh: milliseconds(file.fullRefresh ?? defaultOf('fullRefresh')),
       expiryHorizon: milliseconds(file.expiryHorizon ?? defaultOf('expiryHorizon')),
     }),

@@ -71,3 +71,11 @@ export const answerTo = ({ apiVersion, kind }: AdmissionReview, response: Admiss
 /** Whether the request creates a pod: an update of its ephemeral containers, say, does not. */
 export const createsPod = ({ kind, subResource, operation }: AdmissionRequest): boolean =>
   operation === 'CREATE' && !subResource && kind?.kind === 'Pod' && !kind.group
+
+/** How logs and messages name the object: a controller's pods have no name of their own yet. */
+export function nameOf({ name, object }: AdmissionRequest): string {
+  const { metadata } = (object ?? {}) as { metadata?: { name?: unknown; generateName?: unknown } | null }
+  if (name) return name
+  if (typeof metadata?.name === 'string' && metadata.name !== '') return metadata.name
+  return typeof metadata?.generateName === 'string' ? `${metadata.generateName}*` : '(unnamed)'
+}

@@ -7,6 +7,7 @@ import { createLogger, logLevels, type Logger } from '../shared/log.ts'
 import { watchConfiguration, type ConfigurationFile } from './configuration-file.ts'
 import { parseConfiguration } from './configuration.ts'
 import type { Cluster } from './cluster/cluster.ts'
+import type { Events } from './events.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { buildApp } from './server.ts'
 
@@ -64,6 +65,11 @@ async function startServing(connection: Connection | undefined, metrics: Metrics
   return startCertificates({ cluster, service, log, onEvent })
 }
 
+async function startEvents({ api }: Connection, log: Logger): Promise<Events> {
+  const { sendEvents } = await import('./events.ts')
+  return sendEvents({ api, instance: env['POD_NAME'] ?? 'akv-injector', log })
+}
+
 /** The file that `CONFIGURATION` names; without one the defaults hold. */
 async function readConfiguration(metrics: Metrics, log: Logger): Promise<ConfigurationFile> {
   const file = env['CONFIGURATION']
@@ -91,6 +97,7 @@ async function main(): Promise<void> {
   const connection = env['CLUSTER_FOLDER'] ? undefined : await connect()
   const image = await sidecarImage(connection)
   const cluster = await startCluster(connection, log)
+  const events = connection && (await startEvents(connection, log))
   const serving: Certificates = (certificates = await startServing(connection, metrics, log))
   const { server, drain } = buildApp({
     tls: serving.tlsOptions(),
@@ -100,7 +107,10 @@ async function main(): Promise<void> {
       image,
       version,
       log,
-      decided: (decided) => metrics.reviewed(decided),
+      decided(decided) {
+        metrics.reviewed(decided)
+        events?.add(decided)
+      },
     },
     log,
     readiness: () => ({
@@ -120,7 +130,9 @@ async function main(): Promise<void> {
     log.info({ seconds: drainTime / 1000 }, 'draining')
     drain()
     void sleep(drainTime)
-      .then(() => Promise.all([server.close(), configuration.close(), serving.close(), cluster.close()]))
+      .then(() =>
+        Promise.all([server.close(), configuration.close(), serving.close(), cluster.close(), events?.close()]),
+      )
       .then(() => process.exit(0))
   })
   process.once('SIGINT', () => process.exit(0))

@@ -21,8 +21,8 @@ export function createMetrics(
   const registers = [registry]
   const reviews = new Counter({
     name: 'akv_injector_reviews_total',
-    help: 'Pods reviewed, by what was decided and the most important reason.',
-    labelNames: ['decision', 'reason', 'report'],
+    help: 'Pods and pod templates reviewed, by what was decided and the most important reason.',
+    labelNames: ['purpose', 'decision', 'reason', 'report'],
     registers,
   })
   const duration = new Histogram({
@@ -66,8 +66,8 @@ export function createMetrics(
     },
   })
   return {
-    reviewed({ decision, report, duration: milliseconds }) {
-      reviews.inc({ decision: decision.kind, reason: reasonOf(decision), report: String(report) })
+    reviewed({ decision, purpose, report, duration: milliseconds }) {
+      reviews.inc({ purpose, decision: decision.kind, reason: reasonOf(decision), report: String(report) })
       duration.observe(milliseconds / 1000)
     },
     configurationRead(taken) {

@@ -5,6 +5,7 @@
  */
 export const skipReasons = {
   'not-a-pod-creation': 'the request does not create a pod',
+  'not-a-workload': 'the request does not create or change a workload with a pod template',
   'system-namespace': 'nothing is injected into this namespace',
   'no-label': 'the pod lacks the label azure.workload.identity/use: "true"',
   'no-objects': 'the pod has neither the annotation objects nor secret-provider-class',

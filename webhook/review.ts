@@ -3,9 +3,10 @@ import { respond } from './answer.ts'
 import type { Cluster, LookupOptions } from './cluster/cluster.ts'
 import type { Configuration } from './configuration.ts'
 import { decide, type Decision } from './decide.ts'
-import { answerTo, createsPod, type AdmissionRequest, type AdmissionReview } from './envelope.ts'
-import { podName, readPod, serviceAccountName, type Pod } from './pod/pod.ts'
+import { answerTo, createsPod, nameOf, type AdmissionRequest, type AdmissionReview } from './envelope.ts'
+import { readPod, serviceAccountName } from './pod/pod.ts'
 import type { Surroundings } from './plan.ts'
+import { templateOf } from './templates.ts'
 
 /** What a review is answered with, beside the review. */
 export interface ReviewContext {
@@ -24,46 +25,58 @@ export interface ReviewContext {
 export interface Decided {
   decision: Decision
   request: AdmissionRequest
+  purpose: Purpose
+  /** Told, but nothing changed or refused. */
   report: boolean
   /** How long it took, in milliseconds. */
   duration: number
 }
 
+/**
+ * `mutate` changes pods that are created; `report` tells what it would do to them; `validate` tells what would become of the pods
+ * of a workload that is created or changed.
+ */
+export type Purpose = 'mutate' | 'report' | 'validate'
+
 export interface ReviewOptions {
-  /** Decide and tell, but change and refuse nothing. */
-  report: boolean
+  purpose: Purpose
   /** Aborts when the API server will not wait any longer. */
   signal?: AbortSignal
 }
 
 /** One AdmissionReview: look up what it rests on, decide, answer. */
-export async function review(envelope: AdmissionReview, context: ReviewContext, options: ReviewOptions) {
+export async function review(envelope: AdmissionReview, context: ReviewContext, { purpose, signal }: ReviewOptions) {
   const { now = performance.now.bind(performance), log, decided } = context
   const started = now()
   const { request } = envelope
-  const report = options.report || context.configuration().report
-  const decision = await decideRequest(request, context, options.signal)
-  const duration = now() - started
-  logDecision(log, { decision, request, report, duration })
-  decided?.({ decision, request, report, duration })
-  return answerTo(envelope, respond(request, decision, report))
+  const configuration = context.configuration()
+  const pod = purpose === 'validate' ? templateOf(request) : createsPod(request) ? request.object : undefined
+  const decision: Decision =
+    pod === undefined
+      ? { kind: 'skip', reason: purpose === 'validate' ? 'not-a-workload' : 'not-a-pod-creation', warnings: [] }
+      : await decidePod(pod, request.namespace ?? '', context, signal)
+  const report = purpose === 'report' || configuration.report
+  const done: Decided = { decision, request, purpose, report, duration: now() - started }
+  logDecision(log, done)
+  decided?.(done)
+  return answerTo(envelope, respond(done, configuration))
 }
 
-async function decideRequest(
-  request: AdmissionRequest,
+async function decidePod(
+  pod: unknown,
+  namespace: string,
   context: ReviewContext,
   signal: AbortSignal | undefined,
 ): Promise<Decision> {
-  if (!createsPod(request)) return { kind: 'skip', reason: 'not-a-pod-creation', warnings: [] }
   const bySignal = signal ? { signal } : {}
   let decision: Decision | undefined
   try {
-    const known = await surroundings(request, context, bySignal)
-    decision = decide(request.object, known.value)
+    const known = await surroundings(pod, namespace, context, bySignal)
+    decision = decide(pod, known.value)
     // A ServiceAccount or Namespace annotated a moment ago may not have reached the cache.
     if (decision.kind !== 'deny' || !known.cached) return decision
-    const live = await surroundings(request, context, { live: true, ...bySignal })
-    return decide(request.object, live.value)
+    const live = await surroundings(pod, namespace, context, { live: true, ...bySignal })
+    return decide(pod, live.value)
   } catch (error) {
     const text = `what the decision rests on could not be read: ${(error as Error).message}; try again`
     const problems = decision?.kind === 'deny' ? decision.problems : []
@@ -72,12 +85,12 @@ async function decideRequest(
 }
 
 async function surroundings(
-  request: AdmissionRequest,
+  received: unknown,
+  name: string,
   { cluster, configuration, image, version }: ReviewContext,
   options: LookupOptions,
 ): Promise<{ value: Surroundings; cached: boolean }> {
-  const pod = readPod(request.object)
-  const name = request.namespace ?? ''
+  const pod = readPod(received)
   const [namespace, serviceAccount] = await Promise.all([
     cluster.namespace(name, options),
     pod.ok ? cluster.serviceAccount(name, serviceAccountName(pod.value), options) : undefined,
@@ -96,18 +109,20 @@ async function surroundings(
   }
 }
 
-function logDecision(log: Logger, { decision, request, report, duration }: Decided): void {
+function logDecision(log: Logger, { decision, request, purpose, report, duration }: Decided): void {
   const fields = {
     decision: decision.kind,
     ...(decision.kind === 'skip' ? { reason: decision.reason } : {}),
     ...(decision.kind === 'deny' ? { problems: decision.problems } : {}),
     ...(decision.kind === 'inject' ? { mode: decision.settings.mode, objects: decision.settings.objects.length } : {}),
     ...(decision.warnings.length > 0 ? { warnings: decision.warnings } : {}),
+    ...(purpose === 'validate' ? { purpose } : {}),
+    ...(report ? { report } : {}),
     namespace: request.namespace,
-    pod: podName((request.object ?? { spec: {} }) as Pod),
+    kind: request.kind?.kind,
+    name: nameOf(request),
     uid: request.uid,
     dryRun: request.dryRun ?? false,
-    ...(report ? { report } : {}),
     milliseconds: Math.round(duration * 10) / 10,
   }
   log[decision.kind === 'skip' ? 'debug' : 'info'](fields, 'review')

@@ -3,7 +3,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { parseDuration } from '../shared/duration.ts'
 import type { Logger } from '../shared/log.ts'
 import { readReview } from './envelope.ts'
-import { review, type ReviewContext } from './review.ts'
+import { review, type Purpose, type ReviewContext } from './review.ts'
 
 /** An AdmissionReview holds the object as it is stored: 1.5 MiB in etcd, and twice of it for updates, with JSON's overhead. */
 const bodyLimit = 8 * 1024 * 1024
@@ -68,13 +68,12 @@ export function buildApp({ tls, context, log, readiness, metrics }: AppOptions):
     reply.code(404).send({ code: 404, message: `there is nothing at ${request.method} ${request.url.slice(0, 200)}` }),
   )
 
-  const answer = (report: boolean) => async (request: FastifyRequest, reply: FastifyReply) => {
+  const answer = (purpose: Purpose) => async (request: FastifyRequest, reply: FastifyReply) => {
     const envelope = readReview(request.body)
     if (!envelope.ok) return reply.code(400).send({ code: 400, message: envelope.problems.join('; ') })
-    return review(envelope.value, context, { report, signal: AbortSignal.timeout(timeLeft(request.query)) })
+    return review(envelope.value, context, { purpose, signal: AbortSignal.timeout(timeLeft(request.query)) })
   }
-  server.post('/mutate', answer(false))
-  server.post('/report', answer(true))
+  for (const purpose of ['mutate', 'report', 'validate'] as const) server.post(`/${purpose}`, answer(purpose))
 
   server.get('/livez', async () => ({ live: true }))
   server.get('/readyz', async (_request, reply) => {

@@ -94,7 +94,7 @@ void t.test('answers a review over HTTPS, and leaves in peace', async (t) => {
 
   t.match(await ask('/readyz'), { status: 200 })
   const metrics = await ask('/metrics')
-  t.match(metrics.json, /akv_injector_reviews_total\{decision="inject",reason="",report="false"\} 1/)
+  t.match(metrics.json, /akv_injector_reviews_total\{purpose="mutate",decision="inject",reason="",report="false"\} 1/)
   t.match(metrics.json, /akv_injector_configuration_valid 1/)
   t.match(metrics.json, /akv_injector_certificate_expiry_timestamp_seconds \d{10}/)
 

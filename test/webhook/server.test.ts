@@ -279,3 +279,37 @@ void t.test('metrics are what the app was given', async (t) => {
   t.equal(payload, 'up 1\n')
   t.match(headers['content-type'], /version=0.0.4/)
 })
+
+void t.test('/validate tells what would become of the pods of a workload', async (t) => {
+  const kinds = { Deployment: 'apps', StatefulSet: 'apps', DaemonSet: 'apps', Job: 'batch', CronJob: 'batch' }
+  for (const [kind, group] of Object.entries(kinds)) {
+    const template = annotated({ mode: 'nativ', splay: 'soon' })
+    const spec = kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template }
+    const request = { kind: { group, version: 'v1', kind }, name: 'web', operation: 'UPDATE' }
+    const body = reviewOf({ metadata: { name: 'web' }, spec }, request)
+    const { answer } = await post(appFor(t), body, '/validate')
+    t.match(answer.response, {
+      allowed: true,
+      patch: undefined,
+      warnings: [
+        `pods of ${kind} web would be refused: annotation mode "nativ": expected one of auto, native, classic, once (did you mean "native"?)`,
+        `pods of ${kind} web would be refused: annotation splay "soon": expected a duration such as 30s, 2m or 1h30m`,
+      ],
+    })
+    const configuration = configurationOf({ workloadTemplates: 'deny' })
+    const strict = await post(appFor(t, { configuration: () => configuration }), body, '/validate')
+    t.match(strict.answer.response, {
+      allowed: false,
+      status: { code: 400, message: new RegExp(`^${kind} web in namespace shop has 2 problems:\n- annotation azure`) },
+    })
+  }
+  const request = { kind: { group: 'apps', version: 'v1', kind: 'Deployment' }, operation: 'CREATE' }
+  const good = await post(appFor(t), reviewOf({ spec: { template: annotated() } }, request), '/validate')
+  t.match(good.answer.response, { allowed: true, patch: undefined, warnings: undefined })
+  for (const object of [null, {}, { spec: null }, { spec: { template: null } }]) {
+    const { answer } = await post(appFor(t), reviewOf(object, request), '/validate')
+    t.notMatch(answer.response, { patch: /./ })
+  }
+  const scaled = await post(appFor(t), reviewOf({}, { ...request, subResource: 'scale' }), '/validate')
+  t.match(scaled.answer.response, { allowed: true, warnings: undefined })
+})

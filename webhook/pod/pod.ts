@@ -98,10 +98,6 @@ export const isNativeSidecar = (container: Container): boolean => container.rest
 /** The name of the ServiceAccount that the pod runs as. */
 export const serviceAccountName = ({ spec }: Pod): string => spec.serviceAccountName || spec.serviceAccount || 'default'
 
-/** How messages name a pod: a controller's pods have no name of their own yet. */
-export const podName = ({ metadata }: Pod): string =>
-  metadata?.name || (metadata?.generateName ? `${metadata.generateName}*` : '(unnamed)')
-
 /** The same pod with some fields of its `spec` replaced; an undefined one is taken out. */
 export function withSpec(pod: Pod, changes: { [K in keyof Pod['spec']]?: Pod['spec'][K] | undefined }): Pod {
   const spec: Record<string, unknown> = { ...pod.spec, ...changes }

@@ -1,0 +1,135 @@
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { createLogger } from '../../shared/log.ts'
+import { decide } from '../../webhook/decide.ts'
+import { ApiError, type Api, type ApiRequest } from '../../webhook/cluster/api.ts'
+import { happeningOf, sendEvents } from '../../webhook/events.ts'
+import type { Decided } from '../../webhook/review.ts'
+import { annotated, reviewOf } from './review-app.ts'
+import { surroundings } from './setting.ts'
+
+const owner = (name = 'web-1') => ({ apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid: `uid-of-${name}`, controller: true }) // prettier-ignore
+
+function decided(
+  annotations: Record<string, string> = {},
+  more: Partial<Decided> = {},
+  request: object = {},
+  owners = [owner()],
+): Decided {
+  // prettier-ignore
+  const pod = annotated(annotations, {}, { ownerReferences: owners })
+  return {
+    decision: decide(pod, surroundings()),
+    request: reviewOf(pod, request).request,
+    purpose: 'mutate',
+    report: false,
+    duration: 1,
+    ...more,
+  }
+}
+
+function started(t: Test, answer: (request: ApiRequest) => unknown = () => ({})) {
+  const calls: ApiRequest[] = []
+  const api: Api = {
+    async call(request) {
+      calls.push(request)
+      return answer(request)
+    },
+    follow: async () => {},
+  }
+  const ticks: (() => void)[] = []
+  const wait = (_milliseconds: number, signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      ticks.push(resolve)
+      signal.addEventListener('abort', () => resolve())
+    })
+  const log = createLogger('error', new PassThrough())
+  const events = sendEvents({ api, instance: 'webhook-1', log, now: () => Date.UTC(2026, 0, 2, 3, 4, 5), wait })
+  t.teardown(() => events.close())
+  const tick = async (): Promise<void> => {
+    const before = ticks.length
+    ticks.at(-1)?.()
+    while (ticks.length === before) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { events, calls, tick }
+}
+
+void t.test('an Event on the owner', async (t) => {
+  const { events, calls, tick } = started(t)
+  events.add(decided())
+  t.strictSame(calls, [], 'nobody waits for it')
+  await tick()
+  t.match(calls, [
+    {
+      method: 'POST',
+      path: '/api/v1/namespaces/shop/events',
+      body: {
+        kind: 'Event',
+        metadata: { name: /^web-1\.[0-9a-f]{14,}$/, namespace: 'shop' },
+        involvedObject: {
+          apiVersion: 'apps/v1',
+          kind: 'ReplicaSet',
+          name: 'web-1',
+          uid: 'uid-of-web-1',
+          namespace: 'shop',
+        },
+        type: 'Normal',
+        reason: 'Injected',
+        message: 'sidecar of mode native, objects: 1, vaults: https://my-kv.vault.azure.net',
+        count: 1,
+        firstTimestamp: '2026-01-02T03:04:05Z',
+        reportingInstance: 'webhook-1',
+      },
+    },
+  ])
+})
+
+void t.test('equal ones are one with a count, sent again as an update', async (t) => {
+  const { events, calls, tick } = started(t)
+  for (let count = 0; count < 3; count++) events.add(decided({ mode: 'nativ' }))
+  events.add(decided({ mode: 'clasic' }))
+  await tick()
+  t.match(calls, [{ body: { count: 3, type: 'Warning', reason: 'InjectionDenied', message: /^annotation .*"nativ"/ } }, { body: { count: 1, message: /clasic/ } }]) // prettier-ignore
+  t.equal(calls.length, 2)
+  const { name } = (calls[0]?.body as { metadata: { name: string } }).metadata
+  events.add(decided({ mode: 'nativ' }))
+  await tick()
+  t.match(calls[2], { method: 'PATCH', path: `/api/v1/namespaces/shop/events/${name}`, contentType: 'application/merge-patch+json' }) // prettier-ignore
+  t.strictSame(calls[2]?.body, { count: 4, lastTimestamp: '2026-01-02T03:04:05Z' })
+})
+
+void t.test('one that the cluster has forgotten begins anew', async (t) => {
+  const { events, calls, tick } = started(t, ({ method }) => {
+    if (method === 'PATCH') throw new ApiError(404, 'not found')
+  })
+  for (let round = 0; round < 3; round++) {
+    events.add(decided())
+    await tick()
+  }
+  t.strictSame(calls.map(({ method }) => method), ['POST', 'PATCH', 'POST']) // prettier-ignore
+})
+
+void t.test('a full queue drops, and sending goes on after a failure', async (t) => {
+  let failing = true
+  const { events, calls, tick } = started(t, () => {
+    if (failing) throw new Error('connection refused')
+  })
+  for (let index = 0; index < 600; index++) events.add(decided({}, {}, {}, [owner(`web-${index}`)]))
+  t.equal(events.dropped(), 100)
+  await tick()
+  t.equal(calls.length, 500)
+  failing = false
+  events.add(decided())
+  await tick()
+  t.equal(calls.length, 501)
+})
+
+void t.test('what has no Event', async (t) => {
+  t.equal(happeningOf(decided({}, {}, { dryRun: true })), undefined, 'a dry run')
+  t.equal(happeningOf(decided({}, {}, {}, [])), undefined, 'a bare pod')
+  t.equal(happeningOf(decided({}, {}, {}, [{ ...owner(), controller: false }])), undefined, 'an owner that does not control') // prettier-ignore
+  t.equal(happeningOf(decided({}, { purpose: 'validate' })), undefined, 'a template')
+  t.equal(happeningOf(decided({}, { decision: { kind: 'skip', reason: 'already-injected', warnings: [] } })), undefined)
+  t.match(happeningOf(decided({ inject: 'false' })), { reason: 'InjectionSkipped', message: 'the annotation inject is "false"' }) // prettier-ignore
+  t.match(happeningOf(decided({}, { report: true })), { reason: 'Injected', message: /^only reported: sidecar/ })
+})

@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../shared/log.ts'
+import type { Api } from './cluster/api.ts'
+import type { Pod } from './pod/pod.ts'
+import type { Decided } from './review.ts'
+import { skipReasons } from './reasons.ts'
+
+/** A thing that happened to the pods of an owner, as often as `count` says. */
+interface Happening {
+  namespace: string
+  owner: { apiVersion: string; kind: string; name: string; uid: string }
+  type: 'Normal' | 'Warning'
+  reason: 'Injected' | 'InjectionDenied' | 'InjectionSkipped'
+  message: string
+  count: number
+}
+
+interface Sent {
+  name: string
+  count: number
+  first: string
+}
+
+export interface EventsOptions {
+  api: Api
+  /** Of this very pod, for `reportingInstance`. */
+  instance: string
+  log: Logger
+  now?: () => number
+  wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>
+}
+
+export interface Events {
+  /** Takes a decision in and returns at once. */
+  add(decided: Decided): void
+  /** How many were dropped because too many were waiting. */
+  dropped(): number
+  close(): Promise<void>
+}
+
+const mostWaiting = 500
+const mostRemembered = 1000
+const interval = 1_000
+const requestTimeout = 5_000
+/** The API's own limit. {@link https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/} */
+const longestMessage = 1024
+
+/**
+ * Kubernetes Events on the pods' owners. Equal ones that wait are one with a count, and one that was sent before is counted up;
+ * beyond 500 that wait, new ones are dropped. No answer ever waits for them. RBAC: create and patch on `events`, cluster-wide.
+ */
+export function sendEvents({
+  api,
+  instance,
+  log,
+  now = Date.now,
+  wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
+}: EventsOptions): Events {
+  // prettier-ignore
+  const closing = new AbortController()
+  const waiting = new Map<string, Happening>()
+  const sent = new Map<string, Sent>()
+  let dropped = 0
+
+  async function send(key: string, happening: Happening): Promise<void> {
+    const signal = AbortSignal.timeout(requestTimeout)
+    const last = new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z')
+    const before = sent.get(key)
+    const path = `/api/v1/namespaces/${encodeURIComponent(happening.namespace)}/events`
+    const count = (before?.count ?? 0) + happening.count
+    if (before === undefined) {
+      const body = eventOf(happening, instance, last, now())
+      await api.call({ method: 'POST', path, body, signal })
+      remember(key, { name: body.metadata.name, count, first: last })
+    } else {
+      // The cluster forgets events after an hour; then a new one begins.
+      const patch = { count, lastTimestamp: last }
+      sent.delete(key)
+      await api.call({ method: 'PATCH', path: `${path}/${before.name}`, body: patch, contentType: 'application/merge-patch+json', signal }) // prettier-ignore
+      remember(key, { ...before, count })
+    }
+  }
+
+  function remember(key: string, entry: Sent): void {
+    sent.set(key, entry)
+    if (sent.size > mostRemembered) sent.delete(sent.keys().next().value as string)
+  }
+
+  async function flush(): Promise<void> {
+    for (const [key, happening] of [...waiting]) {
+      waiting.delete(key)
+      await send(key, happening).catch((error: unknown) => {
+        log.warn({ reason: (error as Error).message, event: happening.reason }, 'an Event could not be sent')
+      })
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!closing.signal.aborted) {
+      await wait(interval, closing.signal).catch(() => undefined)
+      await flush()
+    }
+  }
+
+  const running = run()
+  return {
+    add(decided) {
+      const happening = happeningOf(decided)
+      if (happening === undefined) return
+      const { owner, reason, message } = happening
+      const key = `${owner.uid} ${reason} ${message}`
+      const same = waiting.get(key)
+      if (same !== undefined) same.count++
+      else if (waiting.size < mostWaiting) waiting.set(key, happening)
+      else dropped++
+    },
+    dropped: () => dropped,
+    async close() {
+      closing.abort()
+      await running
+    },
+  }
+}
+
+/** What of a decision is worth an Event, and has somewhere to put it: a dry run has no traces, and a bare pod no owner. */
+export function happeningOf({ decision, request, report, purpose }: Decided): Happening | undefined {
+  if (request.dryRun || purpose === 'validate' || decision.kind === 'skip' && decision.reason !== 'opted-out') return undefined // prettier-ignore
+  const owner = (request.object as Pod).metadata?.ownerReferences?.find(({ controller }) => controller)
+  if (!owner?.apiVersion || !owner.kind || !owner.name || !owner.uid) return undefined
+  const { apiVersion, kind, name, uid } = owner
+  const common = { namespace: request.namespace ?? '', owner: { apiVersion, kind, name, uid }, count: 1 }
+  const prefix = report ? 'only reported: ' : ''
+  switch (decision.kind) {
+    case 'inject': {
+      const { mode, objects } = decision.settings
+      const vaults = [...new Set(objects.map(({ vault }) => vault))].join(', ')
+      return { ...common, type: 'Normal', reason: 'Injected', message: cut(`${prefix}sidecar of mode ${mode}, objects: ${objects.length}, vaults: ${vaults}`) } // prettier-ignore
+    }
+    case 'deny':
+      return { ...common, type: 'Warning', reason: 'InjectionDenied', message: cut(prefix + decision.problems.map(({ text }) => text).join('; ')) } // prettier-ignore
+    case 'skip':
+      return { ...common, type: 'Normal', reason: 'InjectionSkipped', message: prefix + skipReasons[decision.reason] }
+  }
+}
+
+const cut = (text: string): string => (text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`)
+
+/** The name ends as the API server's own recorder's do: unique by the time. */
+const eventOf = (
+  { namespace, owner, type, reason, message, count }: Happening,
+  instance: string,
+  time: string,
+  now: number,
+) => ({
+  // prettier-ignore
+  apiVersion: 'v1',
+  kind: 'Event',
+  metadata: { name: `${owner.name}.${(BigInt(now) * 1_000_000n + process.hrtime.bigint() % 1_000_000n).toString(16)}`, namespace }, // prettier-ignore
+  involvedObject: { ...owner, namespace },
+  type,
+  reason,
+  message,
+  count,
+  firstTimestamp: time,
+  lastTimestamp: time,
+  source: { component: 'akv-injector' },
+  reportingComponent: 'akv-injector',
+  reportingInstance: instance,
+})
