@@ -79,7 +79,7 @@ void t.test(
     const from = performance.now()
     child.kill('SIGTERM')
     t.strictSame(await ended, [0, null])
-    t.ok(performance.now() - from < 1000)
+    t.ok(performance.now() - from < 3000)
     t.notOk(existsSync(started.ca), 'and leaves nothing behind')
   },
 )

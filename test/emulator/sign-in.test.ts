@@ -123,8 +123,10 @@ void t.test(
   'a credential of another tenant signs in there, and its token is no good for the vaults of this one',
   async (t) => {
     const tenant = randomUUID()
-    stage.emulator.federate({ tenant, clientId: stage.clientId, issuer: stage.issuer.issuer, subject: '*' })
-    const token = await stage.credential({ tenantId: tenant }).getToken(scope)
+    const clientId = randomUUID()
+    stage.emulator.federate({ tenant, clientId, issuer: stage.issuer.issuer, subject: '*' })
+    t.match(await refusal({ clientId }), { code: 'AADSTS700016' })
+    const token = await stage.credential({ tenantId: tenant, clientId }).getToken(scope)
     t.match(stage.emulator.tokens.check(token.token, tenant, 'https://vault.localhost'), { tid: tenant })
     t.match(stage.emulator.tokens.check(token.token, defaultTenant, 'https://vault.localhost'), 'Invalid issuer')
   },
