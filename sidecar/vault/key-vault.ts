@@ -5,9 +5,9 @@ import type { Budget, Credential } from './credential.ts'
 import type { Subject } from './failures.ts'
 import { failureOf } from './operation-failure.ts'
 import { Disabled, Incomplete, type ClientOptions, type Got, type Listed, type Objects } from './objects.ts'
-import { runOperation, type Operation } from './operation.ts'
+import { runOperation } from './operation.ts'
 import { secretsOf } from './secrets.ts'
-import type { Fetched, FailureKind, Vault } from './vault.ts'
+import type { FailureKind, Fetched, Vault, VaultFailure } from './vault.ts'
 import { wirePolicy } from './wire-policy.ts'
 
 /** A call of a vault as audit lines and metrics tell it. */
@@ -63,24 +63,27 @@ export function keyVault(options: KeyVaultOptions): KeyVault {
     about: Pick<Subject, 'operation' | 'type' | 'object' | 'version'>,
     signal: AbortSignal,
     work: () => Promise<T>,
-  ): Promise<{ result: T; operation: Operation }> {
+  ): Promise<Outcome<T>> {
     const subject: Subject = { vault: name, identity, ...about }
     const started = now()
     const outcome = await runOperation({ signal, timeout, collection: collectionOf(subject) }, work)
     const { operation } = outcome
+    const { answer, pages, requests } = operation
     const failure = 'error' in outcome ? failureOf(outcome.error, operation, subject, { now: now(), timeout, signal }) : undefined // prettier-ignore
-    const status = operation.answer?.status
+    // A connection that is kept holds on to the operation that opened it.
+    delete operation.answer
+    delete operation.refusal
     onRequest({
       ...subject,
-      ...(!failure && 'result' in outcome && versionOf(outcome.result)),
+      ...('result' in outcome && versionOf(outcome.result)),
       outcome: failure?.kind ?? 'success',
       ...(failure?.code !== undefined && { code: failure.code }),
-      ...(status !== undefined && { status }),
-      requests: operation.requests,
+      ...(answer && { status: answer.status }),
+      requests,
       durationMs: Math.max(0, now() - started),
     })
-    if (failure) throw failure
-    return outcome as { result: T; operation: Operation }
+    if (!('result' in outcome)) throw failure as VaultFailure
+    return { result: outcome.result, pages: pages.size, answeredAt: answer && dateOf(answer) }
   }
 
   return {
@@ -91,11 +94,10 @@ export function keyVault(options: KeyVaultOptions): KeyVault {
       budget.left = 1
     },
     async list(type, signal) {
-      const { result, operation } = await run({ operation: 'list', type }, signal, async () =>
+      const { result, pages } = await run({ operation: 'list', type }, signal, async () =>
         all((await objects(type)).list()),
       )
-      const items = new Map(result.map((item) => [item.name.toLowerCase(), item.attributes]))
-      return { items, pages: operation.pages.size }
+      return { items: new Map(result.map((item) => [item.name.toLowerCase(), item.attributes])), pages }
     },
     async versions(type, object, signal) {
       const { result } = await run({ operation: 'versions', type, object }, signal, async () =>
@@ -104,13 +106,19 @@ export function keyVault(options: KeyVaultOptions): KeyVault {
       return result.flatMap(({ version, attributes }) => (version === undefined ? [] : [{ version, attributes }]))
     },
     async get(type, object, version, signal) {
-      const { result, operation } = await run({ operation: 'get', type, object, version }, signal, async () =>
+      const { result, answeredAt } = await run({ operation: 'get', type, object, version }, signal, async () =>
         checked(await (await objects(type)).get(object, version), type, object, version),
       )
-      const answeredAt = operation.answer && dateOf(operation.answer)
       return { ...result, ...(answeredAt !== undefined && { answeredAt }) }
     },
   }
+}
+
+interface Outcome<T> {
+  result: T
+  pages: number
+  /** The vault's clock. */
+  answeredAt: number | undefined
 }
 
 /** The clients of the three types, each made once. */
@@ -126,6 +134,7 @@ function objectsOf(options: KeyVaultOptions, budget: Budget): (type: ObjectType)
     serviceVersion: options.apiVersion ?? defaultApiVersion,
     disableChallengeResourceVerification: options.verifyChallengeResource === false,
     agent: connections.vault,
+    userAgentOptions: { userAgentPrefix: 'akv-injector' },
     retryOptions: { maxRetries: 0 },
     redirectOptions: { maxRetries: 0 },
     additionalPolicies: [{ policy, position: 'perRetry' }],

@@ -366,5 +366,6 @@ void t.test('what goes over the wire', async (t) => {
     server.seen.map(({ path }) => new URL(path, server.url).searchParams.get('api-version')),
     ['7.6', '2016-10-01'],
   )
+  t.match(server.seen[0]!.headers['user-agent'], /^akv-injector /, "for the vault's own logs")
   t.equal(server.seen[0]!.headers['accept-encoding'], undefined, 'nothing that would have to be unpacked')
 })
