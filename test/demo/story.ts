@@ -27,7 +27,7 @@ export interface StoryOptions {
   programs: { sidecar: string; webhook: string }
   /** An empty one, for everything that is written. */
   folder: string
-  /** Called before the first step that needs ending by other means than the supervisor's. */
+  /** Takes what ends something that is no process of the supervisor. */
   onEnd: (end: () => Promise<void>) => void
 }
 
@@ -74,7 +74,7 @@ export async function tell(options: StoryOptions): Promise<void> {
 
 /** The pod's containers run: secrets are there, the app reads them, and reads the rotated one when it is told. */
 async function live(
-  { step, print, runtime, programs, folder }: StoryOptions,
+  { step, print, runtime, notify, programs, folder }: StoryOptions,
   cloud: Cloud,
   pod: Pod,
   port: number | undefined,
@@ -84,7 +84,7 @@ async function live(
   const node: Node = { folder: join(folder, 'volumes'), podIP: '127.0.0.1', signToken: cloud.signToken }
   const sidecar = await step('run the sidecar with what the patch gives it', async (say) => {
     const sidecar = await startSidecar(pod, programs.sidecar, runtime, node)
-    say(`process ${sidecar.process.pid}`)
+    say(`process ${sidecar.process.pid}${notify === 'signal' ? ' of the pod' : ''}`)
     return sidecar
   })
   await step('wait until the sidecar is ready', async (say) => {
