@@ -70,10 +70,10 @@ function statusOf(problems: readonly [Problem, ...Problem[]], { request, purpose
   }
 }
 
-/** All problems in one text: on one line where it is one, else a line for each. */
+/** All problems on one line: `kubectl get events` shows no other. */
 function messageOf(subject: string, problems: readonly [Problem, ...Problem[]]): string {
   if (problems.length === 1) return `${subject}: ${problems[0].text}`
-  return [`${subject} has ${problems.length} problems:`, ...problems.map(({ text }) => `- ${text}`)].join('\n')
+  return `${subject} has ${problems.length} problems: ${problems.map(({ text }, index) => `(${index + 1}) ${text}`).join('; ')}`
 }
 
 /** What the cluster's audit log keeps of a decision. */
