@@ -64,7 +64,7 @@ export function vaultUrl(vault: string, cloud: Cloud): Parsed<string> {
   }
   if (url.hostname.includes('.privatelink.')) {
     return fail(
-      `use the public name https://${url.hostname.replace('.privatelink.', '.')}: a private endpoint answers to it inside the network`,
+      `use the public name https://${url.hostname.split('.', 1)[0]}.${cloud.vaultSuffix}: a private endpoint answers to it inside the network`,
     )
   }
   return ok(url.origin)

@@ -19,8 +19,8 @@ export function parseDuration(text: string): Parsed<number> {
 
 /** Prints milliseconds as {@link parseDuration} reads them: `90000` is `1m30s`. */
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds === 0) return '0s'
   let rest = Math.round(milliseconds)
+  if (rest === 0) return '0s'
   let text = ''
   for (const unit of ['h', 'm', 's', 'ms'] as const) {
     const count = Math.floor(rest / units[unit])

@@ -1,4 +1,4 @@
-import { parseDocument } from 'yaml'
+import { parseDocument, visit } from 'yaml'
 import {
   bundleFormats,
   encodings,
@@ -33,6 +33,8 @@ const defaults = {
 const namePattern = /^[0-9a-zA-Z-]{1,127}$/
 const versionPattern = /^[0-9a-zA-Z]{1,64}$/
 const maxHistory = 100
+/** More do not fit into a volume of ordinary size, where each takes 4 KiB at least, twice during a switch. */
+const maxFiles = 5000
 
 /**
  * Reads the annotation `objects`: entries `[secret/|key/|cert/]name[@version][=path]` split by comma or line, or YAML: a list of
@@ -42,6 +44,8 @@ export function parseObjects(text: string): Parsed<ObjectsDocument> {
   const parsed = looksLikeYaml(text) ? parseYaml(text) : parseEntries(text.split(/[,\n]/))
   if (!parsed.ok) return parsed
   const { objects, templates, bundles } = parsed.value
+  const count = objects.reduce((sum, { history, split }) => sum + history * (split ? 3 : 1), 0)
+  if (count > maxFiles) return fail(`${count} files are more than a pod may have, ${maxFiles}`)
   const problems = treeProblems([
     ...objects.flatMap((object) => filesOf(object).map((path) => ({ path, source: objectName(object) }))),
     ...Object.keys(templates).map((path): PlannedFile => ({ path, source: `template ${quote(path)}` })),
@@ -51,7 +55,7 @@ export function parseObjects(text: string): Parsed<ObjectsDocument> {
 }
 
 const looksLikeYaml = (text: string): boolean =>
-  /^\s*(\[|\{|-\s|---|#)/.test(text) || /^\s*["']?[A-Za-z]+["']?\s*:(\s|$)/.test(text)
+  /^\s*(\[|\{|-\s|---(\s|$)|#)/.test(text) || /^\s*["']?[A-Za-z]+["']?\s*:(\s|$)/.test(text)
 
 function parseEntries(entries: string[]): Parsed<ObjectsDocument> {
   const objects: ObjectRequest[] = []
@@ -68,6 +72,9 @@ function parseEntries(entries: string[]): Parsed<ObjectsDocument> {
 /** Reads one compact entry, such as `cert/web-tls@0123abcd=tls/web.pem`. */
 export function parseEntry(entry: string): Parsed<ObjectRequest> {
   const [, type, name = '', version, path] = /^(?:([^/=@]*)\/)?([^=@]*)(?:@([^=]*))?(?:=(.*))?$/s.exec(entry) ?? []
+  if ([type, name, version, path].some((part) => part?.trim() === '')) {
+    return fail(`entry ${quote(entry)}: expected [secret/|key/|cert/]name[@version][=path]`)
+  }
   return checkObject(
     {
       ...(type === undefined ? {} : { type }),
@@ -93,18 +100,32 @@ export function printEntry(object: ObjectRequest): string | undefined {
 }
 
 function parseYaml(text: string): Parsed<ObjectsDocument> {
-  const document = parseDocument(text, { schema: 'failsafe', logLevel: 'silent', prettyErrors: false })
-  const [error] = document.errors
-  if (error !== undefined) return fail(`not valid YAML: ${error.message}`)
-  let value: unknown
-  try {
-    value = document.toJS({ maxAliasCount: 100 })
-  } catch (cause) {
-    return fail(`not valid YAML: ${(cause as Error).message}`)
-  }
+  const parsed = readYaml(text)
+  if (!parsed.ok) return parsed
+  const { value } = parsed
   if (Array.isArray(value)) return readDocument({ objects: value })
   if (isMap(value)) return readDocument(value)
   return fail('expected a list of objects, or a map of objects, templates and bundles')
+}
+
+/**
+ * Reads YAML whose scalars all are texts (the failsafe schema), so that `0755` and versions of digits only stay what they are. Plain
+ * `null`, `~` and nothing are null; in quotes they are texts.
+ */
+export function readYaml(text: string): Parsed<unknown> {
+  try {
+    const document = parseDocument(text, { schema: 'failsafe', logLevel: 'silent', prettyErrors: false })
+    const [error] = document.errors
+    if (error !== undefined) return fail(`not valid YAML: ${error.message}`)
+    visit(document, {
+      Scalar(key, node) {
+        if (key !== 'key' && node.type === 'PLAIN' && /^(|~|null)$/i.test(String(node.value))) node.value = null
+      },
+    })
+    return ok(document.toJS({ maxAliasCount: 100 }))
+  } catch (cause) {
+    return fail(`not valid YAML: ${(cause as Error).message}`)
+  }
 }
 
 const isMap = (value: unknown): value is Record<string, unknown> =>
@@ -113,48 +134,60 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
 const documentFields = ['objects', 'templates', 'bundles']
 
 function readDocument(value: Record<string, unknown>): Parsed<ObjectsDocument> {
-  const problems: string[] = []
-  const document: ObjectsDocument = { objects: [], templates: {}, bundles: {} }
-  for (const field of Object.keys(value)) {
-    if (!documentFields.includes(field))
-      problems.push(`unknown field ${quote(field)}${didYouMean(field, documentFields)}`)
+  const problems = Object.keys(value)
+    .filter((field) => !documentFields.includes(field))
+    .map((field) => `unknown field ${quote(field)}${didYouMean(field, documentFields)}`)
+  const document: ObjectsDocument = {
+    objects: readObjects(value['objects'] ?? [], problems),
+    templates: readMap('templates', 'texts', value['templates'] ?? {}, ok<string>, problems),
+    bundles: readMap('bundles', 'formats', value['bundles'] ?? {}, parseBundleFormat, problems),
   }
-  const { objects = [], templates = {}, bundles = {} } = value
-  if (!Array.isArray(objects)) problems.push('objects: expected a list')
-  else {
-    for (const [index, item] of objects.entries()) {
-      const parsed =
-        typeof item === 'string'
-          ? parseEntry(item.trim())
-          : isMap(item)
-            ? checkObject(
-                item,
-                `object ${index + 1}${typeof item['name'] === 'string' ? ` (${quote(item['name'])})` : ''}`,
-              )
-            : fail(`object ${index + 1}: expected a map of fields or a compact entry`)
-      if (parsed.ok) document.objects.push(parsed.value)
-      else problems.push(...parsed.problems)
-    }
-    if (objects.length === 0) problems.push('expected at least one object')
-  }
-  if (!isMap(templates)) problems.push('templates: expected a map of paths to texts')
-  else {
-    for (const [path, template] of Object.entries(templates)) {
-      problems.push(...pathProblems(`templates, ${quote(path)}`, path))
-      if (typeof template === 'string') document.templates[path] = template
-      else problems.push(`templates, ${quote(path)}: expected a text`)
-    }
-  }
-  if (!isMap(bundles)) problems.push('bundles: expected a map of paths to formats')
-  else {
-    for (const [path, format] of Object.entries(bundles)) {
-      problems.push(...pathProblems(`bundles, ${quote(path)}`, path))
-      const parsed = typeof format === 'string' ? parseBundleFormat(format) : fail('expected a text')
-      if (parsed.ok) document.bundles[path] = parsed.value
-      else problems.push(...parsed.problems.map((problem) => `bundles, ${quote(path)}: ${problem}`))
-    }
-  }
+  const isEmpty = Object.values(document).every((part: object) => Object.keys(part).length === 0)
+  if (problems.length === 0 && isEmpty) problems.push('expected at least one object')
   return problems.length > 0 ? fail(...problems) : ok(document)
+}
+
+function readObjects(value: unknown, problems: string[]): ObjectRequest[] {
+  if (!Array.isArray(value)) {
+    problems.push('objects: expected a list')
+    return []
+  }
+  return value.flatMap((item: unknown, index) => {
+    const parsed = readObject(item, `object ${index + 1}`)
+    if (parsed.ok) return [parsed.value]
+    problems.push(...parsed.problems)
+    return []
+  })
+}
+
+function readObject(item: unknown, where: string): Parsed<ObjectRequest> {
+  if (typeof item === 'string') return parseEntry(item.trim())
+  if (!isMap(item)) return fail(`${where}: expected a map of fields or a compact entry`)
+  return checkObject(item, typeof item['name'] === 'string' ? `${where} (${quote(item['name'])})` : where)
+}
+
+/** A map of paths to something that `parse` reads. */
+function readMap<T>(
+  field: string,
+  of: string,
+  value: unknown,
+  parse: (text: string) => Parsed<T>,
+  problems: string[],
+): Record<string, T> {
+  if (!isMap(value)) {
+    problems.push(`${field}: expected a map of paths to ${of}`)
+    return {}
+  }
+  const entries = Object.entries(value).flatMap(([path, text]) => {
+    const where = `${field}, ${quote(path)}`
+    const problem = pathProblem(path)
+    if (problem !== undefined) problems.push(`${where}: ${problem}`)
+    const parsed = typeof text === 'string' ? parse(text) : fail('expected a text')
+    if (parsed.ok) return [[path, parsed.value] as const]
+    problems.push(...parsed.problems.map((problem) => `${where}: ${problem}`))
+    return []
+  })
+  return Object.fromEntries(entries)
 }
 
 /** Reads the name of a bundle's format. */
@@ -163,11 +196,6 @@ export function parseBundleFormat(text: string): Parsed<BundleFormat> {
   return format === undefined
     ? fail(`expected one of ${bundleFormats.join(', ')}${didYouMean(text, bundleFormats)}`)
     : ok(format)
-}
-
-const pathProblems = (where: string, path: string): string[] => {
-  const problem = pathProblem(path)
-  return problem === undefined ? [] : [`${where}: ${problem}`]
 }
 
 /** What a field of an object's YAML map means, with the reader of its text. */
@@ -218,7 +246,7 @@ export function parseBoolean(text: string): Parsed<boolean> {
   return text === 'true' ? ok(true) : text === 'false' ? ok(false) : fail('expected true or false')
 }
 
-const unset = (value: unknown): boolean => typeof value === 'string' && /^(|~|null)$/i.test(value.trim())
+const unset = (value: unknown): boolean => value === null || (typeof value === 'string' && value.trim() === '')
 
 /** Checks the fields of one object and fills in the defaults. `where` begins each problem. */
 export function checkObject(raw: Record<string, unknown>, where: string): Parsed<ObjectRequest> {
@@ -227,15 +255,17 @@ export function checkObject(raw: Record<string, unknown>, where: string): Parsed
   for (const [field, value] of Object.entries(raw)) {
     if (!Object.hasOwn(fields, field)) {
       problems.push(`${where}: unknown field ${quote(field)}${didYouMean(field, objectFields)}`)
+    } else if (unset(value)) {
+      continue
     } else if (typeof value !== 'string') {
       problems.push(`${where}: ${field}: expected a text`)
-    } else if (field === 'name' || field === 'path' || !unset(value)) {
+    } else {
       const parsed = fields[field as keyof ObjectRequest](value.trim())
       if (!parsed.ok) problems.push(`${where}: ${field} ${quote(value)}: ${parsed.problems.join('; ')}`)
       else if (parsed.value !== undefined) read[field as keyof ObjectRequest] = parsed.value
     }
   }
-  if (!Object.hasOwn(raw, 'name')) problems.push(`${where}: name is required`)
+  if (unset(raw['name'] ?? null)) problems.push(`${where}: name is required`)
   if (problems.length > 0) return fail(...problems)
   const object = { ...defaults, path: read.name, ...read } as ObjectRequest
   problems.push(...combinationProblems(object).map((problem) => `${where}: ${problem}`))
