@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import type { Cluster } from './cluster.ts'
+import type { Cluster, LookupOptions } from './cluster.ts'
 import type { ServiceAccount } from '../identity.ts'
 import type { Namespace } from '../plan.ts'
 
@@ -11,25 +11,38 @@ interface Manifest {
 
 /**
  * A cluster for trying out: `namespaces/<name>.yaml` and `serviceaccounts/<namespace>/<name>.yaml` in a folder stand for the
- * API server's objects and are read anew for each review. A namespace without a file has no labels.
+ * API server's objects. They are read anew every second at most. A namespace without a file has no labels.
  */
-export function folderCluster(folder: string): Cluster {
-  const read = async (...path: string[]): Promise<Manifest | undefined> => {
+export function folderCluster(folder: string, { now = Date.now } = {}): Cluster {
+  const known = new Map<string, { manifest: Promise<Manifest | undefined>; until: number }>()
+
+  async function readNow(file: string): Promise<Manifest | undefined> {
+    const text = await readFile(file, 'utf8').catch(() => undefined)
+    return text === undefined ? undefined : ((parse(text) ?? {}) as Manifest)
+  }
+
+  async function read(path: string[], { live = false }: LookupOptions = {}): Promise<Manifest | undefined> {
     // Names come from requests: none may lead out of the folder.
     if (path.some((part) => !/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(part))) return undefined
-    const text = await readFile(`${join(folder, ...path)}.yaml`, 'utf8').catch(() => undefined)
-    return text === undefined ? undefined : (parse(text) as Manifest)
+    const file = `${join(folder, ...path)}.yaml`
+    const before = known.get(file)
+    if (before !== undefined && before.until > now() && !live) return before.manifest
+    const manifest = readNow(file)
+    if (known.size >= 1000) known.clear()
+    known.set(file, { manifest, until: now() + 1000 })
+    return manifest
   }
+
   return {
-    async namespace(name) {
-      const metadata = (await read('namespaces', name))?.metadata ?? {}
+    async namespace(name, options) {
+      const metadata = (await read(['namespaces', name], options))?.metadata ?? {}
       const value: Namespace = { name, labels: metadata.labels ?? {}, annotations: metadata.annotations ?? {} }
-      return { value, cached: false }
+      return { value, cached: !options?.live }
     },
-    async serviceAccount(namespace, name) {
-      const manifest = await read('serviceaccounts', namespace, name)
+    async serviceAccount(namespace, name, options) {
+      const manifest = await read(['serviceaccounts', namespace, name], options)
       const value: ServiceAccount | undefined = manifest && { annotations: manifest.metadata?.annotations ?? {} }
-      return { value, cached: false }
+      return { value, cached: !options?.live }
     },
     oldestKubelet: () => undefined,
     notReady: () => undefined,
