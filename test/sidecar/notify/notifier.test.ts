@@ -113,7 +113,7 @@ void t.test('another user: told once, and sent as soon as it is permitted', asyn
   const { seen, refused, notifier, timing } = stage(t, [app])
   refused[20] = 'EPERM'
   notifier.notify(change('a', timing.now()))
-  await timing.pass(600_000)
+  await timing.pass(605_000)
   t.match(seen.outcomes, [{ outcome: 'not-permitted', attempts: 1, detail: /run-as-user/ }])
   t.ok((notifier.status().channels.signal?.attempts ?? 0) > 20, 'and tried all the time')
   delete refused[20]
