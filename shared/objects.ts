@@ -1,6 +1,7 @@
 import { parseDocument, visit } from 'yaml'
 import {
   bundleFormats,
+  combinationProblems,
   encodings,
   filesOf,
   formats,
@@ -114,7 +115,7 @@ function parseYaml(text: string): Parsed<ObjectsDocument> {
  */
 export function readYaml(text: string): Parsed<unknown> {
   try {
-    const document = parseDocument(text, { schema: 'failsafe', logLevel: 'silent', prettyErrors: false })
+    const document = parseDocument(text, { schema: 'failsafe', logLevel: 'error', prettyErrors: false })
     const [error] = document.errors
     if (error !== undefined) return fail(`not valid YAML: ${error.message}`)
     visit(document, {
@@ -248,8 +249,15 @@ export function parseBoolean(text: string): Parsed<boolean> {
 
 const unset = (value: unknown): boolean => value === null || (typeof value === 'string' && value.trim() === '')
 
-/** Checks the fields of one object and fills in the defaults. `where` begins each problem. */
-export function checkObject(raw: Record<string, unknown>, where: string): Parsed<ObjectRequest> {
+/**
+ * Checks the fields of one object and fills in the defaults. `where` begins each problem.
+ * @param spell how the text that is being read spells a field, for problems
+ */
+export function checkObject(
+  raw: Record<string, unknown>,
+  where: string,
+  spell: (field: string) => string = (field) => field,
+): Parsed<ObjectRequest> {
   const problems: string[] = []
   const read: Partial<Record<keyof ObjectRequest, unknown>> = {}
   for (const [field, value] of Object.entries(raw)) {
@@ -258,27 +266,16 @@ export function checkObject(raw: Record<string, unknown>, where: string): Parsed
     } else if (unset(value)) {
       continue
     } else if (typeof value !== 'string') {
-      problems.push(`${where}: ${field}: expected a text`)
+      problems.push(`${where}: ${spell(field)}: expected a text`)
     } else {
       const parsed = fields[field as keyof ObjectRequest](value.trim())
-      if (!parsed.ok) problems.push(`${where}: ${field} ${quote(value)}: ${parsed.problems.join('; ')}`)
+      if (!parsed.ok) problems.push(`${where}: ${spell(field)} ${quote(value)}: ${parsed.problems.join('; ')}`)
       else if (parsed.value !== undefined) read[field as keyof ObjectRequest] = parsed.value
     }
   }
-  if (unset(raw['name'] ?? null)) problems.push(`${where}: name is required`)
+  if (unset(raw['name'] ?? null)) problems.push(`${where}: ${spell('name')} is required`)
   if (problems.length > 0) return fail(...problems)
   const object = { ...defaults, path: read.name, ...read } as ObjectRequest
-  problems.push(...combinationProblems(object).map((problem) => `${where}: ${problem}`))
+  problems.push(...combinationProblems(object, spell).map((problem) => `${where}: ${problem}`))
   return problems.length > 0 ? fail(...problems) : ok(object)
-}
-
-/** What only the fields together show to be wrong. */
-function combinationProblems({ type, format, encoding, split }: ObjectRequest): string[] {
-  const problems: string[] = []
-  if (type !== 'secret') {
-    if (format === 'pfx') problems.push(`format pfx is for type secret only, not ${type}`)
-    if (encoding !== 'utf-8') problems.push(`encoding ${encoding} is for type secret only, not ${type}`)
-    if (split) problems.push(`split is for type secret only, not ${type}`)
-  }
-  return problems
 }
