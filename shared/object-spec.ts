@@ -47,3 +47,17 @@ export function filesOf(object: Pick<ObjectSpec, 'path' | 'history' | 'split'>):
     object.history > 1 ? Array.from({ length: object.history }, (_, age) => `${object.path}/${age}`) : [object.path]
   return object.split ? bases.flatMap((base) => [base, `${base}.crt`, `${base}.key`]) : bases
 }
+
+/** What only the fields of an object together show to be wrong. `spell` tells how the reader's text spells a field. */
+export function combinationProblems(
+  { type, format, encoding, split }: Pick<ObjectSpec, 'type' | 'format' | 'encoding' | 'split'>,
+  spell: (field: string) => string = (field) => field,
+): string[] {
+  if (type === 'secret') return []
+  const only = `is for ${spell('type')} secret only, not ${type}`
+  return [
+    ...(format === 'pfx' ? [`${spell('format')} pfx ${only}`] : []),
+    ...(encoding === 'utf-8' ? [] : [`${spell('encoding')} ${encoding} ${only}`]),
+    ...(split ? [`split ${only}`] : []),
+  ]
+}

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { Check, Errors } from 'typebox/value'
 import { Cloud } from './clouds.ts'
 import { logLevels } from './log.ts'
-import { bundleFormats, filesOf, objectName, ObjectSpec } from './object-spec.ts'
+import { bundleFormats, combinationProblems, filesOf, objectName, ObjectSpec } from './object-spec.ts'
 import { fail, ok, type Parsed } from './parsed.ts'
 import { pathProblem, treeProblems } from './paths.ts'
 import { signals } from './signals.ts'
@@ -109,6 +109,7 @@ export function checkSettings(value: unknown): Parsed<Settings> {
   for (const object of value.objects) {
     if (object.identity >= value.identities.length)
       problems.push(`${objectName(object)}: there is no identity ${object.identity}`)
+    problems.push(...combinationProblems(object).map((problem) => `${objectName(object)}: ${problem}`))
   }
   const files = plannedFiles(value)
   for (const { path, source } of files) {
@@ -119,9 +120,12 @@ export function checkSettings(value: unknown): Parsed<Settings> {
   return problems.length > 0 ? fail(...problems) : ok(value)
 }
 
-/** Every file that a pod with these settings may get. */
-export const plannedFiles = ({ objects, templates, bundles }: Pick<Settings, 'objects' | 'templates' | 'bundles'>) => [
-  ...objects.flatMap((object) => filesOf(object).map((path) => ({ path, source: objectName(object) }))),
+/** Every file that a pod with these settings may get. `nameOf` is how messages name an object. */
+export const plannedFiles = (
+  { objects, templates, bundles }: Pick<Settings, 'objects' | 'templates' | 'bundles'>,
+  nameOf: (object: ObjectSpec) => string = objectName,
+) => [
+  ...objects.flatMap((object) => filesOf(object).map((path) => ({ path, source: nameOf(object) }))),
   ...Object.keys(templates).map((path) => ({ path, source: `template "${path}"` })),
   ...Object.keys(bundles).map((path) => ({ path, source: `bundle "${path}"` })),
 ]

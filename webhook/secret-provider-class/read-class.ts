@@ -1,0 +1,131 @@
+import { annotations } from '../../shared/annotations.ts'
+import { isVaultName } from '../../shared/clouds.ts'
+import type { ObjectRequest } from '../../shared/object-spec.ts'
+import type { Parsed } from '../../shared/parsed.ts'
+import { didYouMean, quote } from '../../shared/suggest.ts'
+import { readClassObjects, type Findings } from './class-objects.ts'
+
+/** What a class of the Azure provider asks for; what it leaves out is the pod's or the administrator's. */
+export interface SecretProviderClass {
+  name: string
+  /** The vault's name. */
+  vault: string
+  cloudName?: string
+  tenantId?: string
+  clientId?: string
+  /** It is meant for pods with an identity binding. */
+  tokenProxy: boolean
+  objects: ObjectRequest[]
+}
+
+/** What the class says, unless there are problems. Every sentence begins with the class's name. */
+export interface ClassReading extends Findings {
+  value?: SecretProviderClass
+}
+
+/** Parameters that mean something here ({@link https://azure.github.io/secrets-store-csi-driver-provider-azure/docs/getting-started/usage/}). */
+const known = [
+  'keyvaultName', 'tenantID', 'tenantId', 'clientID', 'cloudName', 'cloudEnvFileName', 'useAzureTokenProxy', 'objects',
+  'usePodIdentity', 'useVMManagedIdentity', 'userAssignedIdentityID',
+] as const // prettier-ignore
+type Parameter = (typeof known)[number]
+
+/** Parameters with a text in them, trimmed. */
+type Texts = Partial<Record<Parameter, string>>
+
+/** Reads the `spec` of a SecretProviderClass as the Azure provider for the Secrets Store CSI driver does, version 1.8. */
+export function readClass(name: string, spec: unknown): ClassReading {
+  const findings: Findings = { problems: [], warnings: [] }
+  const value = readSpec(name, isMap(spec) ? spec : {}, findings)
+  const named = (texts: string[]): string[] => texts.map((text) => `SecretProviderClass ${quote(name)}: ${text}`)
+  const problems = named(findings.problems)
+  return { ...(value && problems.length === 0 ? { value } : {}), problems, warnings: named(findings.warnings) }
+}
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function readSpec(name: string, spec: Record<string, unknown>, findings: Findings): SecretProviderClass | undefined {
+  const { problems, warnings } = findings
+  const { provider, parameters, secretObjects, ...unknown } = spec
+  if (provider !== 'azure') {
+    problems.push(`spec.provider is ${typeof provider === 'string' ? quote(provider) : 'not set'}, and only "azure" keeps its secrets in Azure Key Vault`) // prettier-ignore
+    return undefined
+  }
+  if (Array.isArray(secretObjects) && secretObjects.length > 0) {
+    warnings.push('secretObjects is ignored: no Kubernetes Secret is made')
+  }
+  warnings.push(...Object.keys(unknown).map((field) => `unknown field spec.${field} is ignored`))
+  const texts = readTexts(isMap(parameters) ? parameters : {}, findings)
+  checkIdentityModes(texts, findings)
+  const clientId = checked('clientID', texts.clientID, annotations['client-id'].parse, findings)
+  const tenantId = readTenant(texts, findings)
+  const { keyvaultName = '', cloudName } = texts
+  if (keyvaultName === '') problems.push('keyvaultName is required')
+  else if (!isVaultName(keyvaultName)) problems.push(`keyvaultName ${quote(keyvaultName)}: expected the name of a vault, 3 to 24 letters, digits and dashes`) // prettier-ignore
+  if (texts.objects === undefined) problems.push('objects is required')
+  return {
+    name,
+    vault: keyvaultName,
+    ...(cloudName === undefined ? {} : { cloudName }),
+    ...(tenantId === undefined ? {} : { tenantId }),
+    ...(clientId === undefined ? {} : { clientId }),
+    tokenProxy: isTrue('useAzureTokenProxy', texts, findings),
+    objects: texts.objects === undefined ? [] : readClassObjects(texts.objects, findings),
+  }
+}
+
+function readTexts(parameters: Record<string, unknown>, { problems, warnings }: Findings): Texts {
+  const texts: Texts = {}
+  for (const [key, value] of Object.entries(parameters)) {
+    const parameter = known.find((name) => name === key)
+    if (parameter === undefined) warnings.push(`unknown parameter ${quote(key)} is ignored${didYouMean(key, known)}`)
+    else if (typeof value !== 'string') problems.push(`${key}: expected a text`)
+    else if (value.trim() !== '') texts[parameter] = value.trim()
+  }
+  return texts
+}
+
+/** Of the two spellings the newer one holds. */
+function readTenant({ tenantID, tenantId }: Texts, findings: Findings): string | undefined {
+  const spelling = tenantID === undefined ? 'tenantId' : 'tenantID'
+  const tenant = checked(spelling, tenantID ?? tenantId, annotations['tenant-id'].parse, findings)
+  if (tenant?.toLowerCase() !== 'adfs') return tenant
+  findings.problems.push(`${spelling} "adfs": signing in at AD FS is not supported; use a tenant of Entra ID`)
+  return undefined
+}
+
+/** The one way to sign in here is workload identity; a class may have been written for others. */
+function checkIdentityModes(texts: Texts, findings: Findings): void {
+  const remedy = 'pods sign in by workload identity here: take the parameter out and set clientID'
+  if (isTrue('usePodIdentity', texts, findings)) {
+    findings.problems.push(`usePodIdentity: AAD Pod Identity is not supported; ${remedy}`)
+  }
+  if (isTrue('useVMManagedIdentity', texts, findings)) {
+    findings.problems.push(`useVMManagedIdentity: the node's identity is not used, because every pod of the node has it; ${remedy}`) // prettier-ignore
+  } else if (texts.userAssignedIdentityID !== undefined) {
+    findings.warnings.push('userAssignedIdentityID is ignored: pods sign in as clientID')
+  }
+}
+
+/** As Go's `strconv.ParseBool`, which the provider reads them by. */
+function isTrue(parameter: Parameter, texts: Texts, { problems }: Findings): boolean {
+  const text = texts[parameter]
+  if (text === undefined || /^(0|f|F|false|FALSE|False)$/.test(text)) return false
+  if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true
+  problems.push(`${parameter} ${quote(text)}: expected "true" or "false"`)
+  return false
+}
+
+function checked(
+  parameter: Parameter,
+  text: string | undefined,
+  parse: (text: string) => Parsed<string>,
+  { problems }: Findings,
+): string | undefined {
+  if (text === undefined) return undefined
+  const parsed = parse(text)
+  if (parsed.ok) return parsed.value
+  problems.push(`${parameter} ${quote(text)}: ${parsed.problems.join('; ')}`)
+  return undefined
+}
