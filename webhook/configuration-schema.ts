@@ -60,6 +60,12 @@ export const ConfigurationFile = Type.Object(
         default: ['istio-proxy', 'istio-init', 'istio-validation', 'linkerd-proxy', 'linkerd-init', 'linkerd-network-validator', 'kuma-sidecar', 'kuma-init', 'consul-dataplane', 'consul-connect-inject-init', 'vault-agent', 'vault-agent-init', 'daprd'], // prettier-ignore
       }),
     ),
+    classicMesh: optional(
+      Type.Enum(['istio', 'linkerd'], {
+        description:
+          "a service mesh whose proxies are ordinary containers: injected pods get its annotations that take the sidecar's ports around the proxy, those of the vaults for the whole pod",
+      }),
+    ),
     vaults: optional(
       Type.Array(
         Type.Object(

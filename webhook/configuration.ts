@@ -39,7 +39,8 @@ export interface Configuration
   fullRefresh: number
   expiryHorizon: number
 }
-type OptionalFields = 'tenantId' | 'vaults' | 'image' | 'imagePullPolicy' | 'proxy' | 'caCertificates' | 'oldestKubelet'
+type OptionalFields =
+  'tenantId' | 'classicMesh' | 'vaults' | 'image' | 'imagePullPolicy' | 'proxy' | 'caCertificates' | 'oldestKubelet'
 type ReadFields = 'clouds' | 'defaults' | 'bounds' | 'annotations' | 'fullRefresh' | 'expiryHorizon'
 
 /** Bounds that hold unless the file says otherwise. */

@@ -1,16 +1,21 @@
 import type { Cloud } from '../shared/clouds.ts'
+import { objectName, type ObjectSpec } from '../shared/object-spec.ts'
 import { treeProblems } from '../shared/paths.ts'
 import { encodeSettings, maxEncodedSettings, plannedFiles, type Settings } from '../shared/settings.ts'
 import type { Configuration } from './configuration.ts'
-import { resolveIdentity, settingsIdentity, type PodIdentity, type ServiceAccount } from './identity.ts'
+import { resolveIdentity, type PodIdentity, type ServiceAccount } from './identity.ts'
+import { gather } from './parties.ts'
+import { checkLimitRanges, type ContainerLimits } from './pod/limit-range.ts'
+import { meshAnnotations } from './pod/mesh.ts'
 import { resolveMode } from './pod/mode.ts'
 import { checkMounts, resolveContainers, sidecarMountPath } from './pod/mounts.ts'
-import type { Pod } from './pod/pod.ts'
+import { serviceAccountName, type Pod } from './pod/pod.ts'
 import { resolvePort } from './pod/port.ts'
 import { resolveResources, type Resources } from './pod/resources.ts'
 import { resolveUser, type SidecarUser } from './pod/security-context.ts'
 import { resolveSignal } from './pod/signal-target.ts'
 import type { Notes } from './reasons.ts'
+import { resolveClasses, type FoundClass } from './secret-provider-class/resolve-classes.ts'
 import { resolveValues, type Values } from './values.ts'
 import { resolveObjects } from './vaults.ts'
 
@@ -26,6 +31,8 @@ export interface Plan {
   settings: Settings
   /** Where the app sees the files; the sidecar may have them elsewhere. */
   mountPath: string
+  /** Added to the pod's, beside those that every injected pod gets. */
+  annotations: Record<string, string>
   identity: PodIdentity
   user: SidecarUser
   resources: Resources
@@ -39,6 +46,10 @@ export interface Surroundings {
   namespace: Namespace
   /** Absent where there is none of the pod's name. */
   serviceAccount?: ServiceAccount
+  /** The SecretProviderClasses that the pod names. */
+  secretProviderClasses?: ReadonlyMap<string, FoundClass>
+  /** The namespace's, as far as they are about containers. */
+  limitRanges: readonly ContainerLimits[]
   configuration: Configuration
   /** Version of the oldest kubelet, where the administrator does not say it; absent where it is not known. */
   oldestKubelet?: string
@@ -69,8 +80,18 @@ export function makePlan(
   warnOfNoEffect(values, mode, notes)
   const user = resolveUser(pod, namespace.labels, values, target, notes)
   const resources = resolveResources(pod, values, configuration, notes)
-  const identity = resolveIdentity(pod, namespace.name, serviceAccount, values, configuration, notes)
+  const classes = values['secret-provider-class'] ?? []
+  const whereabouts = { namespace: namespace.name, accountName: serviceAccountName(pod), serviceAccount }
+  const needsIdentity = values.objects !== undefined || classes.length === 0
+  const identity = resolveIdentity(pod, whereabouts, values, configuration, notes, needsIdentity)
   if (identity === undefined) return undefined
+  const { sources, ...gathered } = gather(
+    [
+      ...resolveObjects(values, namespace.name, identity, configuration, notes),
+      ...resolveClasses(classes, surroundings.secretProviderClasses ?? new Map(), { identity, whereabouts, configuration, notes }), // prettier-ignore
+    ],
+    (cloud) => trusting(cloud, configuration.caCertificates),
+  )
   const hostNetwork = pod.spec.hostNetwork ?? false
   const bound = configuration.bounds['poll-interval']
   const settings: Settings = {
@@ -78,9 +99,7 @@ export function makePlan(
     version,
     mountPath: sidecarMountPath(values['mount-path']),
     mode,
-    clouds: { [identity.cloudName]: trusting(identity.cloud, configuration.caCertificates) },
-    identities: [settingsIdentity(identity)],
-    objects: resolveObjects(values, namespace.name, identity.cloud, configuration, notes),
+    ...gathered,
     templates: { ...values.templates, ...values.objects?.templates },
     bundles: { ...values.bundles, ...values.objects?.bundles },
     fileMode: pod.spec.securityContext?.fsGroup === undefined ? 0o444 : 0o440,
@@ -99,11 +118,22 @@ export function makePlan(
     },
     admitted: { containers },
   }
-  checkFiles(settings, values, notes)
+  checkFiles(settings, values, sources, notes)
   checkSize(settings, notes)
+  checkLimitRanges(surroundings.limitRanges, resources, notes)
+  const annotations = meshAnnotations(pod, settings, configuration, notes)
   if (notes.problems.length > 0) return undefined
-  const planned = configuration.image ?? image
-  return { settings, mountPath: values['mount-path'], identity, user, resources, image: planned, hostNetwork, configuration } // prettier-ignore
+  return {
+    settings,
+    mountPath: values['mount-path'],
+    annotations,
+    identity,
+    user,
+    resources,
+    image: configuration.image ?? image,
+    hostNetwork,
+    configuration,
+  }
 }
 
 const trusting = (cloud: Cloud, caCertificates: string | undefined): Cloud =>
@@ -123,14 +153,15 @@ function warnOfNoEffect(values: Values, mode: Settings['mode'], notes: Notes): v
 }
 
 /** The annotation `objects` has been checked for itself; annotations of templates and bundles write into the same folder. */
-function checkFiles(settings: Settings, values: Values, notes: Notes): void {
+function checkFiles(settings: Settings, values: Values, sources: ReadonlyMap<ObjectSpec, string>, notes: Notes): void {
   for (const kind of ['templates', 'bundles'] as const) {
     for (const path of Object.keys(values.objects?.[kind] ?? {})) {
       if (Object.hasOwn(values[kind] ?? {}, path))
         notes.problem('bad-annotation', `${kind}: "${path}" is written by the annotation objects and by one of its own`)
     }
   }
-  notes.problem('bad-annotation', ...treeProblems(plannedFiles(settings)))
+  const nameOf = (object: ObjectSpec): string => [objectName(object), sources.get(object)].filter(Boolean).join(' of ')
+  notes.problem('bad-annotation', ...treeProblems(plannedFiles(settings, nameOf)))
 }
 
 function checkSize(settings: Settings, notes: Notes): void {

@@ -22,12 +22,14 @@ export const denyReasons = {
   'bad-annotation': 'an annotation is unknown or has a value that it cannot have',
   'not-allowed': "the administrator's configuration does not allow it",
   'vault-not-allowed': "the administrator's configuration does not allow this namespace the vault",
+  'secret-provider-class': 'a SecretProviderClass is not there or asks for what cannot be had',
   'no-vault': 'an object has no vault',
   'no-identity': 'there is no client id or tenant id to sign in with',
   'unknown-container': 'an annotation names a container that the pod does not have',
   clash: 'a container, volume or mount path of the pod clashes with what is injected',
   mode: 'the mode does not work on this cluster',
   signal: 'the signal cannot be sent in this pod',
+  mesh: "a service mesh's proxy stands in the way of the sidecar",
   'user-id': 'the sidecar may not run with these ids',
   resources: "the sidecar's resources do not fit",
   'too-large': 'the settings are larger than the environment of a container may be',
@@ -46,6 +48,7 @@ export const warningReasons = {
   'kill-1': 'with a shared process namespace the app is not process 1',
   'sub-path': 'a subPath mount never shows a rotation',
   'no-effect': 'an annotation has no effect',
+  'secret-provider-class': 'something in a SecretProviderClass is ignored',
 } as const
 export type WarningReason = keyof typeof warningReasons
 

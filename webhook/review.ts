@@ -91,21 +91,23 @@ async function surroundings(
   options: LookupOptions,
 ): Promise<{ value: Surroundings; cached: boolean }> {
   const pod = readPod(received)
-  const [namespace, serviceAccount] = await Promise.all([
+  const [namespace, serviceAccount, limitRanges] = await Promise.all([
     cluster.namespace(name, options),
     pod.ok ? cluster.serviceAccount(name, serviceAccountName(pod.value), options) : undefined,
+    cluster.limitRanges(name, options),
   ])
   const oldestKubelet = cluster.oldestKubelet()
   return {
     value: {
       namespace: namespace.value ?? { name, labels: {}, annotations: {} },
       ...(serviceAccount?.value === undefined ? {} : { serviceAccount: serviceAccount.value }),
+      limitRanges: limitRanges.value ?? [],
       configuration: configuration(),
       ...(oldestKubelet === undefined ? {} : { oldestKubelet }),
       image,
       version,
     },
-    cached: namespace.cached || (serviceAccount?.cached ?? false),
+    cached: namespace.cached || limitRanges.cached || (serviceAccount?.cached ?? false),
   }
 }
 

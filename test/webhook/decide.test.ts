@@ -46,6 +46,11 @@ void t.test('each problem has its sentence', async (t) => {
     'root without a signal': [annotated({ 'run-as-user': '0' }), {}, 'user-id: run-as-user 0: the sidecar runs as root only to signal a process of root'], // prettier-ignore
     'native on old kubelets': [annotated({ mode: 'native' }), { oldestKubelet: 'v1.28.15' }, 'mode: mode native needs kubelets from 1.29 on; the oldest here is v1.28.15'], // prettier-ignore
     'a request above the limit': [annotated({ 'request-memory': '1Gi' }), {}, "resources: the sidecar's memory request of 1Gi is more than its limit of 128Mi: set request-memory and limit-memory together"], // prettier-ignore
+    'a LimitRange that refuses the sidecar': [annotated(), { limitRanges: [{ name: 'small', max: { cpu: '100m', memory: '1Gi' } }] }, 'resources: LimitRange "small" allows a container 100m of cpu at most, and the sidecar\'s limit is 250m: set request-cpu and limit-cpu'], // prettier-ignore
+    'a LimitRange that asks for more': [annotated(), { limitRanges: [{ name: 'large', min: { memory: '64Mi' } }] }, 'resources: LimitRange "large" allows a container 64Mi of memory at least, and the sidecar\'s request is 48Mi: set request-memory and limit-memory'], // prettier-ignore
+    'a LimitRange with a ratio': [annotated(), { limitRanges: [{ name: 'even', maxLimitRequestRatio: { cpu: '2', memory: '4' } }] }, 'resources: LimitRange "even" allows a container a limit of cpu of at most 2 times its request, and the sidecar\'s are 250m and 10m: set request-cpu and limit-cpu'], // prettier-ignore
+    'a classic proxy already there': [annotated({}, { containers: [{ name: 'app' }, { name: 'istio-proxy' }] }), {}, 'mesh: container istio-proxy takes the sidecar\'s traffic before it runs itself: set the annotations traffic.sidecar.istio.io/excludeOutboundPorts: "443" and traffic.sidecar.istio.io/excludeInboundPorts: "20471", or let the mesh use native sidecars'], // prettier-ignore
+    'a classic proxy with half of the advice': [annotated({ 'config.linkerd.io/skip-outbound-ports': '443' }, { containers: [{ name: 'app' }, { name: 'linkerd-proxy' }] }), {}, 'mesh: container linkerd-proxy takes the sidecar\'s traffic before it runs itself: set the annotation config.linkerd.io/skip-inbound-ports: "20471", or let the mesh use native sidecars'], // prettier-ignore
     'a pod that is full': [annotated({}, { resources: { requests: { cpu: '1' } }, ...app({ resources: { requests: { cpu: '1000m' } } }) }), {}, "resources: the pod's resources.requests.cpu of 1 leave nothing for the sidecar, which asks for 10m: raise them by as much"], // prettier-ignore
     'no ServiceAccount': [annotated(), { serviceAccount: undefined as never }, 'no-identity: no client id: ServiceAccount "default" in namespace "shop" does not exist, and the pod has no annotation azure.keyvault.injector/client-id'], // prettier-ignore
     'no client id': [annotated({}, { serviceAccountName: 'web' }), { serviceAccount: { annotations: {} } }, 'no-identity: no client id: ServiceAccount "web" in namespace "shop" has no annotation azure.workload.identity/client-id, and the pod has no annotation azure.keyvault.injector/client-id'], // prettier-ignore
@@ -246,4 +251,21 @@ void t.test('the settings follow fsGroup, the network and declared ports', async
   t.match(injected(annotated({}, { securityContext: { fsGroup: 0 } })).settings, { fileMode: 0o440 })
   t.equal(injected(annotated({}, { hostNetwork: true })).settings.port, undefined)
   t.match(injected(annotated({}, app({ ports: [{ containerPort: 20471 }] }))).settings, { port: 20472 })
+})
+
+void t.test('a mesh with classic proxies is told to leave the ports of the sidecar alone', async (t) => {
+  const lab = { authorityHost: 'https://login.lab:8443', vaultSuffix: 'vault.lab' }
+  const configuration = configurationOf({ classicMesh: 'istio', clouds: { Lab: lab }, cloud: 'Lab' })
+  const own = { 'traffic.sidecar.istio.io/excludeInboundPorts': '9000' }
+  t.match(injected(annotated({}), { configuration }).pod.metadata?.annotations, {
+    'traffic.sidecar.istio.io/excludeOutboundPorts': '443,8443',
+    'traffic.sidecar.istio.io/excludeInboundPorts': '20471',
+  })
+  t.match(injected(annotated(own), { configuration }).pod.metadata?.annotations, {
+    'traffic.sidecar.istio.io/excludeOutboundPorts': '443,8443',
+    ...own,
+  })
+  const done = { ...own, 'traffic.sidecar.istio.io/excludeOutboundPorts': '443' }
+  const proxied = annotated(done, { containers: [{ name: 'app' }, { name: 'istio-proxy' }] })
+  t.equal(decide(proxied, surroundings()).kind, 'inject', 'a proxy that has been told')
 })

@@ -4,6 +4,13 @@ const containers = new Set(['akv-injector', 'akv-injector-init'])
 const volumes = new Set(['akv-injector-secrets', 'akv-injector-token', 'akv-injector-podinfo', 'akv-injector-run'])
 const annotations = new Set(['azure.keyvault.injector/status', 'azure.keyvault.injector/version'])
 
+const meshAnnotations = [
+  'traffic.sidecar.istio.io/excludeOutboundPorts',
+  'traffic.sidecar.istio.io/excludeInboundPorts',
+  'config.linkerd.io/skip-outbound-ports',
+  'config.linkerd.io/skip-inbound-ports',
+]
+
 /**
  * An injected pod without what the documentation lists as additions, written apart from the code that adds them. What is left
  * must be the pod that was received: a list or map that was not there and is empty now goes as well.
@@ -12,6 +19,7 @@ export function withoutAdditions(received: Pod, injected: Pod): Pod {
   const pod = structuredClone(injected) as Pod & { spec: Record<string, unknown> }
   const { spec, metadata = {} } = pod
   for (const name of annotations) delete metadata.annotations?.[name]
+  for (const name of meshAnnotations) if (!received.metadata?.annotations?.[name]) delete metadata.annotations?.[name]
   if (received.metadata?.annotations === undefined) delete metadata.annotations
   if (received.metadata === undefined) delete pod.metadata
 

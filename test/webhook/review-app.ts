@@ -21,6 +21,7 @@ export function cluster(changes: Partial<Cluster> = {}): Cluster & { asked: stri
       note(`serviceaccount ${namespace}/${name}`, options)
       return { value: serviceAccount, cached: !options?.live }
     },
+    limitRanges: async () => ({ value: [], cached: false }),
     oldestKubelet: () => undefined,
     notReady: () => undefined,
     close: async () => {},

@@ -15,6 +15,7 @@ export function configurationOf(file: object = {}): Configuration {
 export const surroundings = (changes: Partial<Surroundings> = {}): Surroundings => ({
   namespace: { name: 'shop', labels: {}, annotations: {} },
   serviceAccount: { annotations: { 'azure.workload.identity/client-id': clientId } },
+  limitRanges: [],
   configuration: configurationOf(),
   image: 'registry.example/akv-injector:0.1.0',
   version: '0.1.0',

@@ -1,5 +1,6 @@
 import type { ServiceAccount } from '../identity.ts'
 import type { Namespace } from '../plan.ts'
+import type { ContainerLimits } from '../pod/limit-range.ts'
 
 /** An object, or that there is none, and whether that came from a cache. */
 export interface Lookup<T> {
@@ -17,6 +18,8 @@ export interface LookupOptions {
 export interface Cluster {
   namespace(name: string, options?: LookupOptions): Promise<Lookup<Namespace>>
   serviceAccount(namespace: string, name: string, options?: LookupOptions): Promise<Lookup<ServiceAccount>>
+  /** What the namespace's LimitRanges say about containers; none where that is not known. */
+  limitRanges(namespace: string, options?: LookupOptions): Promise<Lookup<readonly ContainerLimits[]>>
   /** Version of the oldest kubelet, such as `v1.34.1`; undefined while it is not known. */
   oldestKubelet(): string | undefined
   /** Why reviews cannot be answered yet, or undefined. */

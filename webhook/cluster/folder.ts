@@ -44,6 +44,7 @@ export function folderCluster(folder: string, { now = Date.now } = {}): Cluster 
       const value: ServiceAccount | undefined = manifest && { annotations: manifest.metadata?.annotations ?? {} }
       return { value, cached: !options?.live }
     },
+    limitRanges: async () => ({ value: [], cached: false }),
     oldestKubelet: () => undefined,
     notReady: () => undefined,
     close: async () => {},

@@ -1,12 +1,13 @@
 import { annotationPrefix, systemLabel } from '../../shared/names.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { ServiceAccount } from '../identity.ts'
+import type { ContainerLimits } from '../pod/limit-range.ts'
 import { enforceLabel } from '../pod/security-context.ts'
 import type { Namespace } from '../plan.ts'
 import { accept, ApiError, type Api } from './api.ts'
 import type { Cluster, Lookup, LookupOptions } from './cluster.ts'
 import { watchKubelets } from './kubelets.ts'
-import { reflect, type Metadata, type Reflector, type ReflectorOptions } from './reflector.ts'
+import { reflect, type Meta, type Reflector, type ReflectorOptions } from './reflector.ts'
 
 export interface KubernetesClusterOptions extends Pick<ReflectorOptions<unknown>, 'wait' | 'now' | 'random'> {
   api: Api
@@ -16,26 +17,33 @@ export interface KubernetesClusterOptions extends Pick<ReflectorOptions<unknown>
 /**
  * A Kubernetes cluster through caches of metadata; what they do not hold is read from the API server.
  *
- * RBAC: get, list, watch on `namespaces` and `serviceaccounts`, list on `nodes`, all cluster-wide.
+ * RBAC: get, list, watch on `namespaces` and `serviceaccounts`, list and watch on `limitranges`, list on `nodes`, all
+ * cluster-wide.
  */
 export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
   const { api } = options
   const namespaces = reflect<Namespace>({ ...options, path: '/api/v1/namespaces', keep: namespaceOf })
   const accounts = reflect<ServiceAccount>({ ...options, path: '/api/v1/serviceaccounts', keep: accountOf })
+  const ranges = reflect<ContainerLimits[], LimitRange>({
+    ...options,
+    path: '/api/v1/limitranges',
+    whole: true,
+    keep: limitsOf,
+  })
   const kubelets = watchKubelets(options)
 
   async function look<T>(
     cache: Reflector<T>,
     [namespace, name]: [string | undefined, string],
     path: string,
-    keep: (metadata: Metadata) => T,
+    keep: (object: Meta) => T,
     { live = false, signal }: LookupOptions,
   ): Promise<Lookup<T>> {
     const value = live || !cache.fresh() ? undefined : cache.get(namespace, name)
     if (value !== undefined) return { value, cached: true }
     try {
-      const found = (await api.call({ path, accept: accept.metadata, ...(signal ? { signal } : {}) })) as { metadata?: Metadata } // prettier-ignore
-      return { value: keep(found.metadata ?? {}), cached: false }
+      const found = (await api.call({ path, accept: accept.metadata, ...(signal ? { signal } : {}) })) as Meta
+      return { value: keep(found), cached: false }
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return { value: undefined, cached: false }
       throw error
@@ -47,13 +55,20 @@ export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
       look(namespaces, [undefined, name], `/api/v1/namespaces/${encodeURIComponent(name)}`, namespaceOf, lookup),
     serviceAccount: (namespace, name, lookup = {}) =>
       look(accounts, [namespace, name], `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`, accountOf, lookup), // prettier-ignore
+    async limitRanges(namespace, { live, signal } = {}) {
+      // Only a better message depends on them: what is not known yet is no reason to wait.
+      if (!live) return { value: ranges.fresh() ? ranges.all(namespace).flat() : [], cached: true }
+      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/limitranges`
+      const list = (await api.call({ path, ...(signal ? { signal } : {}) })) as { items?: LimitRange[] | null }
+      return { value: (list.items ?? []).flatMap(limitsOf), cached: false }
+    },
     oldestKubelet: kubelets.oldest,
     notReady: () =>
       namespaces.fresh() && accounts.fresh() && kubelets.asked()
         ? undefined
         : 'Namespaces, ServiceAccounts and Nodes have not been read yet',
     async close() {
-      await Promise.all([namespaces.close(), accounts.close(), kubelets.close()])
+      await Promise.all([namespaces.close(), accounts.close(), ranges.close(), kubelets.close()])
     },
   }
 }
@@ -66,7 +81,7 @@ function pick(from: Record<string, string> | undefined, wanted: (key: string) =>
   return entries.length === 0 ? nothing : Object.fromEntries(entries)
 }
 
-const namespaceOf = ({ name = '', labels, annotations }: Metadata): Namespace => ({
+const namespaceOf = ({ metadata: { name = '', labels, annotations } = {} }: Meta): Namespace => ({
   name,
   labels: pick(labels, (key) => key === systemLabel || key === enforceLabel),
   annotations: pick(annotations, (key) => key.startsWith(annotationPrefix)),
@@ -74,7 +89,16 @@ const namespaceOf = ({ name = '', labels, annotations }: Metadata): Namespace =>
 
 const withoutAnnotations: ServiceAccount = Object.freeze({ annotations: nothing })
 
-function accountOf({ annotations }: Metadata): ServiceAccount {
-  const picked = pick(annotations, (key) => key.startsWith('azure.workload.identity/'))
+function accountOf({ metadata }: Meta): ServiceAccount {
+  const picked = pick(metadata?.annotations, (key) => key.startsWith('azure.workload.identity/'))
   return picked === nothing ? withoutAnnotations : { annotations: picked }
 }
+
+interface LimitRange extends Meta {
+  spec?: { limits?: ({ type?: string } & Omit<ContainerLimits, 'name'>)[] }
+}
+
+const limitsOf = ({ metadata, spec }: LimitRange): ContainerLimits[] =>
+  (spec?.limits ?? [])
+    .filter(({ type }) => type === 'Container')
+    .map(({ min = {}, max = {}, maxLimitRequestRatio = {} }) => ({ name: metadata?.name ?? '', min, max, maxLimitRequestRatio })) // prettier-ignore

@@ -10,21 +10,26 @@ export interface Metadata {
   labels?: Record<string, string>
   annotations?: Record<string, string>
 }
-interface List {
+/** An object as far as a reflector is concerned. */
+export interface Meta {
   metadata?: Metadata
-  items?: { metadata?: Metadata }[] | null
 }
-interface WatchEvent {
+interface List<O> extends Meta {
+  items?: O[] | null
+}
+interface WatchEvent<O> {
   type?: string
-  object?: { metadata?: Metadata; code?: number; message?: string }
+  object?: O & { code?: number; message?: string }
 }
 
-export interface ReflectorOptions<T> {
+export interface ReflectorOptions<T, O extends Meta = Meta> {
   api: Api
   /** Of the collection, such as `/api/v1/serviceaccounts`. */
   path: string
+  /** Whole objects instead of their metadata. */
+  whole?: boolean
   /** What is kept of an object: hundreds of bytes at most. */
-  keep: (metadata: Metadata) => T
+  keep: (object: O) => T
   log: Logger
   wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>
   now?: () => number
@@ -34,6 +39,8 @@ export interface ReflectorOptions<T> {
 /** A copy of a collection's metadata that follows the API server. */
 export interface Reflector<T> {
   get(namespace: string | undefined, name: string): T | undefined
+  /** Those of a namespace, by looking at all. */
+  all(namespace: string): T[]
   readonly size: number
   /** Whether there is a copy, and word from the API server not long ago. */
   fresh(): boolean
@@ -51,8 +58,8 @@ const backoff = { first: 500, most: 30_000 }
  * Lists a collection page by page, then watches it from there; begins anew when the API server has forgotten the version, and
  * goes on through every failure until `close()`.
  */
-export function reflect<T>(options: ReflectorOptions<T>): Reflector<T> {
-  const { api, path, keep, log, now = Date.now, random = Math.random } = options
+export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O>): Reflector<T> {
+  const { api, path, keep, log, whole = false, now = Date.now, random = Math.random } = options
   const { wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }) } = options
   const closing = new AbortController()
   let objects = new Map<string, T>()
@@ -62,23 +69,27 @@ export function reflect<T>(options: ReflectorOptions<T>): Reflector<T> {
 
   async function list(): Promise<void> {
     const next = new Map<string, T>()
-    let page: List = { metadata: {} }
+    let page: List<O> = { metadata: {} }
     do {
       const more = page.metadata?.continue ? `&continue=${encodeURIComponent(page.metadata.continue)}` : ''
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(60_000)])
-      page = (await api.call({ path: `${path}?limit=${pageSize}${more}`, accept: accept.metadataList, signal })) as List
-      for (const { metadata = {} } of page.items ?? []) next.set(keyOf(metadata), keep(metadata))
+      page = (await api.call({
+        path: `${path}?limit=${pageSize}${more}`,
+        ...(whole ? {} : { accept: accept.metadataList }),
+        signal,
+      })) as List<O>
+      for (const object of page.items ?? []) next.set(keyOf(object.metadata ?? {}), keep(object))
     } while (page.metadata?.continue)
     objects = next
     version = page.metadata?.resourceVersion
     heard = now()
   }
 
-  function apply({ type, object }: WatchEvent): void {
+  function apply({ type, object }: WatchEvent<O>): void {
     if (type === 'ERROR') throw new ApiError(object?.code ?? 500, object?.message ?? 'the watch failed')
     const metadata = object?.metadata ?? {}
     if (type === 'DELETED') objects.delete(keyOf(metadata))
-    else if (type === 'ADDED' || type === 'MODIFIED') objects.set(keyOf(metadata), keep(metadata))
+    else if (object && (type === 'ADDED' || type === 'MODIFIED')) objects.set(keyOf(metadata), keep(object))
     version = metadata.resourceVersion ?? version
   }
 
@@ -97,12 +108,12 @@ export function reflect<T>(options: ReflectorOptions<T>): Reflector<T> {
       await api.follow(
         {
           path: `${path}?watch=1&allowWatchBookmarks=true&timeoutSeconds=${seconds}&resourceVersion=${version ?? ''}`,
-          accept: accept.metadata,
+          ...(whole ? {} : { accept: accept.metadata }),
           signal: AbortSignal.any([closing.signal, quiet.signal]),
         },
         (event) => {
           hear()
-          apply(event as WatchEvent)
+          apply(event as WatchEvent<O>)
         },
       )
     } catch (error) {
@@ -135,6 +146,7 @@ export function reflect<T>(options: ReflectorOptions<T>): Reflector<T> {
   const running = run()
   return {
     get: (namespace, name) => objects.get(keyOf(namespace === undefined ? { name } : { namespace, name })),
+    all: (namespace) => [...objects].flatMap(([key, value]) => (key.startsWith(`${namespace}/`) ? [value] : [])),
     get size() {
       return objects.size
     },

@@ -21,6 +21,7 @@ export function desiredPod(pod: Pod, plan: Plan): Pod {
   })
   const annotations = {
     ...pod.metadata?.annotations,
+    ...plan.annotations,
     [`${annotationPrefix}status`]: 'injected',
     [`${annotationPrefix}version`]: settings.version,
   }

@@ -6,6 +6,8 @@ export class FakeApi implements Api {
   readonly calls: string[] = []
   /** Objects by the path of their collection, and single answers by full path. */
   readonly lists = new Map<string, Metadata[]>()
+  /** The rest of objects, by name. */
+  readonly rest = new Map<string, object>()
   readonly answers = new Map<string, unknown>()
   /** Open watches by collection. */
   readonly watches = new Map<string, { send: (event: unknown) => void; end: (error?: Error) => void }>()
@@ -25,7 +27,10 @@ export class FakeApi implements Api {
     const from = Number(searchParams.get('continue') ?? 0)
     const to = from + this.pageSize
     const metadata = { resourceVersion: String(++this.#version), ...(to < list.length ? { continue: String(to) } : {}) }
-    return { metadata, items: list.slice(from, to).map((metadata) => ({ metadata })) }
+    return {
+      metadata,
+      items: list.slice(from, to).map((metadata) => ({ metadata, ...this.rest.get(metadata.name ?? '') })),
+    }
   }
 
   follow({ path, signal }: ApiRequest, each: (item: unknown) => void): Promise<void> {

@@ -15,6 +15,11 @@ async function started(t: Test, change: (api: FakeApi) => void = () => {}) {
   const api = new FakeApi()
   api.lists.set('/api/v1/namespaces', [{ name: 'shop', labels: { team: 'a', 'azure.keyvault.injector/system': 'true' }, annotations: { 'azure.keyvault.injector/vault': 'kv', other: 'x' } }]) // prettier-ignore
   api.lists.set('/api/v1/serviceaccounts', [account('web', { [clientId]: 'one', other: 'x' }), account('default', {})])
+  api.lists.set('/api/v1/limitranges', [
+    { namespace: 'shop', name: 'small' },
+    { namespace: 'shopping', name: 'other' },
+  ])
+  api.rest.set('small', { spec: { limits: [{ type: 'Pod', max: { cpu: '1' } }, { type: 'Container', max: { cpu: '100m' } }] } }) // prettier-ignore
   api.answers.set('/api/v1/nodes', { columnDefinitions: [{ name: 'Name' }, { name: 'Version' }], rows: [{ cells: ['a', 'v1.34.1'] }, { cells: ['b', 'v1.9.11'] }, { cells: ['c', 'v1.30.2'] }] }) // prettier-ignore
   change(api)
   const cluster = kubernetesCluster({ api, log })
@@ -87,4 +92,14 @@ void t.test("the webhook's own image", async (t) => {
   t.equal(await read(), 'akv:2')
   api.answers.set(path, { spec: { containers: [] } })
   await t.rejects(read(), /pod akv\/webhook-1 names no image/)
+})
+
+void t.test("a namespace's LimitRanges, as far as they are about containers", async (t) => {
+  const { api, cluster } = await started(t)
+  const known = { name: 'small', min: {}, max: { cpu: '100m' }, maxLimitRequestRatio: {} }
+  for (let tries = 0; (await cluster.limitRanges('shop')).value?.length === 0 && tries < 500; tries++) await sleep(2)
+  t.strictSame(await cluster.limitRanges('shop'), { value: [known], cached: true })
+  t.strictSame(await cluster.limitRanges('none'), { value: [], cached: true })
+  api.lists.set('/api/v1/namespaces/shop/limitranges', [])
+  t.strictSame(await cluster.limitRanges('shop', { live: true }), { value: [], cached: false })
 })

@@ -21,7 +21,7 @@ async function started(t: Test, api: FakeApi) {
     api,
     path,
     log,
-    keep: ({ annotations }) => annotations?.['note'] ?? '',
+    keep: ({ metadata }) => metadata?.annotations?.['note'] ?? '',
     wait: async (milliseconds) => {
       waits.push(milliseconds)
       await sleep(1)
