@@ -6,6 +6,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { build, type BuildOptions, type Metafile } from 'esbuild'
+import { builtins } from './build/builtins.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -18,6 +19,9 @@ const entries: Readonly<Record<string, string>> = {
   webhook: 'webhook/main.ts',
   emulator: 'test/emulator/main.ts',
 }
+
+/** Every injected pod pays for the sidecar. The SDK looks for FormData bodies on each request, which alone loads undici. */
+const lean: BuildOptions = { plugins: [builtins], define: { FormData: 'undefined' }, banner: {} }
 
 /** The options for one program. Chunks bear their program's name, so that programs do not share a file. */
 export const optionsOf = (program: string): BuildOptions => ({
@@ -36,6 +40,7 @@ export const optionsOf = (program: string): BuildOptions => ({
   banner: { js: banner },
   metafile: true,
   logLevel: 'warning',
+  ...(program === 'sidecar' ? lean : {}),
 })
 
 /** Builds the programs that exist; returns what went into each. */
