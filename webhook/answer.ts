@@ -4,7 +4,7 @@ import type { Decision } from './decide.ts'
 import { nameOf, type AdmissionResponse, type Status } from './envelope.ts'
 import { patchOf } from './patch.ts'
 import type { Pod } from './pod/pod.ts'
-import { skipReasons, type Problem } from './reasons.ts'
+import { skipReasons, type DenyReason, type Problem } from './reasons.ts'
 import type { Decided } from './review.ts'
 
 const maxWarnings = 10
@@ -59,12 +59,18 @@ function short(text: string, length: number): string {
   return characters.length <= length ? characters.join('') : `${characters.slice(0, length - 1).join('')}…`
 }
 
+/** Those that another try may cure. Whatever else is wrong is the pod's, and stays. */
+const statusCodes: Partial<Record<DenyReason, [code: number, reason: string]>> = {
+  overloaded: [429, 'TooManyRequests'],
+  unavailable: [503, 'ServiceUnavailable'],
+}
+
 function statusOf(problems: readonly [Problem, ...Problem[]], { request, purpose }: Decided): Status {
-  const unavailable = problems[0].reason === 'unavailable'
+  const [code, reason] = statusCodes[problems[0].reason] ?? [400, 'BadRequest']
   const who = `${purpose === 'validate' ? request.kind?.kind : 'pod'} ${nameOf(request)} in namespace ${request.namespace ?? ''}` // prettier-ignore
   return {
-    code: unavailable ? 503 : 400,
-    reason: unavailable ? 'ServiceUnavailable' : 'BadRequest',
+    code,
+    reason,
     message: messageOf(who, problems),
     details: { causes: problems.map(({ reason, text }) => ({ reason, message: text })) },
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../shared/log.ts'
 import type { Api } from './cluster/api.ts'
-import type { Pod } from './pod/pod.ts'
+import { readPod } from './pod/pod.ts'
 import type { Decided } from './review.ts'
 import { skipReasons } from './reasons.ts'
 
@@ -125,7 +125,8 @@ export function sendEvents({
 /** What of a decision is worth an Event, and has somewhere to put it: a dry run has no traces, and a bare pod no owner. */
 export function happeningOf({ decision, request, report, purpose }: Decided): Happening | undefined {
   if (request.dryRun || purpose === 'validate' || decision.kind === 'skip' && decision.reason !== 'opted-out') return undefined // prettier-ignore
-  const owner = (request.object as Pod).metadata?.ownerReferences?.find(({ controller }) => controller)
+  const pod = readPod(request.object)
+  const owner = pod.ok ? pod.value.metadata?.ownerReferences?.find(({ controller }) => controller) : undefined
   if (!owner?.apiVersion || !owner.kind || !owner.name || !owner.uid) return undefined
   const { apiVersion, kind, name, uid } = owner
   const common = { namespace: request.namespace ?? '', owner: { apiVersion, kind, name, uid }, count: 1 }

@@ -16,6 +16,7 @@ export const skipReasons = {
 export type SkipReason = keyof typeof skipReasons
 
 export const denyReasons = {
+  overloaded: 'more reviews are under way than can be answered in time',
   unavailable: 'what the decision rests on could not be read in time',
   'malformed-pod': 'the pod is not what the Kubernetes API describes',
   windows: 'Windows pods are not supported',

@@ -6,6 +6,7 @@ import { decide, type Decision } from './decide.ts'
 import { answerTo, createsPod, nameOf, type AdmissionRequest, type AdmissionReview } from './envelope.ts'
 import { readPod, serviceAccountName } from './pod/pod.ts'
 import type { Surroundings } from './plan.ts'
+import type { Problem } from './reasons.ts'
 import { templateOf } from './templates.ts'
 
 /** What a review is answered with, beside the review. */
@@ -42,10 +43,16 @@ export interface ReviewOptions {
   purpose: Purpose
   /** Aborts when the API server will not wait any longer. */
   signal?: AbortSignal
+  /** Too many reviews are under way: this one is denied without a look. */
+  overloaded?: boolean
 }
 
 /** One AdmissionReview: look up what it rests on, decide, answer. */
-export async function review(envelope: AdmissionReview, context: ReviewContext, { purpose, signal }: ReviewOptions) {
+export async function review(
+  envelope: AdmissionReview,
+  context: ReviewContext,
+  { purpose, signal, overloaded = false }: ReviewOptions,
+) {
   const { now = performance.now.bind(performance), log, decided } = context
   const started = now()
   const { request } = envelope
@@ -54,13 +61,17 @@ export async function review(envelope: AdmissionReview, context: ReviewContext, 
   const decision: Decision =
     pod === undefined
       ? { kind: 'skip', reason: purpose === 'validate' ? 'not-a-workload' : 'not-a-pod-creation', warnings: [] }
-      : await decidePod(pod, request.namespace ?? '', context, signal)
+      : overloaded
+        ? { kind: 'deny', problems: [tooMany], warnings: [] }
+        : await decidePod(pod, request.namespace ?? '', context, signal)
   const report = purpose === 'report' || configuration.report
   const done: Decided = { decision, request, purpose, report, duration: now() - started }
   logDecision(log, done)
   decided?.(done)
   return answerTo(envelope, respond(done, configuration))
 }
+
+const tooMany: Problem = { reason: 'overloaded', text: 'too many reviews are under way at once: try again' }
 
 async function decidePod(
   pod: unknown,

@@ -20,6 +20,8 @@ export interface AppOptions {
   context: ReviewContext
   log: Logger
   readiness?: () => Readiness
+  /** Reviews beyond so many at once are denied right away, with the advice to try again. */
+  mostUnderWay?: number
   /** Prometheus' text format. */
   metrics?: () => Promise<{ contentType: string; text: string }>
 }
@@ -38,10 +40,10 @@ export interface App {
 }
 
 /** The webhook's HTTPS server, not listening yet. */
-export function buildApp({ tls, context, log, readiness, metrics }: AppOptions): App {
+export function buildApp(options: AppOptions): App {
   let draining = false
   const server = Fastify({
-    https: tls,
+    https: options.tls,
     bodyLimit,
     keepAliveTimeout,
     requestTimeout,
@@ -49,8 +51,21 @@ export function buildApp({ tls, context, log, readiness, metrics }: AppOptions):
     return503OnClosing: false,
     forceCloseConnections: 'idle',
   }) as unknown as FastifyInstance
+  readJson(server)
+  server.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, options.log))
+  server.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ code: 404, message: `there is nothing at ${request.method} ${request.url.slice(0, 200)}` }),
+  )
+  server.addHook('onSend', async (_request, reply) => {
+    if (draining) reply.header('connection', 'close')
+  })
+  answerReviews(server, options)
+  answerProbes(server, options, () => draining)
+  return { server, drain: () => (draining = true) }
+}
 
-  // The library's own parser refuses keys such as __proto__, which a label may well be. The pod stays as it was sent.
+/** The library's own parser refuses keys such as `__proto__`, which a label may well be. The pod stays as it was sent. */
+function readJson(server: FastifyInstance): void {
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
@@ -60,32 +75,35 @@ export function buildApp({ tls, context, log, readiness, metrics }: AppOptions):
       done(Object.assign(new Error('the body is not complete JSON'), { statusCode: 400 }))
     }
   })
-  server.addHook('onSend', async (_request, reply) => {
-    if (draining) reply.header('connection', 'close')
-  })
-  server.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, log))
-  server.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({ code: 404, message: `there is nothing at ${request.method} ${request.url.slice(0, 200)}` }),
-  )
+}
 
+function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500 }: AppOptions): void {
+  let underWay = 0
   const answer = (purpose: Purpose) => async (request: FastifyRequest, reply: FastifyReply) => {
     const envelope = readReview(request.body)
     if (!envelope.ok) return reply.code(400).send({ code: 400, message: envelope.problems.join('; ') })
-    return review(envelope.value, context, { purpose, signal: AbortSignal.timeout(timeLeft(request.query)) })
+    const signal = AbortSignal.timeout(timeLeft(request.query))
+    underWay++
+    try {
+      return await review(envelope.value, context, { purpose, signal, overloaded: underWay > mostUnderWay })
+    } finally {
+      underWay--
+    }
   }
   for (const purpose of ['mutate', 'report', 'validate'] as const) server.post(`/${purpose}`, answer(purpose))
+}
 
+function answerProbes(server: FastifyInstance, { readiness, metrics }: AppOptions, draining: () => boolean): void {
   server.get('/livez', async () => ({ live: true }))
   server.get('/readyz', async (_request, reply) => {
     const { reason, detail } = readiness?.() ?? {}
-    const why = draining ? 'shutting down' : reason
+    const why = draining() ? 'shutting down' : reason
     return reply.code(why === undefined ? 200 : 503).send({ ready: why === undefined, reason: why, detail })
   })
   server.get('/metrics', async (_request, reply) => {
     const { contentType, text } = (await metrics?.()) ?? { contentType: 'text/plain', text: '' }
     return reply.type(contentType).send(text)
   })
-  return { server, drain: () => (draining = true) }
 }
 
 /** Milliseconds until the API server gives up, which says `?timeout=10s`, less what the way home takes. */

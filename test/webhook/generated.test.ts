@@ -2,10 +2,12 @@ import fc from 'fast-check'
 import jsonPatch from 'fast-json-patch'
 import t from 'tap'
 import { decide } from '../../webhook/decide.ts'
+import { happeningOf } from '../../webhook/events.ts'
 import { patchOf } from '../../webhook/patch.ts'
 import type { Pod } from '../../webhook/pod/pod.ts'
 import { withDefaults, withMesh } from './api-server.ts'
 import { withoutAdditions } from './laws.ts'
+import { appFor, reviewOf } from './review-app.ts'
 import { surroundings } from './setting.ts'
 
 /** Fields that no version of the API knows yet, and some that it does and we do not look at. */
@@ -149,6 +151,29 @@ void t.test('anything at all is decided, never thrown at', async (t) => {
     }),
     { numRuns: 2000 },
   )
+  t.pass()
+})
+
+void t.test('any review is answered with a status and a reason', async (t) => {
+  const app = appFor(t, { decided: (decided) => void happeningOf(decided) })
+  const runs = Number(process.env['FUZZ_RUNS'] ?? 500)
+  const changes = fc.array(fc.tuple(fc.nat(), fc.jsonValue()), { maxLength: 4 })
+  const urls = fc.constantFrom('/mutate', '/report', '/validate', '/mutate?timeout=x', '/mutate?timeout=10s')
+  const property = fc.asyncProperty(pod, changes, urls, async (value, changes, url) => {
+    const object = { ...value, metadata: { ...value.metadata, ownerReferences: [{ controller: true, kind: 'A', name: 'a', uid: 'u', apiVersion: 'v' }] } } // prettier-ignore
+    const review = url === '/validate' ? reviewOf({ spec: { template: object } }, { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }) : reviewOf(object) // prettier-ignore
+    const payload = changes.reduce<unknown>((current, [place, replacement]) => replaceSomewhere(current, place, replacement), review) // prettier-ignore
+    const headers = { 'content-type': 'application/json' }
+    const { statusCode, payload: body } = await app.server.inject({ method: 'POST', url, headers, payload: JSON.stringify(payload) }) // prettier-ignore
+    const answer = JSON.parse(body) as {
+      message?: string
+      response?: { uid?: string; allowed?: boolean; status?: object }
+    }
+    if (statusCode === 400 && answer.message) return
+    if (statusCode !== 200 || answer.response?.uid === undefined) throw new Error(`${statusCode} ${body}`)
+    if (!answer.response.allowed && answer.response.status === undefined) throw new Error(body)
+  })
+  await fc.assert(property, { numRuns: runs })
   t.pass()
 })
 

@@ -318,3 +318,25 @@ void t.test('/validate tells what would become of the pods of a workload', async
   const scaled = await post(appFor(t), reviewOf({}, { ...request, subResource: 'scale' }), '/validate')
   t.match(scaled.answer.response, { allowed: true, warnings: undefined })
 })
+
+void t.test('more reviews at once than can be answered are denied right away', async (t) => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const held = cluster({
+    async namespace(name) {
+      await promise
+      return { value: { name, labels: {}, annotations: {} }, cached: false }
+    },
+  })
+  const app = appFor(t, { cluster: held }, { mostUnderWay: 2 })
+  const first = [post(app, reviewOf(annotated())), post(app, reviewOf(annotated()))]
+  const { answer } = await post(app, reviewOf(annotated()))
+  t.match(answer.response, {
+    allowed: false,
+    status: { code: 429, reason: 'TooManyRequests', message: 'pod app-1 in namespace shop: too many reviews are under way at once: try again' }, // prettier-ignore
+  })
+  const told = await post(app, reviewOf(annotated()), '/report')
+  t.match(told.answer.response, { allowed: true, warnings: ['akv-injector would refuse: too many reviews are under way at once: try again'] }) // prettier-ignore
+  resolve()
+  for (const { answer } of await Promise.all(first)) t.match(answer.response, { allowed: true, patchType: 'JSONPatch' })
+  t.match((await post(app, reviewOf(annotated()))).answer.response, { allowed: true }, 'and room again afterwards')
+})
