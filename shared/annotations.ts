@@ -53,6 +53,7 @@ function list(what: string, pattern: RegExp): (text: string) => Parsed<string[]>
 }
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
+const dnsSubdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const guid = matching(
   /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
   'a GUID such as 00000000-0000-0000-0000-000000000000',
@@ -99,6 +100,11 @@ export const annotations = {
     help: 'what to fetch: `[secret/|key/|cert/]name[@version][=path]` split by comma or line, or YAML',
     example: 'db-password, cert/web-tls=tls.pem',
     parse: parseObjects,
+  }),
+  'secret-provider-class': annotation({
+    help: "SecretProviderClasses of the Azure provider in the pod's namespace, whose objects the pod gets too",
+    example: 'web-secrets, web-tls',
+    parse: list('SecretProviderClasses', dnsSubdomain),
   }),
   'mount-path': annotation({
     help: 'where app containers see the files, read-only',

@@ -2,7 +2,7 @@ import type { Cloud } from '../shared/clouds.ts'
 import type { Identity } from '../shared/settings.ts'
 import { didYouMean, quote } from '../shared/suggest.ts'
 import type { Configuration } from './configuration.ts'
-import { serviceAccountName, type Pod } from './pod/pod.ts'
+import type { Pod } from './pod/pod.ts'
 import type { Notes } from './reasons.ts'
 import type { Values } from './values.ts'
 
@@ -11,12 +11,16 @@ export interface ServiceAccount {
   annotations: Record<string, string>
 }
 
-/** Who the pod's sidecar signs in as. */
-export interface PodIdentity {
+/** Who asks a vault, and where that vault and its tokens are. */
+export interface Party {
   cloudName: string
   cloud: Cloud
   tenantId?: string
   clientId?: string
+}
+
+/** Who the pod's sidecar signs in as, unless an object says otherwise. */
+export interface PodIdentity extends Party {
   /** AKS's identity binding: variables and token are the workload identity webhook's. */
   binding: boolean
   /** Life of the projected token in seconds. */
@@ -28,15 +32,27 @@ const tenantIdAnnotation = 'azure.workload.identity/tenant-id'
 const bindingAnnotation = 'azure.workload.identity/use-identity-binding'
 const lifetimeAnnotation = 'azure.workload.identity/service-account-token-expiration'
 
-/** Finds out who the pod signs in as, from its annotations, its ServiceAccount and the administrator's file. */
+/** Where a pod runs and as whom. */
+export interface Whereabouts {
+  namespace: string
+  /** The ServiceAccount's name. */
+  accountName: string
+  serviceAccount: ServiceAccount | undefined
+}
+
+/**
+ * Finds out who the pod signs in as, from its annotations, its ServiceAccount and the administrator's file.
+ * @param needed whether some object has no identity of its own: what is missing then is a problem
+ */
 export function resolveIdentity(
   pod: Pod,
-  namespace: string,
-  serviceAccount: ServiceAccount | undefined,
+  whereabouts: Whereabouts,
   values: Values,
   configuration: Configuration,
   notes: Notes,
+  needed: boolean,
 ): PodIdentity | undefined {
+  const { serviceAccount } = whereabouts
   const onPod = pod.metadata?.annotations ?? {}
   const onAccount = serviceAccount?.annotations ?? {}
   const cloudName = values.cloud
@@ -51,15 +67,12 @@ export function resolveIdentity(
 
   const clientId = values['client-id'] ?? onAccount[clientIdAnnotation]
   const tenantId = values['tenant-id'] ?? onAccount[tenantIdAnnotation] ?? configuration.tenantId
-  const account = `ServiceAccount "${serviceAccountName(pod)}" in namespace "${namespace}"`
-  if (!clientId) {
-    const text = `no client id: ${account} ${serviceAccount === undefined ? 'does not exist' : `has no annotation ${clientIdAnnotation}`}, and the pod has no annotation azure.keyvault.injector/client-id` // prettier-ignore
-    if (configuration.missingClientId === 'deny') notes.problem('no-identity', text)
-    else notes.warn('no-client-id', `no client id: ${account} has no annotation ${clientIdAnnotation}`)
+  if (!clientId && needed) {
+    if (configuration.missingClientId === 'deny')
+      notes.problem('no-identity', `no client id: ${clientIdGap(whereabouts)}`)
+    else notes.warn('no-client-id', `no client id: ${accountOf(whereabouts)} has no annotation ${clientIdAnnotation}`)
   }
-  if (!tenantId) {
-    notes.problem('no-identity', `no tenant id: the administrator's configuration has no tenantId, ${account} no annotation ${tenantIdAnnotation}, and the pod no annotation azure.keyvault.injector/tenant-id`) // prettier-ignore
-  }
+  if (!tenantId && needed) notes.problem('no-identity', `no tenant id: ${tenantIdGap(whereabouts)}`)
   return {
     cloudName,
     cloud,
@@ -70,6 +83,17 @@ export function resolveIdentity(
   }
 }
 
+const accountOf = ({ accountName, namespace }: Whereabouts): string =>
+  `ServiceAccount "${accountName}" in namespace "${namespace}"`
+
+/** Where a client id could stand and does not. */
+export const clientIdGap = (whereabouts: Whereabouts): string =>
+  `${accountOf(whereabouts)} ${whereabouts.serviceAccount === undefined ? 'does not exist' : `has no annotation ${clientIdAnnotation}`}, and the pod has no annotation azure.keyvault.injector/client-id` // prettier-ignore
+
+/** Where a tenant id could stand and does not. */
+export const tenantIdGap = (whereabouts: Whereabouts): string =>
+  `the administrator's configuration has no tenantId, ${accountOf(whereabouts)} no annotation ${tenantIdAnnotation}, and the pod no annotation azure.keyvault.injector/tenant-id` // prettier-ignore
+
 /** 3600 to 86400 seconds, as the workload identity webhook takes it; an hour where the text says nothing else. */
 function lifetime(text: string | undefined): number {
   const seconds = Number(text)
@@ -77,7 +101,7 @@ function lifetime(text: string | undefined): number {
 }
 
 /** The entry of the settings' identities. With an identity binding the pod's environment says the rest. */
-export const settingsIdentity = ({ cloudName, tenantId, clientId }: PodIdentity): Identity => ({
+export const settingsIdentity = ({ cloudName, tenantId, clientId }: Party): Identity => ({
   cloud: cloudName,
   ...(tenantId === undefined ? {} : { tenantId }),
   ...(clientId === undefined ? {} : { clientId }),

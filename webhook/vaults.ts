@@ -2,17 +2,25 @@ import { vaultUrl, isVaultName, type Cloud } from '../shared/clouds.ts'
 import { objectName, type ObjectRequest, type ObjectSpec } from '../shared/object-spec.ts'
 import { quote } from '../shared/suggest.ts'
 import type { Configuration } from './configuration.ts'
-import type { Notes } from './reasons.ts'
+import type { Party } from './identity.ts'
+import type { DenyReason, Notes } from './reasons.ts'
 import type { Values } from './values.ts'
 
-/** The pod's objects, each with the URL of a vault that its namespace may use. */
+/** An object with the URL of its vault, who asks for it, and where it was written, for messages. */
+export interface AskedObject {
+  object: Omit<ObjectSpec, 'identity'>
+  party: Party
+  source?: string
+}
+
+/** The objects of the annotation `objects`, which are asked for as the pod. */
 export function resolveObjects(
   values: Values,
   namespace: string,
-  cloud: Cloud,
+  party: Party,
   configuration: Configuration,
   notes: Notes,
-): ObjectSpec[] {
+): AskedObject[] {
   const { objects } = values.objects ?? { objects: [] as ObjectRequest[] }
   const homeless = objects.filter((object) => object.vault === undefined && values.vault === undefined)
   if (homeless.length > 0) {
@@ -23,17 +31,27 @@ export function resolveObjects(
   const named = values.objects === undefined ? [values.vault] : objects.map((object) => object.vault ?? values.vault)
   for (const vault of new Set(named)) {
     if (vault === undefined) continue
-    const url = vaultUrl(vault, cloud)
-    if (!url.ok) {
-      notes.problem('bad-annotation', ...url.problems.map((problem) => `vault ${quote(vault)}: ${problem}`))
-    } else if (!isAllowed(vault, url.value, namespace, cloud, configuration)) {
-      notes.problem('vault-not-allowed', `vault ${quote(vault)}: ${refusal(namespace, configuration)}`)
-    } else urls.set(vault, url.value)
+    const url = resolveVault(vault, party.cloud, namespace, configuration)
+    if (url.ok) urls.set(vault, url.value)
+    else notes.problem(url.reason, ...url.problems)
   }
   return objects.flatMap((object) => {
     const url = urls.get(object.vault ?? values.vault ?? '')
-    return url === undefined ? [] : [{ ...object, vault: url, identity: 0 }]
+    return url === undefined ? [] : [{ object: { ...object, vault: url }, party }]
   })
+}
+
+/** The URL of a vault that the namespace may use. */
+export function resolveVault(
+  vault: string,
+  cloud: Cloud,
+  namespace: string,
+  configuration: Configuration,
+): { ok: true; value: string } | { ok: false; reason: DenyReason; problems: string[] } {
+  const url = vaultUrl(vault, cloud)
+  if (!url.ok) return { ok: false, reason: 'bad-annotation', problems: url.problems.map((problem) => `vault ${quote(vault)}: ${problem}`) } // prettier-ignore
+  if (isAllowed(vault, url.value, namespace, cloud, configuration)) return url
+  return { ok: false, reason: 'vault-not-allowed', problems: [`vault ${quote(vault)}: ${refusal(namespace, configuration)}`] } // prettier-ignore
 }
 
 const refusal = (namespace: string, { vaults }: Configuration): string =>

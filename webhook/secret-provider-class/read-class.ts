@@ -58,6 +58,9 @@ function readSpec(name: string, spec: Record<string, unknown>, findings: Finding
   warnings.push(...Object.keys(unknown).map((field) => `unknown field spec.${field} is ignored`))
   const texts = readTexts(isMap(parameters) ? parameters : {}, findings)
   checkIdentityModes(texts, findings)
+  if (texts.cloudEnvFileName !== undefined) {
+    warnings.push("cloudEnvFileName is ignored: the administrator's configuration describes clouds")
+  }
   const clientId = checked('clientID', texts.clientID, annotations['client-id'].parse, findings)
   const tenantId = readTenant(texts, findings)
   const { keyvaultName = '', cloudName } = texts

@@ -1,0 +1,102 @@
+import { didYouMean, quote } from '../../shared/suggest.ts'
+import type { Configuration } from '../configuration.ts'
+import { clientIdGap, tenantIdGap, type Party, type PodIdentity, type Whereabouts } from '../identity.ts'
+import type { Notes } from '../reasons.ts'
+import { resolveVault, type AskedObject } from '../vaults.ts'
+import { readClass, type SecretProviderClass } from './read-class.ts'
+
+/** The `spec` of a SecretProviderClass; or there is none of the name, or the cluster does not know the kind at all. */
+export type FoundClass = { spec: unknown } | 'absent' | 'unknown-kind'
+
+/** What a class's objects are decided by, beside the class. */
+export interface ClassContext {
+  /** Stands in for what a class leaves out. */
+  identity: PodIdentity
+  whereabouts: Whereabouts
+  configuration: Configuration
+  notes: Notes
+}
+
+/**
+ * The objects of all classes that a pod names, each with the vault and the identity of its class.
+ * @param classes by name, as the cluster has them
+ */
+export function resolveClasses(
+  names: readonly string[],
+  classes: ReadonlyMap<string, FoundClass>,
+  context: ClassContext,
+): AskedObject[] {
+  const { notes, whereabouts } = context
+  const found = names.map((name) => [name, classes.get(name) ?? 'absent'] as const)
+  if (found.some(([, one]) => one === 'unknown-kind')) {
+    notes.problem('secret-provider-class', 'the cluster has no SecretProviderClasses: the CustomResourceDefinition secretproviderclasses.secrets-store.csi.x-k8s.io (v1) is not installed; install it, or use the annotation azure.keyvault.injector/objects') // prettier-ignore
+    return []
+  }
+  return found.flatMap(([name, one]) => {
+    if (typeof one === 'string') {
+      notes.problem('secret-provider-class', `there is no SecretProviderClass ${quote(name)} in namespace ${quote(whereabouts.namespace)}`) // prettier-ignore
+      return []
+    }
+    const { value, problems, warnings } = readClass(name, one.spec)
+    notes.problem('secret-provider-class', ...problems)
+    for (const warning of warnings) notes.warn('secret-provider-class', warning)
+    return value === undefined ? [] : resolveClass(value, context)
+  })
+}
+
+function resolveClass(read: SecretProviderClass, context: ClassContext): AskedObject[] {
+  const { configuration, whereabouts, notes } = context
+  const where = `SecretProviderClass ${quote(read.name)}`
+  const party = resolveParty(read, where, context)
+  if (party === undefined) return []
+  const vault = resolveVault(read.vault, party.cloud, whereabouts.namespace, configuration)
+  if (!vault.ok) notes.problem(vault.reason, ...vault.problems.map((problem) => `${where}: ${problem}`))
+  if (!vault.ok) return []
+  return read.objects.map((object) => ({ object: { ...object, vault: vault.value }, party, source: where }))
+}
+
+/** Who the class's objects are asked for as: what it says, then what holds for the pod. */
+function resolveParty(read: SecretProviderClass, where: string, context: ClassContext): Party | undefined {
+  const { identity, whereabouts, configuration, notes } = context
+  if (read.tokenProxy && !identity.binding) {
+    notes.problem('secret-provider-class', `${where}: useAzureTokenProxy needs an identity binding: set the pod's annotation azure.workload.identity/use-identity-binding to "true", or take the parameter out`) // prettier-ignore
+  }
+  const cloudName = read.cloudName === undefined ? identity.cloudName : cloudNamed(read.cloudName, configuration)
+  const cloud = configuration.clouds[cloudName ?? '']
+  if (cloudName === undefined || cloud === undefined) {
+    notes.problem('secret-provider-class', `${where}: cloudName ${quote(read.cloudName ?? '')}: ${noCloud(read.cloudName ?? '', configuration)}`) // prettier-ignore
+    return undefined
+  }
+  const clientId = read.clientId ?? identity.clientId
+  const tenantId = read.tenantId ?? identity.tenantId
+  if (!identity.binding) {
+    if (clientId === undefined) {
+      const text = `${where}: no clientID, and ${clientIdGap(whereabouts)}: a class written for another way to sign in, such as a service principal, needs the clientID of a workload identity` // prettier-ignore
+      if (configuration.missingClientId === 'deny') notes.problem('no-identity', text)
+      else notes.warn('no-client-id', `${where}: no clientID`)
+    }
+    if (tenantId === undefined) notes.problem('no-identity', `${where}: no tenantID, and ${tenantIdGap(whereabouts)}`)
+  }
+  return { cloudName, cloud, ...(clientId ? { clientId } : {}), ...(tenantId ? { tenantId } : {}) }
+}
+
+/** Other names of clouds that the provider takes. {@link https://github.com/Azure/go-autorest/blob/main/autorest/azure/environments.go} */
+const aliases: Readonly<Record<string, string>> = { azurecloud: 'AzurePublicCloud', azureusgovernment: 'AzureUSGovernmentCloud' } // prettier-ignore
+
+/** The provider ignores case. */
+function cloudNamed(name: string, { clouds }: Configuration): string | undefined {
+  const wanted = (aliases[name.toLowerCase()] ?? name).toLowerCase()
+  return Object.keys(clouds).find((known) => known.toLowerCase() === wanted)
+}
+
+function noCloud(name: string, { clouds }: Configuration): string {
+  const known = Object.keys(clouds)
+  switch (name.toLowerCase()) {
+    case 'azuregermancloud':
+      return 'this cloud was closed in 2021; use the public one'
+    case 'azurestackcloud':
+      return `no file of a node (cloudEnvFileName) is read; have the administrator describe the cloud in the injector's configuration, and name it here: known are ${known.join(', ')}` // prettier-ignore
+    default:
+      return `there is no such cloud${didYouMean(name, known)}; known are ${known.join(', ')}`
+  }
+}
