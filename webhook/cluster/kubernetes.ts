@@ -56,11 +56,13 @@ export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
     serviceAccount: (namespace, name, lookup = {}) =>
       look(accounts, [namespace, name], `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`, accountOf, lookup), // prettier-ignore
     async limitRanges(namespace, { live, signal } = {}) {
-      // Only a better message depends on them: what is not known yet is no reason to wait.
-      if (!live) return { value: ranges.fresh() ? ranges.all(namespace).flat() : [], cached: true }
+      // Only a better message depends on them: what is not known, or may not be read, is no reason to wait or to fail.
+      const known = { value: ranges.fresh() ? ranges.all(namespace).flat() : [], cached: true }
+      if (!live) return known
       const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/limitranges`
-      const list = (await api.call({ path, ...(signal ? { signal } : {}) })) as { items?: LimitRange[] | null }
-      return { value: (list.items ?? []).flatMap(limitsOf), cached: false }
+      const list = (await api.call({ path, ...(signal ? { signal } : {}) }).catch(() => undefined)) as
+        { items?: LimitRange[] | null } | undefined
+      return list === undefined ? known : { value: (list.items ?? []).flatMap(limitsOf), cached: false }
     },
     oldestKubelet: kubelets.oldest,
     notReady: () =>

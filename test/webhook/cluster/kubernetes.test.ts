@@ -102,4 +102,6 @@ void t.test("a namespace's LimitRanges, as far as they are about containers", as
   t.strictSame(await cluster.limitRanges('none'), { value: [], cached: true })
   api.lists.set('/api/v1/namespaces/shop/limitranges', [])
   t.strictSame(await cluster.limitRanges('shop', { live: true }), { value: [], cached: false })
+  api.failure = new ApiError(403, 'forbidden')
+  t.strictSame(await cluster.limitRanges('shop', { live: true }), { value: [known], cached: true }, 'no reason to fail')
 })
