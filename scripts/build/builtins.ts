@@ -7,11 +7,11 @@ import type { Plugin } from 'esbuild'
  */
 export const builtins: Plugin = {
   name: 'builtins',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /.*/ }, ({ path }) =>
+  setup(build) {
+    build.onResolve({ filter: /.*/ }, ({ path }) =>
       isBuiltin(path) ? { path: path.replace(/^node:/, ''), namespace: 'builtin', sideEffects: false } : undefined,
     )
-    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
       contents: `module.exports = ${path === 'process' ? 'process' : `process.getBuiltinModule(${JSON.stringify(path)})`}`,
       loader: 'js',
     }))
