@@ -112,9 +112,18 @@ function findNamed(proc: ProcFolder, processes: Process[], entry: Entry, place: 
     return typeof found === 'object' && isAt(found, place) && found.instance === place.instance
   }
   const app = processes.filter((process) => process.pid !== 1 && isApp(process) && isLive(process))
-  const matches = app.filter((process) => process.comm === name || baseName(proc.argv0(process.pid)) === name)
-  const pids = new Set(matches.map(({ pid }) => pid))
-  const chosen = matches.filter((process) => !pids.has(process.ppid) && !isElsewhere(proc, process, place))
+  const known = new Map<number, boolean>()
+  const isNamed = (process: Process): boolean => {
+    const is = known.get(process.pid) ?? (process.comm === name || baseName(proc.argv0(process.pid)) === name)
+    known.set(process.pid, is)
+    return is
+  }
+  const byAppPid = new Map(app.map((process) => [process.pid, process]))
+  const chosen = app.filter((process) => {
+    // The parent first: what its workers are called then need not be read, and there may be thousands.
+    const parent = byAppPid.get(process.ppid)
+    return !(parent !== undefined && isNamed(parent)) && isNamed(process) && !isElsewhere(proc, process, place)
+  })
   if (chosen.length > 0) return { processes: chosen, entry }
   const names = [...new Set(app.map(({ comm }) => comm))].slice(0, 10).join(', ')
   return missing(`no process "${name}" runs in container "${place.container}"; these do: ${names}`)

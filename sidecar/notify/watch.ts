@@ -24,7 +24,7 @@ export interface TargetProcess {
 }
 
 export interface Watch {
-  /** Looks at all processes, for a signal that is to be sent now. */
+  /** For a signal that is to be sent now. */
   choose: () => Choice
   permission: () => PermissionReport | undefined
   targets: () => TargetProcess[]
@@ -53,7 +53,7 @@ export function createWatch(options: WatchOptions): Watch {
   let permission: PermissionReport | undefined
 
   function choose(): Choice {
-    const choice = chooseTarget(proc, target, entry)
+    const choice = kept() ?? chooseTarget(proc, target, entry)
     if ('outcome' in choice) {
       found = []
       return choice
@@ -62,6 +62,12 @@ export function createWatch(options: WatchOptions): Watch {
     found = choice.processes.map((process) => found.find((known) => isSame(known.process, process)) ?? dated(process))
     return choice
   }
+
+  /** A container has one entry process at a time; of a name there may be more by now. */
+  const kept = (): Choice | undefined =>
+    target.process === undefined && entry !== undefined && isThere(entry)
+      ? { processes: [entry.process], entry }
+      : undefined
 
   function dated(process: Process): { process: Process; since?: number } {
     const age = ageOf(proc, process)
