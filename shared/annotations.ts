@@ -43,11 +43,12 @@ function matching(pattern: RegExp, expected: string): (text: string) => Parsed<s
   return (text) => (pattern.test(text) ? ok(text) : fail(`expected ${expected}`))
 }
 
-function list(what: string, pattern: RegExp): (text: string) => Parsed<string[]> {
+function list(what: string, pattern: RegExp, most = Infinity): (text: string) => Parsed<string[]> {
   return (text) => {
     const items = text.split(/[,\n]/).map((item) => item.trim()).filter((item) => item !== '') // prettier-ignore
     const wrong = items.filter((item) => !pattern.test(item))
     if (items.length === 0) return fail(`expected names of ${what}`)
+    if (items.length > most) return fail(`${items.length} are more than ${most} ${what}`)
     return wrong.length > 0 ? fail(...wrong.map((item) => `${quote(item)} is not a name of ${what}`)) : ok(items)
   }
 }
@@ -104,7 +105,7 @@ export const annotations = {
   'secret-provider-class': annotation({
     help: "SecretProviderClasses of the Azure provider in the pod's namespace, whose objects the pod gets too",
     example: 'web-secrets, web-tls',
-    parse: list('SecretProviderClasses', dnsSubdomain),
+    parse: list('SecretProviderClasses', dnsSubdomain, 20),
   }),
   'mount-path': annotation({
     help: 'where app containers see the files, read-only',

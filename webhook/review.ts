@@ -8,6 +8,7 @@ import { readPod, serviceAccountName } from './pod/pod.ts'
 import type { Surroundings } from './plan.ts'
 import type { Problem } from './reasons.ts'
 import { templateOf } from './templates.ts'
+import { classNames } from './values.ts'
 
 /** What a review is answered with, beside the review. */
 export interface ReviewContext {
@@ -107,18 +108,22 @@ async function surroundings(
     pod.ok ? cluster.serviceAccount(name, serviceAccountName(pod.value), options) : undefined,
     cluster.limitRanges(name, options),
   ])
+  const annotations = pod.ok ? (pod.value.metadata?.annotations ?? {}) : {}
+  const names = classNames(annotations, namespace.value?.annotations ?? {}, configuration())
+  const classes = await Promise.all(names.map((one) => cluster.secretProviderClass(name, one, options)))
   const oldestKubelet = cluster.oldestKubelet()
   return {
     value: {
       namespace: namespace.value ?? { name, labels: {}, annotations: {} },
       ...(serviceAccount?.value === undefined ? {} : { serviceAccount: serviceAccount.value }),
+      secretProviderClasses: new Map(classes.map(({ value }, index) => [names[index] ?? '', value])),
       limitRanges: limitRanges.value ?? [],
       configuration: configuration(),
       ...(oldestKubelet === undefined ? {} : { oldestKubelet }),
       image,
       version,
     },
-    cached: namespace.cached || limitRanges.cached || (serviceAccount?.cached ?? false),
+    cached: [namespace, limitRanges, serviceAccount, ...classes].some((one) => one?.cached),
   }
 }
 

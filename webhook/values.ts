@@ -40,6 +40,19 @@ export function resolveValues(
   } as Values
 }
 
+/** The SecretProviderClasses that hold for a pod, to be looked up before anything is decided; none where they are unreadable. */
+export function classNames(
+  onPod: Record<string, string>,
+  onNamespace: Record<string, string>,
+  { defaults }: Configuration,
+): string[] {
+  const key = `${annotationPrefix}secret-provider-class`
+  const text = onPod[key] ?? onNamespace[key]
+  if (text === undefined) return defaults['secret-provider-class'] ?? []
+  const parsed = annotations['secret-provider-class'].parse(text.trim())
+  return parsed.ok ? parsed.value : []
+}
+
 /** The table's own durations, moved to where the administrator's bounds begin. */
 function clamped(values: AnnotationValues, { bounds }: Configuration): AnnotationValues {
   const entries = Object.entries(values).map(([name, value]) => {

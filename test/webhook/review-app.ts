@@ -22,6 +22,10 @@ export function cluster(changes: Partial<Cluster> = {}): Cluster & { asked: stri
       return { value: serviceAccount, cached: !options?.live }
     },
     limitRanges: async () => ({ value: [], cached: false }),
+    async secretProviderClass(namespace, name, options) {
+      note(`secretproviderclass ${namespace}/${name}`, options)
+      return { value: 'absent', cached: false }
+    },
     oldestKubelet: () => undefined,
     notReady: () => undefined,
     close: async () => {},

@@ -1,5 +1,6 @@
 import type { ServiceAccount } from '../identity.ts'
 import type { Namespace } from '../plan.ts'
+import type { FoundClass } from '../secret-provider-class/resolve-classes.ts'
 import type { ContainerLimits } from '../pod/limit-range.ts'
 
 /** An object, or that there is none, and whether that came from a cache. */
@@ -20,6 +21,11 @@ export interface Cluster {
   serviceAccount(namespace: string, name: string, options?: LookupOptions): Promise<Lookup<ServiceAccount>>
   /** What the namespace's LimitRanges say about containers; none where that is not known. */
   limitRanges(namespace: string, options?: LookupOptions): Promise<Lookup<readonly ContainerLimits[]>>
+  secretProviderClass(
+    namespace: string,
+    name: string,
+    options?: LookupOptions,
+  ): Promise<{ value: FoundClass; cached: boolean }>
   /** Version of the oldest kubelet, such as `v1.34.1`; undefined while it is not known. */
   oldestKubelet(): string | undefined
   /** Why reviews cannot be answered yet, or undefined. */

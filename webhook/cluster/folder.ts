@@ -6,12 +6,13 @@ import type { ServiceAccount } from '../identity.ts'
 import type { Namespace } from '../plan.ts'
 
 interface Manifest {
+  spec?: unknown
   metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }
 }
 
 /**
- * A cluster for trying out: `namespaces/<name>.yaml` and `serviceaccounts/<namespace>/<name>.yaml` in a folder stand for the
- * API server's objects. They are read anew every second at most. A namespace without a file has no labels.
+ * A cluster for trying out: `namespaces/<name>.yaml`, `serviceaccounts/<namespace>/<name>.yaml` and
+ * `secretproviderclasses/<namespace>/<name>.yaml` in a folder stand for the API server's objects. They are read anew every second at most. A namespace without a file has no labels.
  */
 export function folderCluster(folder: string, { now = Date.now } = {}): Cluster {
   const known = new Map<string, { manifest: Promise<Manifest | undefined>; until: number }>()
@@ -43,6 +44,10 @@ export function folderCluster(folder: string, { now = Date.now } = {}): Cluster 
       const manifest = await read(['serviceaccounts', namespace, name], options)
       const value: ServiceAccount | undefined = manifest && { annotations: manifest.metadata?.annotations ?? {} }
       return { value, cached: !options?.live }
+    },
+    async secretProviderClass(namespace, name, options) {
+      const manifest = await read(['secretproviderclasses', namespace, name], options)
+      return { value: manifest === undefined ? 'absent' : { spec: manifest.spec }, cached: !options?.live }
     },
     limitRanges: async () => ({ value: [], cached: false }),
     oldestKubelet: () => undefined,

@@ -5,6 +5,7 @@ import type { ContainerLimits } from '../pod/limit-range.ts'
 import { enforceLabel } from '../pod/security-context.ts'
 import type { Namespace } from '../plan.ts'
 import { accept, ApiError, type Api } from './api.ts'
+import { watchClasses } from './classes.ts'
 import type { Cluster, Lookup, LookupOptions } from './cluster.ts'
 import { watchKubelets } from './kubelets.ts'
 import { reflect, type Meta, type Reflector, type ReflectorOptions } from './reflector.ts'
@@ -17,7 +18,7 @@ export interface KubernetesClusterOptions extends Pick<ReflectorOptions<unknown>
 /**
  * A Kubernetes cluster through caches of metadata; what they do not hold is read from the API server.
  *
- * RBAC: get, list, watch on `namespaces` and `serviceaccounts`, list and watch on `limitranges`, list on `nodes`, all
+ * RBAC: get, list, watch on `namespaces`, `serviceaccounts` and `secretproviderclasses`, list and watch on `limitranges`, list on `nodes`, all
  * cluster-wide.
  */
 export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
@@ -30,6 +31,7 @@ export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
     whole: true,
     keep: limitsOf,
   })
+  const classes = watchClasses(options)
   const kubelets = watchKubelets(options)
 
   async function look<T>(
@@ -64,13 +66,14 @@ export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
         { items?: LimitRange[] | null } | undefined
       return list === undefined ? known : { value: (list.items ?? []).flatMap(limitsOf), cached: false }
     },
+    secretProviderClass: (namespace, name, lookup) => classes.find(namespace, name, lookup),
     oldestKubelet: kubelets.oldest,
     notReady: () =>
       namespaces.fresh() && accounts.fresh() && kubelets.asked()
         ? undefined
         : 'Namespaces, ServiceAccounts and Nodes have not been read yet',
     async close() {
-      await Promise.all([namespaces.close(), accounts.close(), ranges.close(), kubelets.close()])
+      await Promise.all([namespaces.close(), accounts.close(), ranges.close(), classes.close(), kubelets.close()])
     },
   }
 }

@@ -28,6 +28,8 @@ export interface ReflectorOptions<T, O extends Meta = Meta> {
   path: string
   /** Whole objects instead of their metadata. */
   whole?: boolean
+  /** The cluster may not know the kind: that is asked again once a minute, and told nobody. */
+  mayBeAbsent?: boolean
   /** What is kept of an object: hundreds of bytes at most. */
   keep: (object: O) => T
   log: Logger
@@ -53,13 +55,15 @@ const silence = 180_000
 /** After so long without word what is cached is not believed. */
 const staleAfter = 600_000
 const backoff = { first: 500, most: 30_000 }
+/** How long an absent kind is left alone. */
+const absence = 60_000
 
 /**
  * Lists a collection page by page, then watches it from there; begins anew when the API server has forgotten the version, and
  * goes on through every failure until `close()`.
  */
 export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O>): Reflector<T> {
-  const { api, path, keep, log, whole = false, now = Date.now, random = Math.random } = options
+  const { api, path, keep, log, whole = false, mayBeAbsent = false, now = Date.now, random = Math.random } = options
   const { wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }) } = options
   const closing = new AbortController()
   let objects = new Map<string, T>()
@@ -127,6 +131,7 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
     let failures = 0
     while (!closing.signal.aborted) {
       const before = heard
+      let least = 0
       try {
         if (version === undefined) await list()
         await watch()
@@ -135,10 +140,16 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
         if (closing.signal.aborted) return
         // 410: the version is too old to go on from (https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses).
         if (error instanceof ApiError && error.status === 410) version = undefined
-        else log.warn({ path, reason: (error as Error).message }, 'the watch of the cluster failed, trying again')
+        else if (mayBeAbsent && error instanceof ApiError && error.status === 404) {
+          objects = new Map()
+          version = undefined
+          heard = -Infinity
+          least = absence
+        } else log.warn({ path, reason: (error as Error).message }, 'the watch of the cluster failed, trying again')
         failures = heard > before ? 1 : failures + 1
       }
-      const pause = Math.min(backoff.most, backoff.first * 2 ** Math.min(failures, 10)) * (0.5 + random() / 2)
+      const pause =
+        Math.max(least, Math.min(backoff.most, backoff.first * 2 ** Math.min(failures, 10))) * (0.5 + random() / 2)
       await wait(pause, closing.signal).catch(() => undefined)
     }
   }

@@ -27,7 +27,7 @@ export function resolveClasses(
   context: ClassContext,
 ): AskedObject[] {
   const { notes, whereabouts } = context
-  const found = names.map((name) => [name, classes.get(name) ?? 'absent'] as const)
+  const found = [...new Set(names)].map((name) => [name, classes.get(name) ?? 'absent'] as const)
   if (found.some(([, one]) => one === 'unknown-kind')) {
     notes.problem('secret-provider-class', 'the cluster has no SecretProviderClasses: the CustomResourceDefinition secretproviderclasses.secrets-store.csi.x-k8s.io (v1) is not installed; install it, or use the annotation azure.keyvault.injector/objects') // prettier-ignore
     return []

@@ -1,0 +1,80 @@
+import t, { type Test } from 'tap'
+import type { Cluster } from '../../webhook/cluster/cluster.ts'
+import type { FoundClass } from '../../webhook/secret-provider-class/resolve-classes.ts'
+import { annotated, appFor, cluster, reviewOf } from './review-app.ts'
+import { clientId, configurationOf } from './setting.ts'
+
+const spec = (alias: string) => ({
+  provider: 'azure',
+  parameters: { keyvaultName: 'my-kv', clientID: clientId, objects: `array:\n- "{objectName: a, objectType: secret, objectAlias: ${alias}}"` }, // prettier-ignore
+})
+
+async function review(
+  t: Test,
+  lookup: Cluster['secretProviderClass'],
+  pod: object,
+  changes: Partial<Cluster> = {},
+  file: object = {},
+) {
+  // prettier-ignore
+  const asked: string[] = []
+  const { server, decided } = appFor(t, {
+    configuration: () => configurationOf(file),
+    cluster: cluster({
+      secretProviderClass(namespace, name, options) {
+        asked.push(`${namespace}/${name}${options?.live ? ' live' : ''}`)
+        return lookup(namespace, name, options)
+      },
+      ...changes,
+    }),
+  })
+  const response = await server.inject({ method: 'POST', url: '/mutate', payload: reviewOf(pod) })
+  const decision = decided[0]?.decision
+  const paths = decision?.kind === 'inject' ? decision.settings.objects.map(({ path }) => path) : []
+  const { status } = (JSON.parse(response.body) as { response: { status?: { message: string } } }).response
+  return { asked, paths, message: status?.message ?? '' }
+}
+
+const podOf = (annotations: Record<string, string>) => ({ ...annotated(), metadata: { ...annotated().metadata, annotations: Object.fromEntries(Object.entries(annotations).map(([name, value]) => [`azure.keyvault.injector/${name}`, value])) } }) // prettier-ignore
+const always = (value: FoundClass, cached: boolean) => () => Promise.resolve({ value, cached })
+
+void t.test('a class that is cached and good is read once', async (t) => {
+  const { asked, paths } = await review(t, always({ spec: spec('x') }, true), podOf({ 'secret-provider-class': 'kv' }))
+  t.strictSame({ asked, paths }, { asked: ['shop/kv'], paths: ['x'] })
+})
+
+void t.test('before a denial it is read live', async (t) => {
+  const pod = podOf({ 'secret-provider-class': 'kv' })
+  const corrected = await review(t, async (_namespace, _name, options) => ({ value: { spec: spec(options?.live ? 'x' : '/x') }, cached: !options?.live }), pod) // prettier-ignore
+  t.strictSame({ asked: corrected.asked, paths: corrected.paths }, { asked: ['shop/kv', 'shop/kv live'], paths: ['x'] })
+  const { message } = await review(t, always('absent', false), pod)
+  t.equal(message, 'pod app-1 in namespace shop: there is no SecretProviderClass "kv" in namespace "shop"')
+})
+
+void t.test('the namespace or the administrator may name classes for pods that ask for something', async (t) => {
+  const pod = podOf({ vault: 'my-kv', objects: 'db-password' })
+  const namespace: Cluster['namespace'] = async (name) => ({
+    value: { name, labels: {}, annotations: { 'azure.keyvault.injector/secret-provider-class': 'theirs' } },
+    cached: false,
+  })
+  const found = always({ spec: spec('x') }, true)
+  const byNamespace = await review(t, found, pod, { namespace }, { defaults: { 'secret-provider-class': 'admins' } })
+  t.strictSame(byNamespace, { asked: ['shop/theirs'], paths: ['db-password', 'x'], message: '' })
+  const byAdministrator = await review(t, found, pod, {}, { defaults: { 'secret-provider-class': 'admins' } })
+  t.strictSame(byAdministrator, { asked: ['shop/admins'], paths: ['db-password', 'x'], message: '' })
+})
+
+void t.test('what cannot be a name is not asked for', async (t) => {
+  const names = Array.from({ length: 21 }, (_, index) => `kv-${index}`).join()
+  for (const value of ['../secrets', 'A', names]) {
+    const { asked, message } = await review(t, always('absent', false), podOf({ 'secret-provider-class': value }))
+    t.strictSame(asked, [])
+    t.match(message, /secret-provider-class/)
+  }
+})
+
+void t.test('an API server that fails', async (t) => {
+  const failing = () => Promise.reject(new Error('GET /apis/...: 403 forbidden'))
+  const { message } = await review(t, failing, podOf({ 'secret-provider-class': 'kv' }))
+  t.match(message, 'what the decision rests on could not be read: GET /apis/...: 403 forbidden; try again')
+})
