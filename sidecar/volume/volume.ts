@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { oneAtATime } from '../pool.ts'
 import { dataLink, firstComponents, folderName, leftovers, notifiedFile } from './entries.ts'
 import type { FileSet } from './file-set.ts'
 import { parseManifest, type Manifest } from './manifest.ts'
@@ -27,6 +28,8 @@ const world = 0o444
 export class Volume {
   readonly #mount: string
   readonly #now: () => number
+  /** A clean-up must not take away what another step is about to rename. */
+  readonly #exclusively = oneAtATime()
 
   constructor(mount: string, { now = Date.now }: { now?: () => number } = {}) {
     this.#mount = mount
@@ -47,7 +50,31 @@ export class Volume {
    * @throws the file system's error, with the earlier set still current and the new one's remains gone
    */
   async switchTo(files: FileSet, manifest: Manifest): Promise<void> {
-    await this.clean()
+    return this.#exclusively(() => this.#switchTo(files, manifest))
+  }
+
+  /** Removes what crashes and earlier sets left behind, and puts back links that are missing. */
+  async clean(): Promise<void> {
+    return this.#exclusively(() => this.#clean())
+  }
+
+  /** The id of the notification delivered last. */
+  async notified(): Promise<string | undefined> {
+    return readFile(this.#path(notifiedFile), 'utf8').catch(absent)
+  }
+
+  async markNotified(id: string): Promise<void> {
+    return this.#exclusively(async () => {
+      const next = this.#path(`${notifiedFile}_tmp`)
+      await rm(next, { force: true })
+      await writeFileDurably(next, { content: Buffer.from(id), mode: world })
+      await rename(next, this.#path(notifiedFile))
+      await syncFolder(this.#mount)
+    })
+  }
+
+  async #switchTo(files: FileSet, manifest: Manifest): Promise<void> {
+    await this.#clean()
     const folder = folderName(this.#now(), randomBytes(4).toString('hex'))
     try {
       const described = { content: Buffer.from(JSON.stringify(manifest)), mode: world }
@@ -61,11 +88,10 @@ export class Volume {
       throw error
     }
     // The set is switched: what goes wrong from here on is put right by the next clean-up.
-    await this.clean().catch(() => undefined)
+    await this.#clean().catch(() => undefined)
   }
 
-  /** Removes what crashes and earlier sets left behind, and puts back links that are missing. */
-  async clean(): Promise<void> {
+  async #clean(): Promise<void> {
     const current = await this.#currentFolder()
     const manifest = await this.#manifest(current)
     const names = manifest && firstComponents(Object.keys(manifest.files))
@@ -74,19 +100,6 @@ export class Volume {
       await rm(this.#path(name), { recursive: true, force: true })
     }
     await this.#link(names ?? [])
-    await syncFolder(this.#mount)
-  }
-
-  /** The id of the notification delivered last. */
-  async notified(): Promise<string | undefined> {
-    return readFile(this.#path(notifiedFile), 'utf8').catch(absent)
-  }
-
-  async markNotified(id: string): Promise<void> {
-    const next = this.#path(`${notifiedFile}_tmp`)
-    await rm(next, { force: true })
-    await writeFileDurably(next, { content: Buffer.from(id), mode: world })
-    await rename(next, this.#path(notifiedFile))
     await syncFolder(this.#mount)
   }
 

@@ -1,8 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -12,6 +11,7 @@ import { podinfoFolder, settingsVariable, terminationLog } from '../../../shared
 import { encodeSettings, type Settings } from '../../../shared/settings.ts'
 import { startEmulator, type Emulator } from '../../emulator/emulator.ts'
 import { makeIssuer } from '../../emulator/issuer.ts'
+import { memoryFolder } from './folder.ts'
 import { settingsWith } from './settings.ts'
 
 /** The sidecar's real bundle beside an emulated cloud, in a folder of its own. */
@@ -53,7 +53,7 @@ export const clientId = '11111111-2222-4333-8444-555555555555'
 
 /** Names that no resolver knows: the sidecar reaches them through the emulator's proxy. */
 export async function startStage(objects: string[], overrides: Partial<Settings> = {}): Promise<Stage> {
-  const folder = mkdtempSync(join(tmpdir(), 'sidecar-'))
+  const folder = memoryFolder('sidecar-')
   const root = join(folder, 'root')
   const script = join(folder, 'dist/sidecar.js')
   await build({ ...optionsOf('sidecar'), outdir: dirname(script) })

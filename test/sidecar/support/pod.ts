@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { Test } from 'tap'
@@ -15,6 +14,7 @@ import { rendering } from '../../../sidecar/rendering.ts'
 import type { Status } from '../../../sidecar/status.ts'
 import { Volume } from '../../../sidecar/volume/volume.ts'
 import { settled, VirtualClock } from './clock.ts'
+import { memoryFolder } from './folder.ts'
 import { settingsWith } from './settings.ts'
 import { Twin } from './twin.ts'
 
@@ -35,7 +35,7 @@ export async function podWith(
 /** A pod whose sidecar runs in this process: real volume, virtual time, vaults and app in memory. */
 export class TestPod {
   readonly clock = new VirtualClock()
-  readonly mount = mkdtempSync(join(tmpdir(), 'pod-'))
+  readonly mount = memoryFolder('pod-')
   readonly settings: Settings
   readonly twins = new Map<string, Twin>()
   readonly lines: Record<string, unknown>[] = []
@@ -56,7 +56,7 @@ export class TestPod {
     this.settings = settings
     for (const { vault } of settings.objects) {
       const name = new URL(vault).hostname.split('.')[0] ?? ''
-      const options = { name, now: this.clock.trueTime, wait: (time: number) => this.clock.wait(time) }
+      const options = { name, now: this.clock.trueTime, wait: this.clock.wait }
       if (!this.twins.has(vault)) this.twins.set(vault, new Twin(options))
     }
   }
@@ -86,7 +86,9 @@ export class TestPod {
       log: createLogger('debug', stream),
       registry: new Registry(),
     })
+    this.#running++
     void this.sidecar.run(role, this.#stop.signal).then((end) => {
+      this.#running--
       if (id === this.#process) this.end = end
     })
     await this.idle()
@@ -105,7 +107,11 @@ export class TestPod {
     const blocked = () => [...this.twins.values()].filter((twin) => twin.isBlocked).length
     const calm = () => this.clock.waiting - hanging() - this.#timers + blocked() >= this.twins.size + 1
     const busy = () => this.#delivering > 0 || [...this.twins.values()].some((twin) => twin.inFlight > twin.hanging)
-    await settled(() => !busy() && (this.end !== undefined || this.sidecar === undefined || calm()))
+    // A process that was told to end is gone before anything else counts.
+    const alive = () => (this.sidecar === undefined || this.end !== undefined ? 0 : 1)
+    await settled(
+      () => this.#running === alive() && !busy() && (this.end !== undefined || this.sidecar === undefined || calm()),
+    )
   }
 
   advance = (milliseconds: number): Promise<void> => this.clock.advance(milliseconds, this.idle)
@@ -155,6 +161,7 @@ export class TestPod {
   }
 
   #timers = 0
+  #running = 0
   #delivering = 0
 
   /** An app that is told at once, as soon as it listens. */

@@ -29,7 +29,7 @@ export interface TwinOptions {
   name?: string
   now: () => number
   /** For requests that hang. */
-  wait: (milliseconds: number) => Promise<void>
+  wait: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }
 
 /** A vault in this process that behaves as Key Vault does: times in whole seconds, pages of 25, lists without versions. */
@@ -109,8 +109,8 @@ export class Twin implements NamedVault {
     return this.inFlight > 0 && this.inFlight === this.hanging
   }
 
-  async list(type: ObjectType): Promise<{ items: Map<string, Attributes>; pages: number }> {
-    return this.#answer({ operation: 'list', type }, () => {
+  async list(type: ObjectType, signal: AbortSignal): Promise<{ items: Map<string, Attributes>; pages: number }> {
+    return this.#answer({ operation: 'list', type }, signal, () => {
       if (!this.mayList) throw failure('forbidden', 'list')
       const items = new Map<string, Attributes>()
       for (const [key, versions] of this.#objects) {
@@ -122,8 +122,8 @@ export class Twin implements NamedVault {
     })
   }
 
-  async get(type: ObjectType, name: string, version: string | undefined): Promise<Fetched> {
-    return this.#answer({ operation: 'get', type, name, ...(version !== undefined && { version }) }, () => {
+  async get(type: ObjectType, name: string, version: string | undefined, signal: AbortSignal): Promise<Fetched> {
+    return this.#answer({ operation: 'get', type, name, ...(version !== undefined && { version }) }, signal, () => {
       const versions = this.#versions(type, name)
       const found = version === undefined ? versions.at(-1) : versions.find((one) => one.version === version)
       if (!found) throw failure('gone', name)
@@ -133,8 +133,8 @@ export class Twin implements NamedVault {
     })
   }
 
-  async versions(type: ObjectType, name: string): Promise<ListedVersion[]> {
-    return this.#answer({ operation: 'versions', type, name }, () =>
+  async versions(type: ObjectType, name: string, signal: AbortSignal): Promise<ListedVersion[]> {
+    return this.#answer({ operation: 'versions', type, name }, signal, () =>
       this.#versions(type, name).map(({ version, attributes }) => ({ version, attributes: { ...attributes } })),
     )
   }
@@ -145,7 +145,7 @@ export class Twin implements NamedVault {
     return versions
   }
 
-  async #answer<T>(asked: Asked, give: () => T): Promise<T> {
+  async #answer<T>(asked: Asked, signal: AbortSignal, give: () => T): Promise<T> {
     this.inFlight++
     try {
       await Promise.resolve()
@@ -154,7 +154,7 @@ export class Twin implements NamedVault {
       const fault = this.fault(asked)
       if (fault && 'hang' in fault) {
         this.hanging++
-        await this.#options.wait(fault.hang).finally(() => this.hanging--)
+        await this.#options.wait(fault.hang, signal).finally(() => this.hanging--)
         throw failure('timeout', asked.name ?? 'list')
       }
       if (fault) throw failure(fault.kind, asked.name ?? 'list', fault.retryAfter)
