@@ -1,6 +1,7 @@
+import { bundleProblem } from '../../shared/bundle.ts'
 import { filesOf, objectName, type BundleFormat, type ObjectSpec } from '../../shared/object-spec.ts'
 import { escapeUnicode, textOf, type Files } from './contents.ts'
-import { printDotenv, variableName } from './dotenv.ts'
+import { printDotenv } from './dotenv.ts'
 import { RenderFailure } from './rendered.ts'
 
 /** What a bundle needs to know of an object. */
@@ -18,28 +19,15 @@ export async function renderBundle(
   files: Files,
 ): Promise<Uint8Array> {
   const secrets = objects.filter(({ type }) => type === 'secret')
-  checkNames(format, secrets)
+  // The same whatever is there just now: else a pod would fail only once an optional secret appears.
+  const problem = bundleProblem(format, secrets)
+  if (problem !== undefined) throw new RenderFailure(problem)
   const entries = new Map<string, string>()
   for (const secret of secrets) {
     const file = files.get(filesOf(secret)[0] as string)
     if (file !== undefined) entries.set(secret.name, contentOf(secret, file.content))
   }
   return Buffer.from(await printers[format](entries))
-}
-
-/** The same whatever is there just now: else a pod would fail only once an optional secret appears. */
-function checkNames(format: BundleFormat, secrets: readonly BundleObject[]): void {
-  const paths = new Map<string, string>()
-  for (const { name, path } of secrets) {
-    const key = format === 'dotenv' ? variableName(name) : name
-    const other = paths.get(key)
-    if (other !== undefined) {
-      throw new RenderFailure(
-        `the secrets at "${other}" and "${path}" would both be ${key}; use a template, which can tell them apart`,
-      )
-    }
-    paths.set(key, path)
-  }
 }
 
 function contentOf(secret: BundleObject, content: Uint8Array): string {
@@ -63,7 +51,7 @@ const printers: Record<BundleFormat, (entries: ReadonlyMap<string, string>) => s
  * {@link https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/Properties.html#load(java.io.Reader)}
  */
 function printProperties(entries: ReadonlyMap<string, string>): string {
-  const known: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\f': '\\f' }
+  const known: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
   const print = (value: string) =>
     value
       .replace(/[^\x20-\x5b\x5d-\x7e]/g, (character) => known[character] ?? escapeUnicode(character))

@@ -54,27 +54,29 @@ export function leafOf({ key, certificates }: CertifiedKey): X509Certificate {
 const issued = (issuer: X509Certificate, subject: X509Certificate): boolean =>
   subject.checkIssued(issuer) && subject.verify(issuer.publicKey)
 
-/** The certificates from leaf to root, or undefined where they are not one whole chain. */
-function linked(certified: CertifiedKey): X509Certificate[] | undefined {
-  const leaf = leafOf(certified)
+/** The certificates from the leaf upwards, as far as each has its issuer, and what is left in the vault's order. */
+function follow(certified: CertifiedKey): { chain: X509Certificate[]; rest: X509Certificate[] } {
   const rest = new Set(certified.certificates)
   const chain: X509Certificate[] = []
-  for (let next: X509Certificate | undefined = leaf; next !== undefined;) {
+  for (let next: X509Certificate | undefined = leafOf(certified); next !== undefined;) {
     const last: X509Certificate = next
     rest.delete(last)
     chain.push(last)
     next = [...rest].find((other) => issued(other, last))
   }
-  return rest.size === 0 ? chain : undefined
+  return { chain, rest: [...rest] }
 }
 
 /** From leaf to root; certificates that are not one whole chain keep the vault's order. */
-export const inOrder = (certified: CertifiedKey): X509Certificate[] => linked(certified) ?? certified.certificates
+export function inOrder(certified: CertifiedKey): X509Certificate[] {
+  const { chain, rest } = follow(certified)
+  return rest.length === 0 ? chain : certified.certificates
+}
 
-/** Like {@link inOrder}, but the leaf is first in any case, as TLS servers want it beside its key. */
+/** Like {@link inOrder}, but the leaf and its issuers come first in any case, as TLS servers want them beside the key. */
 export function leafFirst(certified: CertifiedKey): X509Certificate[] {
-  const leaf = leafOf(certified)
-  return linked(certified) ?? [leaf, ...certified.certificates.filter((other) => other !== leaf)]
+  const { chain, rest } = follow(certified)
+  return [...chain, ...rest]
 }
 
 /** PEM with LF, no text between the blocks. */

@@ -1,7 +1,5 @@
+import { variableName } from '../../shared/bundle.ts'
 import { RenderFailure } from './rendered.ts'
-
-/** An object's name as an environment variable: `db-password` is `DB_PASSWORD`, `2fa` is `_2FA`. */
-export const variableName = (name: string): string => name.toUpperCase().replaceAll('-', '_').replace(/^\d/, '_$&')
 
 interface Style {
   quote: string

@@ -92,6 +92,7 @@ const wrong: [name: string, fields: object, problem: RegExp | string][] = [
   ['an object outside of the mount', { objects: [{ ...object, path: '../x' }] }, 'secret db-password: a path may not begin with ".."'],
   ['a template outside of the mount', { templates: { '/x': '' } }, 'template "/x": a path is relative to the mount and may not begin with "/"'],
   ['a bundle outside of the mount', { bundles: { 'a/../..': 'json' } }, 'bundle "a/../..": a path may not have a component ".."'],
+  ['fields of a secret on a key', { objects: [{ ...object, type: 'key', split: true }] }, 'key db-password: split is for type secret only, not key'],
   ['two files of one path', { bundles: { 'app.ini': 'json' } }, 'bundle "app.ini" and template "app.ini" are both written to "app.ini"; give one of them another path'],
   ['a file where a folder is', { templates: { db: '' } }, 'secret db-password is written to "db/password", but template "db" is a file at "db"; give one of them another path'],
 ] // prettier-ignore

@@ -55,6 +55,9 @@ const values: Record<string, string> = {
   'properties-continued': 'a\\\n  b',
   'names-of-another': 'PLAIN=other\nplain: other',
   percent: '%s %00',
+  bom: '\ufeffvalue',
+  'quote-and-dollar': "it's $HOME",
+  'form-feed': '\fa\f',
 } // prettier-ignore
 
 const readers: Record<Exclude<BundleFormat, 'dotenv'>, Reader[]> = {
@@ -87,6 +90,14 @@ for (const format of ['json', 'yaml', 'properties'] as const) {
   })
 }
 
+void t.test('yaml: each line is a member of a JSON object, and printable whatever its value', async (t) => {
+  const text = await render('yaml', values)
+  const members = text.trimEnd().split('\n').map((line) => JSON.parse(`{${line}}`) as Record<string, string>) // prettier-ignore
+  t.strictSame(Object.assign({}, ...members), values)
+  // https://yaml.org/spec/1.1/#c-printable, without its line breaks
+  t.match(text, /^[\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]*$/u)
+})
+
 const forDotenv = Object.entries(values).filter(([, value]) => !value.includes('\r'))
 void t.test('dotenv: every value is read back by Node', async (t) => {
   const text = await render('dotenv', Object.fromEntries(forDotenv))
@@ -104,13 +115,20 @@ void t.test('dotenv: whatever a shell does not refuse, it reads back', async (t)
       t.throws(() => shell(text), /this file has a value that dotenv parsers can read and a shell cannot/, name)
     }
   }
-  t.strictSame(refused, ['both-quotes', 'backslash', 'json'])
+  t.strictSame(refused, ['both-quotes', 'backslash', 'json', 'quote-and-dollar'])
   const text = await render('dotenv', Object.fromEntries(accepted))
   t.strictSame(shell(text), Object.fromEntries(accepted.map(([name, value]) => [variableName(name), value])))
 })
 
 void t.test('dotenv: a shell never runs what a value says', async (t) => {
-  for (const value of [`'$(echo ran >&2)"`, "it's `echo ran >&2`", "'; echo ran >&2; '", 'x\\', `$(echo ran >&2)'\\`]) {
+  for (const value of [
+    `'$(echo ran >&2)"`,
+    "it's $(echo ran >&2)",
+    "it's `echo ran >&2`",
+    "'; echo ran >&2; '",
+    'x\\',
+    `$(echo ran >&2)'\\`,
+  ]) {
     const text = await render('dotenv', { first: 'y', value })
     try {
       t.strictSame(shell(text), { FIRST: 'y', VALUE: value })

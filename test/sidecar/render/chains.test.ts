@@ -1,6 +1,7 @@
 import t from 'tap'
 import { pemSecret, pkcs12Secret, spec, textsOf } from './objects.ts'
 import { Pki } from './pki.ts'
+import { inOrder, leafFirst, printCertificates, readPem } from '../../../sidecar/render/certificates.ts'
 
 const pki = new Pki(t)
 
@@ -36,7 +37,9 @@ void t.test('an incomplete chain keeps the order of the vault; .crt has the leaf
     const container = pki.pkcs12({ certificates: [...order] })
     t.strictSame(await textsOf(spec('tls'), pkcs12Secret(container)), { tls: order.join('') }, name)
     const split = await textsOf(spec('tls', { split: true }), pemSecret(order.join('') + key))
-    t.equal(split['tls.crt'], [leaf, ...order.filter((other) => other !== leaf)].join(''), `${name}: .crt`)
+    const issuers = order.filter((other) => other === first)
+    const rest = order.filter((other) => other !== leaf && other !== first)
+    t.equal(split['tls.crt'], [leaf, ...issuers, ...rest].join(''), `${name}: .crt`)
   }
   const open = [first, leaf]
   const written = await textsOf(spec('tls'), pkcs12Secret(pki.pkcs12({ certificates: open })))
@@ -51,13 +54,25 @@ void t.test('of two authorities of one name without key identifiers, the one tha
   const key = pki.key('P-256')
   const leaf = pki.certificate('leaf', key, 'bare-leaf', issuer)
   const split = await textsOf(spec('tls', { split: true }), pemSecret(oldRoot + leaf + issuer.certificate + key))
-  t.equal(
-    split['tls.crt'],
-    leaf + oldRoot + issuer.certificate,
-    'not one chain: the order of the vault behind the leaf',
-  )
-  const whole = await textsOf(spec('tls', { split: true }), pemSecret(issuer.certificate + leaf + key))
-  t.equal(whole['tls.crt'], leaf + issuer.certificate)
+  t.equal(split['tls.crt'], leaf + issuer.certificate + oldRoot)
+})
+
+void t.test('of two authorities with one key, the one that the leaf names comes next', async (t) => {
+  const authority = pki.key('P-256', 'authority of two names')
+  const formerly = pki.certificate('Formerly', authority, 'ca')
+  const issuer = { certificate: pki.certificate('Now', authority, 'ca'), key: authority }
+  const key = pki.key('P-256')
+  const leaf = pki.certificate('leaf', key, 'leaf', issuer)
+  const split = await textsOf(spec('tls', { split: true }), pemSecret(formerly + leaf + issuer.certificate + key))
+  t.equal(split['tls.crt'], leaf + issuer.certificate + formerly)
+})
+
+void t.test('an incomplete chain with its key keeps the order of the vault in one file', async (t) => {
+  const { key, certificates } = pki.chain('P-256', 4)
+  const [leaf, first, , root] = certificates as [string, string, string, string]
+  const certified = readPem(root + leaf + first + key)
+  t.equal(printCertificates(inOrder(certified)), root + leaf + first)
+  t.equal(printCertificates(leafFirst(certified)), leaf + first + root)
 })
 
 void t.test('a leaf that was renewed with its key: the first of the vault is the leaf', async (t) => {

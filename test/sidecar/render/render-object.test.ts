@@ -1,7 +1,7 @@
 import t from 'tap'
 import { renderObject } from '../../../sidecar/render/render-object.ts'
 import { RenderFailure } from '../../../sidecar/render/rendered.ts'
-import { textsOf, secret, spec } from './objects.ts'
+import { secret, spec, texts, textsOf } from './objects.ts'
 
 void t.test('a secret is written verbatim to its path', async (t) => {
   const object = spec('db-password', { path: 'db/password' })
@@ -10,7 +10,11 @@ void t.test('a secret is written verbatim to its path', async (t) => {
 
 void t.test('a content type without a key id means nothing', async (t) => {
   const version = secret('aGk=', { contentType: 'application/x-pkcs12' })
-  t.strictSame(await textsOf(spec('x', { format: 'pfx' }), version), { x: 'aGk=' })
+  for (const format of ['pem', 'pfx'] as const) {
+    const rendered = await renderObject(spec('x', { format }), [version])
+    t.strictSame(texts(rendered), { x: 'aGk=' })
+    t.strictSame(rendered.warnings, [])
+  }
 })
 
 void t.test('an encoded secret is decoded', async (t) => {
