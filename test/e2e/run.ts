@@ -12,7 +12,12 @@ import { readSettings, type E2eSettings } from './support/settings.ts'
 
 const root = join(import.meta.dirname, '../..')
 const overlay = join(root, 'dist/e2e')
-const images = { injector: 'localhost/akv-injector:e2e', emulator: 'localhost/akv-injector-emulator:e2e' }
+const images = {
+  injector: 'localhost/akv-injector:e2e',
+  emulator: 'localhost/akv-injector-emulator:e2e',
+  user: 'localhost/akv-injector-e2e-user:e2e',
+  servers: 'localhost/akv-injector-e2e-servers:e2e',
+}
 
 const say = (text: string): void => console.error(`e2e: ${text}`)
 
@@ -22,15 +27,19 @@ async function must(command: string[], what: string): Promise<void> {
   if (code !== 0) throw new Error(`${what}: ${command.join(' ')}: exit code ${code}\n${stdout}${stderr}`)
 }
 
-async function build({ builder, baseImage, loadImage }: E2eSettings): Promise<void> {
+async function build({ builder, baseImage, appImage, serversImage, loadImage }: E2eSettings): Promise<void> {
   await must([process.execPath, 'scripts/build.ts', '--emulator'], 'build')
-  const base = baseImage === undefined ? [] : ['--build-arg', `BASE=${baseImage}`]
-  for (const [file, image] of [
-    ['Containerfile', images.injector],
-    ['test/emulator/Containerfile', images.emulator],
-  ] as const) {
-    // prettier-ignore
-    await must([...builder, 'build', ...base, '-f', file, '-t', image, '.'], 'build the image')
+  const base = (image: string | undefined): string[] => (image === undefined ? [] : ['--build-arg', `BASE=${image}`])
+  const made: [file: string, image: string, base: string[]][] = [
+    ['Containerfile', images.injector, base(baseImage)],
+    ['test/emulator/Containerfile', images.emulator, base(baseImage)],
+    ['test/e2e/images/user.Containerfile', images.user, base(appImage)],
+    ...(serversImage === undefined
+      ? ([['test/e2e/images/servers.Containerfile', images.servers, []]] as [string, string, string[]][])
+      : []),
+  ]
+  for (const [file, image, args] of made) {
+    await must([...builder, 'build', ...args, '-f', file, '-t', image, '.'], 'build the image')
     await must([...loadImage, image], 'load the image')
   }
 }
@@ -65,7 +74,13 @@ function stories(settings: E2eSettings, names: string[]): Promise<number> {
   const files = globSync('test/e2e/*.e2e.ts', { cwd: root }).filter(
     (file) => names.length === 0 || names.some((name) => basename(file).startsWith(name)),
   )
-  const environment = { ...process.env, E2E_APP_IMAGE: settings.appImage, E2E_IMAGE: images.injector }
+  const environment = {
+    ...process.env,
+    E2E_APP_IMAGE: settings.appImage,
+    E2E_IMAGE: images.injector,
+    E2E_USER_IMAGE: images.user,
+    E2E_SERVERS_IMAGE: settings.serversImage ?? images.servers,
+  }
   const args = ['run', '--jobs=3', '--timeout=600', '--disable-coverage', ...files.sort()]
   return new Promise((resolve, reject) => {
     const child = spawn(join(root, 'node_modules/.bin/tap'), args, { cwd: root, stdio: 'inherit', env: environment })

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
+import { forward } from './forward.ts'
 import { apply, kubectl } from './kubectl.ts'
 
 export const emulatorNamespace = 'key-vault'
@@ -16,6 +16,8 @@ export interface SeenToken {
 /** The emulator in the cluster, through its admin port. */
 export interface EmulatorClient {
   setSecret(vault: string, name: string, value: string): Promise<void>
+  /** A new version of a certificate, of PEM texts or PKCS#12 in base64, and so of the secret that backs it. */
+  importCertificate(vault: string, name: string, value: string): Promise<void>
   /** Switches a fault on; what it gives ends it. */
   fault(rule: object): Promise<() => Promise<void>>
   /** Requests by operation since the emulator's start, of one vault. */
@@ -25,19 +27,7 @@ export interface EmulatorClient {
 
 /** Opens a way to the emulator's admin port for as long as the test runs. */
 export async function connectEmulator(t: Test): Promise<EmulatorClient> {
-  const child = spawn('kubectl', ['port-forward', '-n', emulatorNamespace, 'service/key-vault-emulator', ':8080'])
-  t.teardown(() => child.kill())
-  const port = await new Promise<string>((resolve, reject) => {
-    let said = ''
-    const read = (text: Buffer): void => {
-      said += text.toString()
-      const forwarding = /Forwarding from 127\.0\.0\.1:(\d+)/.exec(said)
-      if (forwarding?.[1] !== undefined) resolve(forwarding[1])
-    }
-    child.stdout.on('data', read)
-    child.stderr.on('data', read)
-    child.on('exit', () => reject(new Error(`kubectl port-forward: ${said}`)))
-  })
+  const port = await forward(t, emulatorNamespace, 'service/key-vault-emulator', 8080)
   const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
     const response = await fetch(`http://127.0.0.1:${port}/admin/${path}`, {
       method,
@@ -49,6 +39,7 @@ export async function connectEmulator(t: Test): Promise<EmulatorClient> {
   }
   return {
     setSecret: (vault, name, value) => call('PUT', `vaults/${vault}/secrets/${name}`, { value }),
+    importCertificate: (vault, name, value) => call('PUT', `vaults/${vault}/certificates/${name}`, { value }),
     async fault(rule) {
       const { id } = await call<{ id: number }>('POST', 'faults', rule)
       return () => call('DELETE', `faults/${id}`)

@@ -7,6 +7,8 @@ export interface E2eSettings {
   baseImage: string | undefined
   /** A busybox: the apps of the stories. */
   appImage: string
+  /** Has nginx and redis-server; built from Debian's packages where absent. */
+  serversImage: string | undefined
   /** The command, with its first arguments, that takes an image's name and puts it on the nodes. */
   loadImage: string[]
 }
@@ -26,6 +28,7 @@ export function readSettings(environment: Record<string, string | undefined>): E
     builder: words(environment['E2E_BUILDER'] ?? 'docker'),
     baseImage: environment['E2E_BASE_IMAGE'],
     appImage: environment['E2E_APP_IMAGE'] ?? 'busybox:1.37',
+    serversImage: environment['E2E_SERVERS_IMAGE'],
     loadImage: words(environment['E2E_LOAD_IMAGE'] ?? 'kind load docker-image'),
   }
 }

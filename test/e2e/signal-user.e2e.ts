@@ -1,0 +1,74 @@
+import t from 'tap'
+import { sidecarContainer } from '../../shared/names.ts'
+import { pod, reloading, restrictedContainer } from './support/apps.ts'
+import { makeNamespace, tryApply } from './support/kubectl.ts'
+import { logHas, getPod } from './support/pods.ts'
+import { makeToldPod } from './support/told.ts'
+
+const script = reloading('')
+/** Every restriction but that on the user. */
+const anyUser = { seccompProfile: { type: 'RuntimeDefault' } }
+/** Of the user's image: what runs there cannot be known at admission. */
+const image = process.env['E2E_USER_IMAGE']
+
+const cases: {
+  name: string
+  pod?: object
+  container?: object
+  annotations?: Record<string, string>
+  labels?: Record<string, string>
+}[] = [
+  { name: "the container's user", pod: anyUser, container: { runAsUser: 1000 } },
+  { name: "the pod's user", pod: { ...anyUser, runAsUser: 2000 } },
+  { name: 'root', pod: { ...anyUser, runAsUser: 0 } },
+]
+
+for (const { name, pod: context, container } of cases) {
+  void t.test(`an app that runs as ${name} gets the signal`, async (t) => {
+    const { namespace, rotate } = await makeToldPod(t, {
+      containers: [{ name: 'app', script, securityContext: { ...restrictedContainer, ...container } }],
+      spec: { securityContext: context },
+    })
+    await logHas(namespace, 'app', 'app', 'running')
+    await rotate('two')
+    await logHas(namespace, 'app', 'app', 'reloaded: two')
+    t.pass('the handler ran')
+  })
+}
+
+void t.test(
+  "an image's own user: the wrong one is told within seconds, with the annotation that mends it",
+  async (t) => {
+    const { namespace } = await makeToldPod(t, {
+      containers: [{ name: 'app', image, script }],
+      spec: { securityContext: anyUser },
+    })
+    const log = await logHas(namespace, 'app', sidecarContainer, 'not-permitted', 20)
+    t.match(log, 'run-as-user')
+    t.match(log, '4711', "the target's own user id")
+  },
+)
+
+for (const annotations of [{ 'run-as-user': '4711' }, { 'signal-permission': 'cap-kill' }]) {
+  void t.test(`an image's own user, with ${Object.keys(annotations)[0]}`, async (t) => {
+    const { namespace, rotate } = await makeToldPod(t, {
+      annotations,
+      labels: { 'pod-security.kubernetes.io/enforce': 'baseline' },
+      containers: [{ name: 'app', image, script }],
+      spec: { securityContext: anyUser },
+    })
+    await logHas(namespace, 'app', 'app', 'running')
+    await rotate('two')
+    await logHas(namespace, 'app', 'app', 'reloaded: two')
+    t.ok((await getPod(namespace, 'app')).spec.shareProcessNamespace)
+  })
+}
+
+void t.test('cap-kill where Pod Security is restricted: denied with that reason', async (t) => {
+  const namespace = await makeNamespace(t, { 'pod-security.kubernetes.io/enforce': 'restricted' })
+  const annotations = { vault: 'my-kv', objects: 'x', signal: 'SIGHUP', 'signal-permission': 'cap-kill' }
+  const denied = await tryApply([pod(namespace, 'app', { annotations, containers: [{ name: 'app', script }] })])
+  t.not(denied.code, 0)
+  t.match(denied.stderr, 'cap-kill')
+  t.match(denied.stderr, 'restricted')
+})
