@@ -1,7 +1,10 @@
 import type { Cloud } from '../shared/clouds.ts'
 import { objectName, type ObjectSpec } from '../shared/object-spec.ts'
 import { treeProblems } from '../shared/paths.ts'
-import { encodeSettings, maxEncodedSettings, plannedFiles, type Settings } from '../shared/settings.ts'
+import { plannedFiles } from '../shared/settings-rules.ts'
+import { bundleProblem } from '../shared/bundle.ts'
+import { encodeSettings, maxEncodedSettings, type Settings } from '../shared/settings.ts'
+import { templateProblems } from '../shared/template.ts'
 import type { Configuration } from './configuration.ts'
 import { resolveIdentity, type PodIdentity, type ServiceAccount } from './identity.ts'
 import { gather } from './parties.ts'
@@ -162,6 +165,14 @@ function checkFiles(settings: Settings, values: Values, sources: ReadonlyMap<Obj
   }
   const nameOf = (object: ObjectSpec): string => [objectName(object), sources.get(object)].filter(Boolean).join(' of ')
   notes.problem('bad-annotation', ...treeProblems(plannedFiles(settings, nameOf)))
+  for (const [path, text] of Object.entries(settings.templates)) {
+    const found = templateProblems(text, settings.objects)
+    notes.problem('bad-annotation', ...found.map((problem) => `template "${path}", ${problem}`))
+  }
+  for (const [path, format] of Object.entries(settings.bundles)) {
+    const problem = bundleProblem(format, settings.objects)
+    if (problem !== undefined) notes.problem('bad-annotation', `bundle "${path}": ${problem}`)
+  }
 }
 
 function checkSize(settings: Settings, notes: Notes): void {
