@@ -54,7 +54,7 @@ function refusal(proc: ProcFolder, refused: { process: Process; code: string }[]
   return `${head}, user ${uid}: set the annotation ${annotationPrefix}run-as-user: "${uid}", or ${capability} where the cluster's admin allows it` // prettier-ignore
 }
 
-/** What a process would do with a signal, as far as the kernel shows; a Go program shows a handler for every signal. */
+/** What a process would do with a signal, as far as the kernel shows: Go programs and JVMs catch signals only to end by them. */
 export type Handling = 'caught' | 'ignored' | 'blocked' | 'default' | 'unknown'
 
 export function handlingOf(proc: ProcFolder, pid: number, signal: SignalName): Handling {

@@ -53,13 +53,21 @@ void t.test('uniform: twenty thousand replicas fill twenty bins alike', async (t
   t.ok(chiSquare < 43.8, `chi-square ${chiSquare}`)
 })
 
-void t.test('independent: two replicas overlap as often as the formula of the documentation says', async (t) => {
+void t.test('independent: replicas overlap as often as the formulas of docs/signals.md say', async (t) => {
   const random = seeded(7)
-  const outage = 30_000
-  const [rounds, share] = [20_000, outage / splay]
-  let together = 0
-  for (let i = 0; i < rounds; i++)
-    if (Math.abs(drawSplay(splay, random) - drawSplay(splay, random)) < outage) together++
-  const expected = 1 - (1 - share) ** 2
-  t.ok(Math.abs(together / rounds - expected) < 0.01, `${together / rounds}, expected ${expected}`)
+  const rounds = 20_000
+  const share = 0.1
+  for (const replicas of [2, 3, 5]) {
+    const count = { some: 0, all: 0 }
+    for (let round = 0; round < rounds; round++) {
+      const delays = Array.from({ length: replicas }, () => drawSplay(splay, random)).sort((a, b) => a - b)
+      const gaps = delays.slice(1).map((delay, i) => delay - (delays[i] ?? 0))
+      if (gaps.some((gap) => gap < share * splay)) count.some++
+      if ((delays.at(-1) ?? 0) - (delays[0] ?? 0) < share * splay) count.all++
+    }
+    const some = 1 - (1 - (replicas - 1) * share) ** replicas
+    const all = replicas * share ** (replicas - 1) - (replicas - 1) * share ** replicas
+    t.ok(Math.abs(count.some / rounds - some) < 0.01, `${replicas}: some two ${count.some / rounds}, expected ${some}`)
+    t.ok(Math.abs(count.all / rounds - all) < 0.01, `${replicas}: all ${count.all / rounds}, expected ${all}`)
+  }
 })
