@@ -7,6 +7,7 @@ import { join } from 'node:path'
 
 import { build, type BuildOptions, type Metafile } from 'esbuild'
 import { builtins } from './build/builtins.ts'
+import { schemas } from './build/schemas.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -21,7 +22,7 @@ const entries: Readonly<Record<string, string>> = {
 }
 
 /** Every injected pod pays for the sidecar. The SDK looks for FormData bodies on each request, which alone loads undici. */
-const lean: BuildOptions = { plugins: [builtins], define: { FormData: 'undefined' }, banner: {} }
+const lean: BuildOptions = { plugins: [builtins, schemas], define: { FormData: 'undefined' }, banner: {} }
 
 /** The options for one program. Chunks bear their program's name, so that programs do not share a file. */
 export const optionsOf = (program: string): BuildOptions => ({

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 
 import { createLogger, type Logger } from '../shared/log.ts'
 import { podinfoFolder, settingsVariable, statusSocket, terminationLog, tokenFile } from '../shared/names.ts'
-import { decodeSettings } from '../shared/settings.ts'
 import { Sidecar, type End } from './app.ts'
 import { realClock } from './clock.ts'
 import { LiveFiles } from './live.ts'
@@ -12,6 +11,7 @@ import { createNotifier } from './notify/notifier.ts'
 import { rendering } from './rendering.ts'
 import { Report } from './report.ts'
 import { serve } from './server.ts'
+import { readSettings } from './settings.ts'
 import { openVaults } from './vault/open-vaults.ts'
 import { Volume } from './volume/volume.ts'
 
@@ -53,7 +53,7 @@ export async function runSidecar(
 async function startSidecar(role: string, { environment, root, log }: Required<World>): Promise<End> {
   if (role !== 'run' && role !== 'once')
     return failed(`"${role}" is no role of the sidecar: there are run, once and probe`)
-  const decoded = decodeSettings(environment[settingsVariable] ?? '')
+  const decoded = await readSettings(environment[settingsVariable] ?? '')
   if (!decoded.ok) return failed(...decoded.problems.map((problem) => `${settingsVariable}: ${problem}`))
   const settings = decoded.value
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Check } from 'typebox/value'
-import { filesOf, objectName, ObjectSpec } from '../../shared/object-spec.ts'
+import { ObjectSpec } from '../../shared/object-schema.ts'
+import { filesOf, objectName } from '../../shared/object-spec.ts'
 
 const spec: ObjectSpec = {
   vault: 'https://my-kv.vault.azure.net',
