@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, type JsonWebKey } from 'node:crypto'
 import type { Test } from 'tap'
 import { forward } from './forward.ts'
 import { apply, kubectl } from './kubectl.ts'
@@ -15,7 +15,11 @@ export interface SeenToken {
 
 /** The emulator in the cluster, through its admin port. */
 export interface EmulatorClient {
-  setSecret(vault: string, name: string, value: string): Promise<void>
+  /** `more`: contentType, attributes and so on; admin.ts of the emulator lists them. */
+  setSecret(vault: string, name: string, value: string, more?: object): Promise<void>
+  setKey(vault: string, name: string, jwk: JsonWebKey): Promise<void>
+  /** Disables the newest version of a secret. */
+  disableSecret(vault: string, name: string): Promise<void>
   /** A new version of a certificate, of PEM texts or PKCS#12 in base64, and so of the secret that backs it. */
   importCertificate(vault: string, name: string, value: string): Promise<void>
   /** Switches a fault on; what it gives ends it. */
@@ -38,7 +42,9 @@ export async function connectEmulator(t: Test): Promise<EmulatorClient> {
     return (text === '' ? undefined : JSON.parse(text)) as T
   }
   return {
-    setSecret: (vault, name, value) => call('PUT', `vaults/${vault}/secrets/${name}`, { value }),
+    setSecret: (vault, name, value, more) => call('PUT', `vaults/${vault}/secrets/${name}`, { value, ...more }),
+    setKey: (vault, name, jwk) => call('PUT', `vaults/${vault}/keys/${name}`, { jwk }),
+    disableSecret: (vault, name) => call('PATCH', `vaults/${vault}/secrets/${name}`, { enabled: false }),
     importCertificate: (vault, name, value) => call('PUT', `vaults/${vault}/certificates/${name}`, { value }),
     async fault(rule) {
       const { id } = await call<{ id: number }>('POST', 'faults', rule)
