@@ -33,6 +33,7 @@ void t.test('an incomplete chain keeps the order of the vault; .crt has the leaf
     ['one is missing in between', [root, leaf, first]],
     ['a stranger among them', [pki.certificate('Stranger', pki.key('P-256', 'stranger'), 'ca'), leaf, first]],
     ['the leaf alone with its root', [root, leaf]],
+    ['the leaf behind its issuer', [first, leaf, root]],
   ] as const) {
     const container = pki.pkcs12({ certificates: [...order] })
     t.strictSame(await textsOf(spec('tls'), pkcs12Secret(container)), { tls: order.join('') }, name)
