@@ -31,12 +31,12 @@ export interface Container {
   [field: string]: unknown
 }
 
-/** A container that runs a shell script. */
+/** A container that runs a shell script. The kubelet reads `$$` as `$` and expands `$(NAME)`: every `$` is doubled. */
 export const container = ({ name, script, ...rest }: Container): object => ({
   name,
   image: appImage,
   imagePullPolicy: 'IfNotPresent',
-  command: ['sh', '-c', script],
+  command: ['sh', '-c', script.replaceAll('$', () => '$$')],
   securityContext: restrictedContainer,
   ...rest,
 })

@@ -1,0 +1,67 @@
+import { generateKeyPairSync } from 'node:crypto'
+import t, { type Test } from 'tap'
+import { sidecarContainer } from '../../shared/names.ts'
+import { makeServiceAccount, pod } from './support/apps.ts'
+import { connectEmulator, makeVault } from './support/emulator.ts'
+import { apply, kubectl, makeNamespace } from './support/kubectl.ts'
+import { logHas, readyPod, statusOf, getPod } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+
+/** A vault with one good secret and four that cannot be had as they are asked for. */
+async function badVault(t: Test): Promise<string> {
+  const [emulator, vault] = [await connectEmulator(t), await makeVault(t)]
+  await emulator.setSecret(vault, 'good', 'delivered')
+  await emulator.setSecret(vault, 'broken', 'AAECAwQ=', { contentType: 'application/x-pkcs12', managed: true })
+  await emulator.setSecret(vault, 'blob', 'not base64!')
+  await emulator.setSecret(vault, 'off', 'x')
+  await emulator.disableSecret(vault, 'off')
+  await emulator.setKey(vault, 'signing', generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })) // prettier-ignore
+  return vault
+}
+
+const objects = (optional: boolean): string =>
+  [
+    '- good',
+    `- {name: broken, optional: ${optional}}`,
+    `- {name: blob, encoding: base64, optional: ${optional}}`,
+    `- {name: off, optional: ${optional}}`,
+    `- {name: signing, optional: ${optional}}`,
+  ].join('\n')
+
+/** Vault, object and what to do, as messages begin and go on. */
+const messages = (vault: string): RegExp[] => [
+  new RegExp(`vault ${vault}, secret broken@[0-9a-f]+: .*PKCS#12`),
+  new RegExp(`vault ${vault}, secret blob@[0-9a-f]+: the value is not base64`),
+  new RegExp(`vault ${vault}, secret off: 403 SecretDisabled: .*enable it or add a new one`),
+  new RegExp(`vault ${vault}, secret signing: 404 SecretNotFound: .*is it of another type\\?`),
+]
+
+const app = {
+  name: 'app',
+  script: 'ls /mnt/secrets; echo app: $(cat /mnt/secrets/good); while :; do sleep 1; done',
+}
+
+void t.test('optional objects that cannot be had do not hold the others back, and are told', async (t) => {
+  const namespace = await makeNamespace(t)
+  const vault = await badVault(t)
+  await makeServiceAccount(namespace)
+  await apply(pod(namespace, 'app', { annotations: { vault, objects: objects(true) }, containers: [app] }))
+  await readyPod(namespace, 'app')
+  const log = await logHas(namespace, 'app', 'app', 'app: delivered')
+  t.strictSame(log.trim().split('\n'), ['good', 'app: delivered'])
+  for (const message of messages(vault))
+    t.ok(await logHas(namespace, 'app', sidecarContainer, message), String(message))
+})
+
+void t.test('required ones do, and kubectl describe pod names each with its remedy', async (t) => {
+  const namespace = await makeNamespace(t)
+  const vault = await badVault(t)
+  await makeServiceAccount(namespace)
+  await apply(pod(namespace, 'app', { annotations: { vault, objects: objects(false) }, containers: [app] }))
+  const described = await eventually('kubectl describe pod has the reasons', async () => {
+    const text = await kubectl(['describe', 'pod', '-n', namespace, 'app'])
+    return messages(vault).every((message) => message.test(text)) && text
+  })
+  t.ok(described)
+  t.match(statusOf(await getPod(namespace, 'app'), 'app')?.state, { waiting: {} }, 'the app did not start')
+})

@@ -1,0 +1,126 @@
+import { createHash, generateKeyPairSync } from 'node:crypto'
+import t from 'tap'
+import { Pki } from '../sidecar/render/pki.ts'
+import { clientId, makeServiceAccount, pod, restrictedPod } from './support/apps.ts'
+import { connectEmulator, makeVault } from './support/emulator.ts'
+import { apply, makeNamespace, tryApply } from './support/kubectl.ts'
+import { logHas, readyPod } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+import { hasDefinition, installDefinition, secretProviderClass } from './support/secret-provider-class.ts'
+
+/** Says of every file its permission bits, owners and digest, and who reads it. */
+const listing = `
+echo "uid $(id -u)"
+cd /mnt/secrets/..data/ && find . -type f | while read -r file; do
+  echo "file $file $(stat -c '%a %g' "$file") $(sha256sum < "$file" | cut -d' ' -f1)"
+done
+echo listed
+while :; do sleep 1; done`
+
+const digest = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex')
+const app = { name: 'app', script: listing }
+
+void t.test('without the kind in the cluster a pod is refused, and told why', async (t) => {
+  if (await hasDefinition()) return t.pass('the cluster has it')
+  const namespace = await makeNamespace(t)
+  await makeServiceAccount(namespace)
+  const { code, stderr } = await tryApply([
+    pod(namespace, 'app', { annotations: { 'secret-provider-class': 'web' }, containers: [app] }),
+  ])
+  t.not(code, 0)
+  t.match(
+    stderr,
+    /CustomResourceDefinition secretproviderclasses\.secrets-store\.csi\.x-k8s\.io \(v1\) is not installed/,
+  )
+})
+
+void t.test("a SecretProviderClass's files, byte for byte, for an app of another user", async (t) => {
+  await installDefinition(t)
+  const namespace = await makeNamespace(t, { 'pod-security.kubernetes.io/enforce': 'restricted' })
+  const emulator = await connectEmulator(t)
+  const [vault, other] = [await makeVault(t), await makeVault(t)]
+  const pki = new Pki(t)
+  const chain = pki.chain('P-256', 3)
+  const container = pki.pkcs12(chain, { legacy: true })
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+  for (const one of [vault, other]) await emulator.importCertificate(one, 'web-tls', container.toString('base64'))
+  await emulator.setKey(vault, 'signing', publicKey.export({ format: 'jwk' }))
+  for (const value of ['one', 'two', 'three']) await emulator.setSecret(vault, 'rotated', value)
+  await emulator.setSecret(vault, 'db-password', 'pässword\n')
+  // Nothing but the class names the identity, as with the driver.
+  await makeServiceAccount(namespace, 'app', undefined)
+  await apply(
+    secretProviderClass(
+      namespace,
+      'web',
+      {
+        keyvaultName: vault,
+        clientID: clientId,
+        tenantId: '11111111-1111-1111-1111-111111111111',
+        usePodIdentity: 'false',
+      },
+      [
+        // prettier-ignore
+        ['objectName: db-password', 'objectType: secret', 'objectAlias: db/main/password', 'filePermission: 0440'],
+        ['objectName: rotated', 'objectType: secret', 'objectVersionHistory: 2', 'objectAlias: db/rotated'],
+        ['objectName: signing', 'objectType: key'],
+        ['objectName: web-tls', 'objectType: cert', 'objectAlias: tls/leaf.pem', 'filePermission: 0444'],
+      ],
+    ),
+    secretProviderClass(namespace, 'tls', { keyvaultName: other, clientID: clientId }, [
+      ['objectName: web-tls', 'objectType: secret', 'objectAlias: tls/web.pem'],
+      ['objectName: web-tls', 'objectType: secret', 'objectFormat: pfx', 'objectEncoding: base64', 'objectAlias: tls/web.pfx', 'filePermission: 0640'], // prettier-ignore
+    ]),
+  )
+  const annotations = { 'secret-provider-class': 'web, tls', objects: 'db-password=plain', vault }
+  const securityContext = { ...restrictedPod, runAsUser: 12345, fsGroup: 2000 }
+  const options = { containers: [app], spec: { securityContext } }
+  const refused = await tryApply([pod(namespace, 'app', { annotations, ...options })])
+  t.match(
+    refused.stderr,
+    /no client id: ServiceAccount "app"/,
+    'what the pod itself asks for needs an identity of its own',
+  )
+
+  await apply(pod(namespace, 'app', { annotations: { 'secret-provider-class': 'web, tls' }, ...options }))
+  await readyPod(namespace, 'app')
+  const log = await logHas(namespace, 'app', 'app', 'listed')
+  t.match(log, /^uid 12345$/m)
+  for (const one of [vault, other]) t.ok((await emulator.counts(one))['secrets.get'] ?? 0, `vault ${one} was asked`)
+  const lines = log.matchAll(/^file \.\/(\S+) (\S+ \S+ \S+)$/gm)
+  const files: Record<string, string> = Object.fromEntries(
+    Array.from(lines, ([, path = '', rest = '']) => [path, rest]),
+  )
+  t.strictSame(files, {
+    'db/main/password': `440 2000 ${digest('pässword\n')}`,
+    'db/rotated/0': `440 2000 ${digest('three')}`,
+    'db/rotated/1': `440 2000 ${digest('two')}`,
+    signing: `440 2000 ${digest(publicKey.export({ type: 'spki', format: 'pem' }))}`,
+    'tls/leaf.pem': `444 2000 ${digest(chain.certificates[0] ?? '')}`,
+    'tls/web.pem': `440 2000 ${digest(chain.key + chain.certificates.join(''))}`,
+    'tls/web.pfx': `640 2000 ${digest(container)}`,
+  })
+})
+
+void t.test('a class is read as it is when the pod is created', async (t) => {
+  await installDefinition(t)
+  const namespace = await makeNamespace(t)
+  const [emulator, vault] = [await connectEmulator(t), await makeVault(t)]
+  await emulator.setSecret(vault, 'db-password', 'x')
+  await makeServiceAccount(namespace)
+  const withClass = pod(namespace, 'app', { annotations: { 'secret-provider-class': 'web' }, containers: [app] })
+  t.match((await tryApply([withClass])).stderr, /there is no SecretProviderClass "web" in namespace/)
+  const parameters = { keyvaultName: vault, resourceGroup: 'rg' }
+  await apply(secretProviderClass(namespace, 'web', parameters, [['objectName: db-password', 'objectType: sekret']]))
+  t.match(
+    (await tryApply([withClass])).stderr,
+    /object 1 \("db-password"\): objectType "sekret": expected one of secret/,
+  )
+  await apply(secretProviderClass(namespace, 'web', parameters, [['objectName: db-password', 'objectType: secret']]))
+  const created = await eventually('it is created', async () => {
+    const done = await tryApply([withClass])
+    return done.code === 0 && done
+  })
+  t.match(created.stderr, /unknown parameter "resourceGroup" is ignored/, 'warnings are shown')
+  await readyPod(namespace, 'app')
+})
