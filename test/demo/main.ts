@@ -58,8 +58,10 @@ let code = 0
 try {
   const step = createSteps({ signal: stop.signal })
   const { runtime, notify } = await step('prepare to run containers', async (say) => {
-    const opened = await openRuntime(supervisor, join(folder, 'containers'), wanted)
-    ends.push(() => opened.runtime.close())
+    const opening = openRuntime(supervisor, join(folder, 'containers'), wanted)
+    // Before it is there: who stops the demo meanwhile leaves nothing behind either.
+    ends.push(async () => (await opening).runtime.close())
+    const opened = await opening
     say(opened.sentence)
     return opened
   })
