@@ -74,9 +74,14 @@ async function readOwn(path: string): Promise<Uint8Array> {
   }
 }
 
+/**
+ * A folder of a volume with an `fsGroup` has the set-group-id bit, which gives files that group; a chmod without it would leave them
+ * to the sidecar's own group. {@link https://kubernetes.io/docs/tasks/configure-pod-container/security-context/}
+ */
 async function makeFolder(path: string): Promise<void> {
   await mkdir(path)
-  await chmod(path, folderMode)
+  const { mode } = await stat(path)
+  await chmod(path, folderMode | (mode & 0o2000))
 }
 
 /** `a/b/c` has `a` and `a/b`. */
