@@ -9,7 +9,7 @@ import {
 import { systemClock, type Clock } from './clock.ts'
 import type { CaBundles, ClusterConfiguration } from './cluster.ts'
 import type { Log } from './events.ts'
-import { bounded, decode, encode, orConflict, orMissing } from './requests.ts'
+import { bounded, decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS } from './requests.ts'
 import { watchObject } from './watch.ts'
 
 export interface KubernetesBundlesOptions {
@@ -24,6 +24,8 @@ export interface KubernetesBundlesOptions {
   validating?: readonly string[]
   log: Log
   clock?: Clock
+  /** milliseconds for each request, 10 seconds unless given; watches are not bounded by it */
+  requestTimeout?: number
 }
 
 type Configuration = V1MutatingWebhookConfiguration | V1ValidatingWebhookConfiguration
@@ -44,8 +46,8 @@ interface Kind {
  * which resourceNames forbid them.
  */
 export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles {
-  const { kubeConfig, namespace, serviceName, log, clock = systemClock } = options
-  const { mutating, validating } = webhookKinds(kubeConfig.makeApiClient(AdmissionregistrationV1Api))
+  const { kubeConfig, namespace, serviceName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
+  const { mutating, validating } = webhookKinds(kubeConfig.makeApiClient(AdmissionregistrationV1Api), requestTimeout)
   const targets = [
     ...options.mutating.map((name) => ({ kind: mutating, name, id: `${mutating.kind} ${name}` })),
     ...(options.validating ?? []).map((name) => ({ kind: validating, name, id: `${validating.kind} ${name}` })),
@@ -85,20 +87,20 @@ export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles 
   }
 }
 
-function webhookKinds(api: AdmissionregistrationV1Api): { mutating: Kind; validating: Kind } {
+function webhookKinds(api: AdmissionregistrationV1Api, timeout: number): { mutating: Kind; validating: Kind } {
   const group = '/apis/admissionregistration.k8s.io/v1'
-  const merge = () => setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch, bounded())
+  const merge = () => setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch, bounded(timeout))
   return {
     mutating: {
       kind: 'MutatingWebhookConfiguration',
       path: `${group}/mutatingwebhookconfigurations`,
-      read: (name) => api.readMutatingWebhookConfiguration({ name }, bounded()),
+      read: (name) => api.readMutatingWebhookConfiguration({ name }, bounded(timeout)),
       patch: (name, body) => api.patchMutatingWebhookConfiguration({ name, body }, merge()),
     },
     validating: {
       kind: 'ValidatingWebhookConfiguration',
       path: `${group}/validatingwebhookconfigurations`,
-      read: (name) => api.readValidatingWebhookConfiguration({ name }, bounded()),
+      read: (name) => api.readValidatingWebhookConfiguration({ name }, bounded(timeout)),
       patch: (name, body) => api.patchValidatingWebhookConfiguration({ name, body }, merge()),
     },
   }

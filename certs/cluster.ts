@@ -39,10 +39,7 @@ export interface CaBundles {
  * Writes resolve to false on a conflict: what was read is no longer what is there, so read and think again.
  */
 export interface ClusterCertificates {
-  /**
-   * Reads what is there now, not a cache: the configurations first and the Secret after them. With `writeBundle` refusing a
-   * configuration that changed since, this order is what keeps a slow replica from publishing an old Secret over a newer one.
-   */
+  /** Reads what is there now, not a cache. */
   read(): Promise<ClusterView>
   /** Sets these keys of the Secret and leaves everything else in it alone. */
   writeSecret(read: ClusterSecret, data: Readonly<Record<string, string>>): Promise<boolean>

@@ -1,12 +1,12 @@
 import { ApiException, Observable, type ConfigurationOptions, type ObservableMiddleware } from '@kubernetes/client-node'
 
-const REQUEST_TIMEOUT_MS = 10_000
+export const REQUEST_TIMEOUT_MS = 10_000
 
 /** Options for one request. The client has no time limit of its own: an API server that does not answer would hold us up for ever. */
-export function bounded(): ConfigurationOptions<ObservableMiddleware> {
+export function bounded(timeout: number): ConfigurationOptions<ObservableMiddleware> {
   const limit: ObservableMiddleware = {
     pre(request) {
-      request.setSignal(AbortSignal.timeout(REQUEST_TIMEOUT_MS))
+      request.setSignal(AbortSignal.timeout(timeout))
       return new Observable(Promise.resolve(request))
     },
     post: (response) => new Observable(Promise.resolve(response)),

@@ -1,4 +1,5 @@
 import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls'
+import { parsePair } from './x509.ts'
 
 /** The part of the TLS options that a swap of certificates must not lose; the private key and certificate come with each swap. */
 export type TlsOptions = Pick<
@@ -49,7 +50,9 @@ export function createServing(tls: TlsOptions = {}): Serving {
     },
     swap({ certificate, key }) {
       const next = { ...base, cert: certificate, key }
-      createSecureContext(next) // throws before any server has been touched
+      // Both before any server is touched. OpenSSL finds no fault with an empty certificate or key: it serves nothing then.
+      parsePair({ certificate, key })
+      createSecureContext(next)
       current = next
       for (const server of servers) server.setSecureContext({ ...next })
     },

@@ -2,7 +2,7 @@ import { CoreV1Api, type V1Secret } from '@kubernetes/client-node'
 import { kubernetesBundles, type KubernetesBundlesOptions } from './bundles.ts'
 import { systemClock } from './clock.ts'
 import type { ClusterCertificates, ClusterSecret } from './cluster.ts'
-import { bounded, decode, encode, orConflict, orMissing } from './requests.ts'
+import { bounded, decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS } from './requests.ts'
 import { watchObject } from './watch.ts'
 
 export interface KubernetesCertificatesOptions extends KubernetesBundlesOptions {
@@ -16,17 +16,16 @@ export interface KubernetesCertificatesOptions extends KubernetesBundlesOptions 
  * RBAC, by resourceNames: get, watch, update on the Secret; get, watch, patch on each configuration (see bundles.ts).
  */
 export function kubernetesCertificates(options: KubernetesCertificatesOptions): ClusterCertificates {
-  const { kubeConfig, namespace, secretName, log, clock = systemClock } = options
+  const { kubeConfig, namespace, secretName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
   const core = kubeConfig.makeApiClient(CoreV1Api)
   const bundles = kubernetesBundles(options)
   const secretId = `Secret ${namespace}/${secretName}`
   const readSecret = () =>
-    orMissing(`get ${secretId}`, core.readNamespacedSecret({ name: secretName, namespace }, bounded()))
+    orMissing(`get ${secretId}`, core.readNamespacedSecret({ name: secretName, namespace }, bounded(requestTimeout)))
 
   return {
     async read() {
-      const configurations = await bundles.read()
-      const secret = await readSecret()
+      const [configurations, secret] = await Promise.all([bundles.read(), readSecret()])
       return { configurations, secret: secret && viewOf(secret) }
     },
 
@@ -34,7 +33,7 @@ export function kubernetesCertificates(options: KubernetesCertificatesOptions): 
       const secret = await readSecret()
       if (secret?.metadata?.resourceVersion !== read.resourceVersion) return false
       const body = { ...secret, data: { ...secret.data, ...mapValues(data, encode) } }
-      const update = core.replaceNamespacedSecret({ name: secretName, namespace, body }, bounded())
+      const update = core.replaceNamespacedSecret({ name: secretName, namespace, body }, bounded(requestTimeout))
       return orConflict(`update ${secretId}`, update)
     },
 

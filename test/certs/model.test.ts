@@ -11,6 +11,7 @@ const numRuns = Number(process.env['FC_RUNS'] ?? 60)
 
 /** What callers would reject, and must not: a sentence, or undefined. */
 function broken(world: World, { lag }: { lag: boolean }): string | undefined {
+  if (world.tooEarly.length > 0) return world.tooEarly.join('; ')
   for (const replica of world.replicas) {
     if (!replica.certificates.readiness().ready || replica.read < world.interference) continue
     const { id, authority, notAfter } = replica.serving!
@@ -47,6 +48,8 @@ const pick = <T>(list: readonly T[], n: number): T | undefined => list[n % list.
 const progress = fc.oneof(
   { weight: 8, arbitrary: number.map((n) => command(`go ${n}`, (world) => take(world, n)?.go())) },
   { weight: 1, arbitrary: number.map((n) => command(`lose ${n}`, (world) => take(world, n)?.lose())) },
+  { weight: 1, arbitrary: number.map((n) => command(`stall ${n}`, (world) => stall(world, n))) },
+  { weight: 1, arbitrary: number.map((n) => command(`resume ${n}`, (world) => resume(world, n))) },
   { weight: 2, arbitrary: fc.nat({ max: 50 }).map((n) => command(`go ${n} times`, (world) => goOn(world, n))) },
 )
 
@@ -81,6 +84,14 @@ const damageSecret = fc
     }),
   )
 
+function stall({ waiting, stalled }: World, n: number): void {
+  stalled.push(...waiting.splice(n % Math.max(1, waiting.length), 1))
+}
+
+function resume({ waiting, stalled }: World, n: number): void {
+  waiting.push(...stalled.splice(n % Math.max(1, stalled.length), 1))
+}
+
 async function goOn(world: World, times: number): Promise<void> {
   for (let left = times; left > 0 && world.waiting.length > 0; left--) {
     take(world, 0)?.go()
@@ -109,6 +120,7 @@ async function holdsThroughout(
 
 /** Left alone, all replicas end up ready, with one certificate of the newest authority, and with no authority too many. */
 async function converges(world: World): Promise<void> {
+  while (world.stalled.length > 0) resume(world, 0)
   await world.pass(10 * MINUTE)
   const problem = disagreement(world)
   if (problem) throw new Error(problem)

@@ -30,6 +30,8 @@ export interface Replica {
   read: number
   alive: boolean
   serving?: Leaf
+  /** since when callers trusted what, as of its last read */
+  seen: ReadonlyMap<string, number>
 }
 
 export class World {
@@ -39,6 +41,10 @@ export class World {
   configurations: ClusterConfiguration[]
   replicas: Replica[] = []
   waiting: Waiting[] = []
+  /** requests and answers that take very long */
+  stalled: Waiting[] = []
+  /** steps that were taken too early, in words */
+  tooEarly: string[] = []
   events: CertificateEvent[] = []
   /** what callers trusted, and until when: other API servers may still go by it for the settle time */
   trustedBefore: { trusted: Set<string>; until: number }[] = []
@@ -48,6 +54,8 @@ export class World {
   /** authorities that issued when there was no valid certificate to wait with */
   urgent = new Set<string>()
   private made = 0
+  /** authorities that every webhook of ours contains, and since when without a gap */
+  private trustedSince: ReadonlyMap<string, number> = new Map()
   private timers: { at: number; ring: () => void }[] = []
   private watchers: { replica: Replica; changed: () => void }[] = []
 
@@ -60,7 +68,12 @@ export class World {
   }
 
   start(): void {
-    const replica: Replica = { alive: true, read: 0, certificates: undefined as unknown as Certificates }
+    const replica: Replica = {
+      alive: true,
+      read: 0,
+      seen: new Map(),
+      certificates: undefined as unknown as Certificates,
+    }
     const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
     const parse = this.pki.parseLeaf
     replica.certificates = startCertificates({
@@ -83,6 +96,7 @@ export class World {
             authorities: this.known,
           })
           if (!leaf) throw new Error('not a pair')
+          this.checkSettled('serves', replica, leaf, replica.serving)
           replica.serving = leaf
         },
       },
@@ -95,6 +109,7 @@ export class World {
     replica.alive = false
     this.replicas = this.replicas.filter((other) => other !== replica)
     this.waiting = this.waiting.filter((one) => one.replica !== replica)
+    this.stalled = this.stalled.filter((one) => one.replica !== replica)
     this.watchers = this.watchers.filter((one) => one.replica !== replica)
     void replica.certificates.close()
   }
@@ -136,7 +151,7 @@ export class World {
     this.configurations[index] = change(this.configurations[index]!)
     this.interference = ++this.change
     this.trustedBefore = []
-    this.notify()
+    this.configurationsChanged()
   }
 
   setBundle(number: number, webhook: number, caBundle: string): void {
@@ -163,14 +178,17 @@ export class World {
     return {
       read: async () => {
         const at = this.change
-        const configurations = await this.travel(replica, () => structuredClone(this.configurations))
-        const secret = await this.travel(replica, () => structuredClone(this.secret))
-        replica.read = at
+        const [[configurations, seen], secret] = await Promise.all([
+          this.travel(replica, () => [structuredClone(this.configurations), this.trustedSince] as const),
+          this.travel(replica, () => structuredClone(this.secret)),
+        ])
+        Object.assign(replica, { read: at, seen })
         return { configurations, secret }
       },
       writeSecret: (read, data) =>
         this.travel(replica, () => {
           if (this.secret?.resourceVersion !== read.resourceVersion) return false
+          this.checkSettled('issued', replica, this.leafIn(data), this.leafIn(this.secret.data))
           this.setSecret({ ...this.secret.data, ...data })
           return true
         }),
@@ -182,7 +200,7 @@ export class World {
           this.trustedBefore.push({ trusted: this.trusted, until: this.now })
           this.change++
           this.configurations[index] = this.changed(live, caBundle)
-          this.notify()
+          this.configurationsChanged()
           return true
         }),
       watch: (changed) => {
@@ -204,6 +222,27 @@ export class World {
     return new Promise((resolve, reject) => {
       if (replica.alive) this.waiting.push({ replica, go: resolve, lose: () => reject(new Error('connection lost')) })
     })
+  }
+
+  /** A certificate of another authority takes the place of a good one only once that authority has settled. */
+  private checkSettled(verb: string, { seen }: Replica, next: Leaf | undefined, last: Leaf | undefined): void {
+    if (!next || !last || next.authority === last.authority || last.notAfter <= this.now) return
+    if (!seen.has(last.authority) && seen.has(next.authority)) return
+    const since = seen.get(next.authority)
+    if (since !== undefined && since + this.lifetimes.settle <= this.now) return
+    this.tooEarly.push(
+      `${verb} ${next.id} of ${next.authority}, trusted ${since === undefined ? 'by nobody' : `for ${this.now - since} ms`}`,
+    )
+  }
+
+  private leafIn(data: Readonly<Record<string, string>>): Leaf | undefined {
+    const authorities = this.pki.parseAuthorities(data['ca.crt'] ?? '')
+    return this.pki.parseLeaf({ certificate: data['tls.crt'] ?? '', key: data['tls.key'] ?? '', name: '', authorities })
+  }
+
+  private configurationsChanged(): void {
+    this.trustedSince = new Map([...this.trusted].map((id) => [id, this.trustedSince.get(id) ?? this.now]))
+    this.notify()
   }
 
   private notify(): void {
@@ -256,7 +295,7 @@ export class World {
     issueLeaf: async ({ authority, key, now, lifetime }) => {
       if (key !== `key of ${authority.id}`) throw new Error('not its key')
       const id = `L${++this.made}`
-      const [kept] = read<Leaf>(this.secret?.data['tls.crt'] ?? '')
+      const kept = this.leafIn(this.secret?.data ?? {})
       if (!kept || kept.notAfter <= this.now) this.urgent.add(authority.id)
       const times = { notBefore: now - BACKDATE_MS, notAfter: Math.min(now + lifetime, authority.notAfter) }
       return { ...symbol({ id, authority: authority.id, ...times }), key: `key of ${id}` }

@@ -1,0 +1,74 @@
+import t from 'tap'
+import { createAuthority, issueLeaf } from '../../certs/authority.ts'
+import { pki } from '../../certs/pki.ts'
+import { decodeSecret, encodeSecret, withAuthorities, withRecords, type SecretState } from '../../certs/secret.ts'
+
+const HOUR = 60 * 60_000
+const lifetimes = { authority: 90 * HOUR, leaf: 30 * HOUR, settle: 60_000 }
+const now = Date.parse('2030-01-01T00:00:00Z')
+const name = 'hook.system.svc'
+const old = await createAuthority({ now: now - HOUR, lifetime: lifetimes.authority })
+const next = await createAuthority({ now, lifetime: lifetimes.authority })
+const leaf = await issueLeaf({ ...old, names: [name], now, lifetime: lifetimes.leaf })
+
+const state: SecretState = withRecords(
+  withAuthorities({ authorities: [], signer: next, leaf, records: {} }, [old.authority, next.authority]),
+  now,
+  lifetimes,
+)
+const data = { ...encodeSecret(state) }
+
+void t.test('what is written is what is read', async (t) => {
+  t.strictSame(decodeSecret(data, name, pki), state)
+  t.strictSame(
+    state.authorities.map(({ id }) => id),
+    [next.authority.id, old.authority.id],
+    'newest first',
+  )
+  t.strictSame(JSON.parse(data['rotation.json']), {
+    [old.authority.id]: { leavesUntil: '2030-01-02T06:00:00.000Z', notAfter: '2030-01-04T17:00:00.000Z' },
+  })
+})
+
+void t.test('what is damaged is left out, and the rest is read', async (t) => {
+  const damaged = 'damaged'
+  const cases: [string, Record<string, string>, Partial<SecretState>][] = [
+    ['everything', {}, { authorities: [], signer: undefined, leaf: undefined, records: {} }],
+    ['ca.crt', { ...data, 'ca.crt': damaged }, { authorities: [], signer: undefined, leaf: undefined }],
+    ['ca.key', { ...data, 'ca.key': damaged }, { signer: undefined, leaf }],
+    [
+      "ca.key is the old authority's",
+      { ...data, 'ca.key': old.key },
+      { signer: { authority: old.authority, key: old.key } },
+    ],
+    ['tls.crt', { ...data, 'tls.crt': damaged }, { leaf: undefined, authorities: state.authorities }],
+    ['tls.key', { ...data, 'tls.key': old.key }, { leaf: undefined, authorities: state.authorities }],
+    ['rotation.json', { ...data, 'rotation.json': '{' }, { records: {}, leaf }],
+    ['rotation.json is null', { ...data, 'rotation.json': 'null' }, { records: {} }],
+    ['a record', { ...data, 'rotation.json': '{"a":null,"b":{"leavesUntil":"soon","notAfter":""}}' }, { records: {} }],
+  ]
+  for (const [what, content, expected] of cases) t.match(decodeSecret(content, name, pki), expected, what)
+  t.equal(decodeSecret(data, 'other.system.svc', pki).leaf, undefined, "a certificate for another Service's name")
+})
+
+void t.test('records', async (t) => {
+  const until = (changed: Partial<SecretState>, at = now) =>
+    Object.fromEntries(
+      Object.entries(withRecords({ ...state, records: {}, ...changed }, at, lifetimes).records).map(([id, record]) => [
+        id === old.authority.id ? 'old' : id === next.authority.id ? 'next' : id,
+        (record.leavesUntil - now) / HOUR,
+      ]),
+    )
+  const record = (leavesUntil: number) => ({ leavesUntil: now + leavesUntil * HOUR, notAfter: now + 80 * HOUR })
+  t.strictSame(
+    until({}),
+    { old: 30 },
+    'the certificate that is there counts, an authority that issued nothing does not',
+  )
+  t.strictSame(until({ records: { [old.authority.id]: record(50) } }), { old: 50 }, 'an earlier one may live longer')
+  t.strictSame(until({ records: { [old.authority.id]: record(10) } }), { old: 30 })
+  t.strictSame(until({ leaf: undefined }), { old: 30 }, 'an authority of unknown history issued nothing after now')
+  t.strictSame(until({ leaf: undefined }, now + 80 * HOUR), { old: 89 }, 'and nothing that outlives itself')
+  t.strictSame(until({ records: { gone: record(10) } }), { gone: 10, old: 30 }, 'what was let go of is remembered')
+  t.strictSame(until({ records: { gone: record(10) } }, now + 80 * HOUR), { old: 89 }, 'until it has ended')
+})
