@@ -7,12 +7,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { build } from 'esbuild'
 import { optionsOf } from '../../../scripts/build.ts'
-import { podinfoFolder, settingsVariable, terminationLog } from '../../../shared/names.ts'
+import { podinfoFolder, runFolder, settingsVariable, terminationLog } from '../../../shared/names.ts'
 import { encodeSettings, type Settings } from '../../../shared/settings.ts'
 import { startEmulator, type Emulator } from '../../emulator/emulator.ts'
 import { makeIssuer } from '../../emulator/issuer.ts'
 import { memoryFolder } from './folder.ts'
 import { settingsWith } from './settings.ts'
+
+export interface StartOptions {
+  /** The program's arguments. */
+  args?: string[]
+  /** In place of the stage's. */
+  settings?: Settings
+  env?: Record<string, string>
+}
 
 /** The sidecar's real bundle beside an emulated cloud, in a folder of its own. */
 export interface Stage {
@@ -20,9 +28,11 @@ export interface Stage {
   /** Where the process finds its absolute paths. */
   root: string
   mount: string
+  /** Of the pod's ServiceAccount token. */
+  tokenPath: string
   settings: Settings
   /** Starts the bundle with these settings; what it logs is kept. */
-  start(options?: { role?: string; settings?: Partial<Settings>; env?: Record<string, string> }): Running
+  start(options?: StartOptions): Running
   /** Writes the pod's live annotations as the downward API would. */
   annotate(values: Record<string, string>): void
   end(): Promise<void>
@@ -86,14 +96,15 @@ export async function startStage(objects: string[], overrides: Partial<Settings>
   write(join(podinfoFolder, 'namespace'), 'shop')
   mkdirSync(join(root, settings.mountPath), { recursive: true })
   mkdirSync(join(root, dirname(terminationLog)), { recursive: true })
+  mkdirSync(join(root, runFolder), { recursive: true })
 
   const running = new Set<Running>()
   return {
     ...{ emulator, root, settings },
     mount: join(root, settings.mountPath),
-    start({ role, settings: changed = {}, env = {} } = {}) {
-      const own = { ...settings, ...changed }
-      const child = spawn(process.execPath, [script, ...(role === undefined ? [] : [role])], {
+    tokenPath: join(root, tokenPath),
+    start({ args = [], settings: own = settings, env = {} } = {}) {
+      const child = spawn(process.execPath, [script, ...args], {
         env: {
           [settingsVariable]: encodeSettings(own),
           AKV_INJECTOR_ROOT: root,

@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+
+import t from 'tap'
+import { isReady, startStage, until } from '../support/bundle.ts'
+
+const names = ['a', 'b', 'c', 'conf-d', 'conf-e']
+/** KILLS=400 for more of them. */
+const kills = Number(process.env['KILLS'] ?? 40)
+
+/** Large, so that writing it takes a while. */
+const valueOf = (generation: string | number, name: string): string => `${generation}:${name}:${'x'.repeat(20_000)}`
+
+/** All files of the current set, read as a careful app does; undefined where the set was replaced meanwhile. */
+function readSet(mount: string): Record<string, string> | undefined {
+  const folder = readlinkSync(join(mount, '..data'))
+  try {
+    const files = readdirSync(join(mount, folder)).filter((name) => !name.startsWith('..'))
+    return Object.fromEntries(files.map((name) => [name, readFileSync(join(mount, folder, name), 'utf8')]))
+  } catch (error) {
+    if (readlinkSync(join(mount, '..data')) === folder) throw error
+    return undefined
+  }
+}
+
+/** @throws for a set that the vault never held as a whole */
+function generationOf(set: Record<string, string>): number {
+  const [generation = ''] = set['a']?.split(':', 1) ?? []
+  const isWhole = names.every((name) => set[name] === valueOf(generation, name))
+  if (isWhole && Object.keys(set).length === names.length) return Number(generation)
+  throw new Error(`a set of ${Object.entries(set).map(([name, text]) => `${name}: ${text.slice(0, 12)} (${text.length})`).join(', ')}`) // prettier-ignore
+}
+
+const setFolders = (mount: string): string[] => readdirSync(mount).filter((name) => /^\.\.\d/.test(name))
+const isHalfDone = (mount: string): boolean => setFolders(mount).length > 1 || readdirSync(mount).includes('..data_tmp')
+
+void t.test(
+  `killed ${kills} times, at any instant: never a mixed or a partial set`,
+  { timeout: 900_000 },
+  async (t) => {
+    const stage = await startStage(names, { pollInterval: 50, bounds: { pollInterval: { min: 10, max: 1e9 } } })
+    t.teardown(() => stage.end())
+    const vault = stage.emulator.vault('my-kv')
+    let generation = 0
+    const rotate = () => {
+      generation++
+      for (const name of names) vault.setSecret(name, valueOf(generation, name))
+    }
+    rotate()
+    let sidecar = stage.start()
+    await isReady(sidecar)
+
+    const seen = new Set<number>()
+    let newest = 0
+    let isOver = false
+    const read = async (): Promise<void> => {
+      while (!isOver) {
+        const set = readSet(stage.mount)
+        const found = set && generationOf(set)
+        if (found !== undefined && found < newest) throw new Error(`back from ${newest} to ${found}`)
+        if (found !== undefined) seen.add((newest = found))
+        await sleep(1)
+      }
+    }
+    const reading = read()
+
+    let halfDone = 0
+    for (let count = 0; count < kills; count++) {
+      rotate()
+      await Promise.race([reading, sleep(Math.random() * 300)])
+      // Every other time when a set is being written.
+      const end = performance.now() + 3_000
+      while (count % 2 === 0 && !isHalfDone(stage.mount) && performance.now() < end) await turn()
+      await sleep(Math.random() * 3)
+      await sidecar.stop('SIGKILL')
+      if (isHalfDone(stage.mount)) halfDone++
+      sidecar = stage.start()
+      await Promise.race([reading, isReady(sidecar)])
+    }
+    isOver = true
+    await reading
+    await until('the newest set', () => {
+      const set = readSet(stage.mount)
+      return set && generationOf(set) === generation
+    })
+    await until('a clean volume', () => !isHalfDone(stage.mount) && setFolders(stage.mount).length === 1)
+    t.comment(`${seen.size} of ${generation} generations seen, ${halfDone} kills in the middle of a switch`)
+    t.ok(seen.size > 1)
+    t.ok(halfDone > 0)
+  },
+)
