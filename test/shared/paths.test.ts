@@ -67,6 +67,7 @@ const trees: [name: string, files: PlannedFile[], ...problems: string[]][] = [
   ['in the other order, and deeper', files('a/b/c/d', 'x', 'a/b'), 'object 0 is written to "a/b/c/d", but object 2 is a file at "a/b"; give one of them another path'],
   ['several under one file', files('a/b', 'a/c/d', 'a'), 'object 0 is written to "a/b", but object 2 is a file at "a"; give one of them another path', 'object 1 is written to "a/c/d", but object 2 is a file at "a"; give one of them another path'],
   ['a file under a file under a file', files('a', 'a/b', 'a/b/c'), 'object 1 is written to "a/b", but object 0 is a file at "a"; give one of them another path', 'object 2 is written to "a/b/c", but object 1 is a file at "a/b"; give one of them another path'],
+  ['two in one folder under a file', files('a', 'a/b/c', 'a/b/d'), 'object 1 is written to "a/b/c", but object 0 is a file at "a"; give one of them another path', 'object 2 is written to "a/b/d", but object 0 is a file at "a"; give one of them another path'],
   ['two sources of many files each, said once', [...['x/0', 'x/1', 'x/2'].map((path) => ({ path, source: 'secret x' })), ...['x/0', 'x/1'].map((path) => ({ path, source: 'key x' }))], 'key x and secret x are both written to "x/0"; give one of them another path'],
 ] // prettier-ignore
 for (const [name, planned, ...problems] of trees) {
