@@ -14,6 +14,8 @@ import { buildApp } from './server.ts'
 
 /** Endpoints lag behind: so long after readiness fails the API server may still call. */
 const drainTime = 1000 * Number(process.env['DRAIN_SECONDS'] ?? 15)
+/** Between two looks for pods that have no sidecar and should. */
+const auditInterval = 1000 * Number(process.env['AUDIT_SECONDS'] ?? 600)
 
 const { env } = process
 const { version } = packageJson
@@ -66,6 +68,18 @@ async function startServing(connection: Connection | undefined, metrics: Metrics
   return startCertificates({ cluster, service, log, onEvent })
 }
 
+async function startAudits(
+  { api }: Connection,
+  { missed }: Metrics,
+  configuration: ConfigurationFile,
+  log: Logger,
+): Promise<{ close: () => Promise<void> }> {
+  const { startAudit } = await import('./audit.ts')
+  const instance = env['POD_NAME'] ?? 'akv-injector'
+  const paused = (): boolean => configuration.current().report
+  return startAudit({ api, instance, log, counted: missed, paused, interval: auditInterval })
+}
+
 async function startEvents({ api }: Connection, log: Logger): Promise<Events> {
   const { sendEvents } = await import('./events.ts')
   return sendEvents({ api, instance: env['POD_NAME'] ?? 'akv-injector', log })
@@ -96,12 +110,18 @@ async function main(): Promise<void> {
   process.once('exit', () => lines.flushSync())
   const log = createLogger(logLevels.find((level) => level === env['LOG_LEVEL']) ?? 'info', lines)
   let certificates: Certificates | undefined = undefined
-  const metrics = createMetrics(version, () => certificates)
+  let events: Events | undefined = undefined
+  const metrics = createMetrics({
+    version,
+    certificates: () => certificates,
+    eventsDropped: () => events?.dropped() ?? 0,
+  })
   const configuration = await readConfiguration(metrics, log)
   const connection = env['CLUSTER_FOLDER'] ? undefined : await connect()
   const image = await sidecarImage(connection)
   const cluster = await startCluster(connection, log)
-  const events = connection && (await startEvents(connection, log))
+  const told: Events | undefined = (events = connection && (await startEvents(connection, log)))
+  const audit = connection && (await startAudits(connection, metrics, configuration, log))
   const serving: Certificates = (certificates = await startServing(connection, metrics, log))
   const { server, drain } = buildApp({
     tls: serving.tlsOptions(),
@@ -113,7 +133,7 @@ async function main(): Promise<void> {
       log,
       decided(decided) {
         metrics.reviewed(decided)
-        events?.add(decided)
+        told?.add(decided)
       },
     },
     log,
@@ -135,7 +155,14 @@ async function main(): Promise<void> {
     drain()
     void sleep(drainTime)
       .then(() =>
-        Promise.all([server.close(), configuration.close(), serving.close(), cluster.close(), events?.close()]),
+        Promise.all([
+          server.close(),
+          configuration.close(),
+          serving.close(),
+          cluster.close(),
+          told?.close(),
+          audit?.close(),
+        ]),
       )
       .then(() => process.exit(0))
   })

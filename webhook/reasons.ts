@@ -53,6 +53,17 @@ export const warningReasons = {
 } as const
 export type WarningReason = keyof typeof warningReasons
 
+/** Why a pod that asked for a sidecar runs without one, as the audit finds it. */
+export const missReasons = {
+  'no-namespace-label':
+    'its namespace lacks the label azure.keyvault.injector/injection: enabled; label it, then create the pod anew',
+  'no-label': 'it lacks the label azure.workload.identity/use: "true"; add it where the pod is made from, its template',
+  'mirror-pod': 'it mirrors a static pod, which the kubelet starts without asking anybody',
+  missed:
+    'it was created before its namespace was labelled, or while the webhook could not be asked; create the pod anew',
+} as const
+export type MissReason = keyof typeof missReasons
+
 export interface Problem {
   reason: DenyReason
   text: string

@@ -1,0 +1,196 @@
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { annotationPrefix, injectionLabel, systemLabel, workloadIdentityLabel } from '../../shared/names.ts'
+import { createLogger } from '../../shared/log.ts'
+import { missOf, startAudit, type AuditOptions, type PodMetadata } from '../../webhook/audit.ts'
+import { ApiError, type ApiRequest } from '../../webhook/cluster/api.ts'
+import type { Metadata } from '../../webhook/cluster/reflector.ts'
+import { FakeApi } from './cluster/fake-api.ts'
+
+const namespace = (labels: Record<string, string>, name = 'shop'): Metadata => ({ name, labels })
+const enabled = namespace({ [injectionLabel]: 'enabled' })
+const ours = (annotations: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(annotations).map(([name, value]) => [annotationPrefix + name, value]))
+const pod = (annotations: Record<string, string> = {}, more: Partial<PodMetadata> = {}): PodMetadata => ({
+  name: 'web-1',
+  namespace: 'shop',
+  uid: 'uid-of-web-1',
+  labels: { [workloadIdentityLabel]: 'true' },
+  annotations: ours({ objects: 'db-password', ...annotations }),
+  ...more,
+})
+const mirror = { ...ours({ objects: 'a' }), 'kubernetes.io/config.mirror': 'x' }
+
+void t.test('why a pod that asked has no sidecar', async (t) => {
+  const cases: [what: string, pod: PodMetadata, namespace: Metadata | undefined, reason: string | undefined][] = [
+    ['all labels are there', pod(), enabled, 'missed'],
+    ['by a class', pod({}, { annotations: ours({ 'secret-provider-class': 'web' }) }), enabled, 'missed'],
+    ['it has one', pod({ status: 'injected' }), enabled, undefined],
+    ['another status is no sidecar', pod({ status: 'wanted' }), enabled, 'missed'],
+    ['it did not ask', pod({}, { annotations: ours({ vault: 'my-kv' }) }), enabled, undefined],
+    ['no annotations', { name: 'web-1', namespace: 'shop' }, enabled, undefined],
+    ['opted out', pod({ inject: 'false' }), enabled, undefined],
+    ['opted in explicitly', pod({ inject: 'true' }), enabled, 'missed'],
+    ['about to go', pod({}, { deletionTimestamp: '2026-01-01T00:00:00Z' }), enabled, undefined],
+    ['no label on the pod', pod({}, { labels: {} }), enabled, 'no-label'],
+    ['the label says no', pod({}, { labels: { [workloadIdentityLabel]: 'false' } }), enabled, 'no-label'],
+    ['no label on the namespace', pod(), namespace({}), 'no-namespace-label'],
+    ['neither label', pod({}, { labels: {} }), namespace({}), 'no-namespace-label'],
+    ['another value on the namespace', pod(), namespace({ [injectionLabel]: 'disabled' }), 'no-namespace-label'],
+    ['only reported there', pod(), namespace({ [injectionLabel]: 'report' }), undefined],
+    ['a static pod', pod({}, { annotations: mirror }), enabled, 'mirror-pod'],
+    ['a system namespace', pod(), namespace({ [injectionLabel]: 'enabled', [systemLabel]: 'true' }), undefined],
+    ['kube-system', pod(), namespace({ [injectionLabel]: 'enabled' }, 'kube-system'), undefined],
+    ['a namespace made since', pod(), undefined, undefined],
+  ]
+  for (const [what, pod, namespace, reason] of cases) t.equal(missOf(pod, namespace), reason, what)
+})
+
+/** Takes Events as the API server does: one of a name. */
+class ApiWithEvents extends FakeApi {
+  readonly events = new Map<string, unknown>()
+  refusal: Error | undefined
+
+  override async call(request: ApiRequest): Promise<unknown> {
+    if (request.method !== 'POST') return super.call(request)
+    if (this.refusal) throw this.refusal
+    const { metadata } = request.body as { metadata: { name: string } }
+    if (this.events.has(metadata.name)) throw new ApiError(409, 'already exists')
+    this.events.set(metadata.name, request.body)
+    return {}
+  }
+}
+
+function cluster(pods: PodMetadata[]) {
+  const api = new ApiWithEvents()
+  api.lists.set('/api/v1/namespaces', [enabled, namespace({}, 'other'), namespace({}, 'kube-system')])
+  api.lists.set('/api/v1/pods', pods)
+  return api
+}
+
+/** An audit whose time passes when a test says so. */
+function started(t: Test, api: ApiWithEvents, more: Partial<AuditOptions> = {}) {
+  const counts: Record<string, number>[] = []
+  const pauses: number[] = []
+  const lines: string[] = []
+  let passed: (() => void) | undefined
+  const wait = (milliseconds: number, signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      pauses.push(milliseconds)
+      passed = resolve
+      signal.addEventListener('abort', () => resolve())
+    })
+  const stream = new PassThrough().on('data', (line: Buffer) => lines.push(line.toString()))
+  const audit = startAudit({
+    api,
+    instance: 'webhook-1',
+    log: createLogger('info', stream),
+    counted: (one) => counts.push(one),
+    now: () => Date.UTC(2026, 0, 2, 3, 4, 5),
+    random: () => 0.5,
+    wait,
+    ...more,
+  })
+  t.teardown(() => audit.close())
+  const look = async (): Promise<void> => {
+    const before = pauses.length
+    passed?.()
+    while (pauses.length === before) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { audit, counts, pauses, lines, look }
+}
+
+void t.test('pods without a sidecar are counted at every look, and told once', async (t) => {
+  const pods = [
+    pod(),
+    pod({ status: 'injected' }, { name: 'web-2', uid: '2' }),
+    pod({}, { name: 'web-3', uid: '3', labels: {} }),
+    pod({}, { name: 'web-4', uid: '4', namespace: 'other' }),
+    pod({}, { name: 'web-5', uid: '5', namespace: 'other' }),
+  ]
+  const api = cluster(pods)
+  const { counts, pauses, lines, look } = started(t, api)
+  await look()
+  t.strictSame(counts, [{ 'no-namespace-label': 2, 'no-label': 1, 'mirror-pod': 0, missed: 1 }])
+  t.strictSame([...api.events.keys()].sort(), ['3', '4', '5', 'uid-of-web-1'].map((uid) => `akv-injector-missed-${uid}`)) // prettier-ignore
+  t.match(api.events.get('akv-injector-missed-uid-of-web-1'), {
+    metadata: { namespace: 'shop' },
+    involvedObject: { apiVersion: 'v1', kind: 'Pod', name: 'web-1', namespace: 'shop', uid: 'uid-of-web-1' },
+    type: 'Warning',
+    reason: 'InjectionMissed',
+    message:
+      /^the pod asks for objects of a Key Vault and has no sidecar: it was created before .*create the pod anew$/,
+    firstTimestamp: '2026-01-02T03:04:05Z',
+    reportingInstance: 'webhook-1',
+  })
+  t.equal(lines.length, 4, 'a line for each')
+  t.strictSame(pauses, [30_000, 600_000], 'the first look after half a minute, the next after ten')
+  const pages = api.calls.filter((path) => path.startsWith('/api/v1/pods'))
+  t.equal(pages.length, 3, 'page by page')
+  t.ok(pages.every((path) => path.includes('status.phase!%3DSucceeded') && path.includes('limit=500')))
+
+  api.events.clear()
+  pods.splice(2, 1)
+  await look()
+  t.match(counts[1], { 'no-label': 0, missed: 1 })
+  t.equal(api.events.size, 0, 'nobody is told again')
+})
+
+void t.test('two replicas make one Event of a pod', async (t) => {
+  const api = cluster([pod()])
+  const [one, other] = [started(t, api), started(t, api, { instance: 'webhook-2' })]
+  await Promise.all([one.look(), other.look()])
+  t.equal(api.events.size, 1)
+  t.equal(one.lines.length + other.lines.length, 1, 'and one line')
+  t.strictSame(one.counts, other.counts)
+})
+
+void t.test('a hundred Events a look at most; the others follow', async (t) => {
+  const pods = Array.from({ length: 150 }, (_, index) => pod({}, { name: `web-${index}`, uid: `${index}` }))
+  const api = cluster(pods)
+  const { counts, look } = started(t, api)
+  await look()
+  t.match(counts, [{ missed: 150 }])
+  t.equal(api.events.size, 100)
+  await look()
+  t.equal(api.events.size, 150)
+})
+
+void t.test('goes on after failures', async (t) => {
+  const api = cluster([pod()])
+  const { audit, counts, pauses, lines, look } = started(t, api)
+  api.failure = new ApiError(410, 'too old')
+  await look()
+  t.strictSame([counts, api.events.size, pauses.at(-1)], [[], 0, 60_000])
+  api.failure = undefined
+  api.refusal = new Error('connection refused')
+  await look()
+  t.match(counts, [{ missed: 1 }], 'counted all the same')
+  api.refusal = undefined
+  await look()
+  t.equal(api.events.size, 1, 'told when it can be')
+  t.equal(lines.filter((line) => line.includes('the audit of pods without a sidecar failed')).length, 2)
+  const calls = api.calls.length
+  await audit.close()
+  t.equal(api.calls.length, calls, 'its end brings no other look')
+})
+
+void t.test('a namespace that takes no Events is not asked again', async (t) => {
+  const api = cluster([pod()])
+  const { lines, look } = started(t, api)
+  api.refusal = new ApiError(403, 'the namespace is being terminated')
+  await look()
+  api.refusal = undefined
+  await look()
+  t.equal(api.events.size, 0)
+  t.match(lines, [/an Event could not say so/])
+})
+
+void t.test('where everything is only reported, nothing is missed', async (t) => {
+  const api = cluster([pod()])
+  const { counts, look } = started(t, api, { paused: () => true })
+  await look()
+  t.match(counts, [{ missed: 0 }])
+  t.equal(api.events.size, 0)
+  t.strictSame(api.calls, [])
+})
