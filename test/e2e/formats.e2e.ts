@@ -11,7 +11,7 @@ import { hasDefinition, installDefinition, secretProviderClass } from './support
 /** Says of every file its permission bits, owners and digest, and who reads it. */
 const listing = `
 echo "uid $(id -u)"
-cd /mnt/secrets/..data/ && find . -type f | while read -r file; do
+cd /mnt/secrets/..data/ && find . -type f ! -name '..*' | while read -r file; do
   echo "file $file $(stat -c '%a %g' "$file") $(sha256sum < "$file" | cut -d' ' -f1)"
 done
 echo listed
@@ -45,10 +45,12 @@ void t.test("a SecretProviderClass's files, byte for byte, for an app of another
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
   for (const one of [vault, other]) await emulator.importCertificate(one, 'web-tls', container.toString('base64'))
   await emulator.setKey(vault, 'signing', publicKey.export({ format: 'jwk' }))
-  for (const value of ['one', 'two', 'three']) await emulator.setSecret(vault, 'rotated', value)
+  for (const [age, value] of ['three', 'two', 'one'].entries()) {
+    await emulator.setSecret(vault, 'rotated', value, { attributes: { created: 1_700_000_000 - age } })
+  }
   await emulator.setSecret(vault, 'db-password', 'pässword\n')
   // Nothing but the class names the identity, as with the driver.
-  await makeServiceAccount(namespace, 'app', undefined)
+  await apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'app', namespace } })
   await apply(
     secretProviderClass(
       namespace,

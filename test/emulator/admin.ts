@@ -2,7 +2,8 @@
  * The emulator's switches over plain HTTP, for those outside its process. JSON in, JSON out; never for the open network.
  *
  *     PUT    /admin/vaults/{vault}                        makes it; {authorization?: "rbac" | "access-policy"}
- *     PUT    /admin/vaults/{vault}/secrets/{name}         {value, contentType?, attributes?, tags?}
+ *     PUT    /admin/vaults/{vault}/secrets/{name}         {value, contentType?, attributes?, tags?, managed?}; managed: as if it were a
+ *                                                         certificate's, whatever the value is
  *     PUT    /admin/vaults/{vault}/keys/{name}            {jwk} or {kty, size?, curve?}, attributes?
  *     PUT    /admin/vaults/{vault}/certificates/{name}    {value, password?, contentType?, exportable?} (PEM or PKCS#12 in base64),
  *                                                         {pending: true}, or {names: [...]} for one made here

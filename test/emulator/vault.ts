@@ -68,7 +68,10 @@ export class Vault {
   setSecret(
     name: string,
     value: string,
-    { contentType, ...options }: ObjectOptions & { contentType?: string | undefined } = {},
+    {
+      contentType,
+      ...options
+    }: ObjectOptions & Pick<VersionOptions, 'managed'> & { contentType?: string | undefined } = {},
   ): Version<SecretContent> {
     checkName(name)
     if (Buffer.byteLength(value) > secretLimit) throw badParameter(`The value exceeds ${secretLimit} bytes.`)
