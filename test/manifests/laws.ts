@@ -1,0 +1,152 @@
+import type { Test } from 'tap'
+import { injectionLabel, systemLabel, workloadIdentityLabel } from '../../shared/names.ts'
+import type { Manifest } from './rendered.ts'
+
+/** Of the kinds that are used; everything else lives in a namespace. */
+const clusterWide = [
+  'Namespace',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'MutatingWebhookConfiguration',
+  'ValidatingWebhookConfiguration',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+]
+
+interface Requirement {
+  key: string
+  operator: string
+  values?: string[]
+}
+interface Selector {
+  matchLabels?: Record<string, string>
+  matchExpressions?: Requirement[]
+}
+interface Webhook {
+  name: string
+  failurePolicy: string
+  sideEffects: string
+  timeoutSeconds: number
+  reinvocationPolicy?: string
+  namespaceSelector: Selector
+  objectSelector?: Selector
+  matchConditions?: { name: string; expression: string }[]
+  clientConfig: { caBundle?: string; service: { name: string; namespace: string; path: string } }
+}
+interface Rule {
+  apiGroups: string[]
+  resources: string[]
+  resourceNames?: string[]
+  verbs: string[]
+}
+
+const nameOf = ({ kind, metadata }: Manifest): string => `${kind} ${metadata.name}`
+export const ofKind = (all: readonly Manifest[], ...kinds: string[]): Manifest[] =>
+  all.filter(({ kind }) => kinds.includes(kind))
+const webhooksOf = (configuration: Manifest): Webhook[] => configuration['webhooks'] as Webhook[]
+const rulesOf = (role: Manifest): Rule[] => role['rules'] as Rule[]
+
+/** What holds of the manifests, as they are written and as any overlay renders them. */
+export function holdLaws(t: Test, all: readonly Manifest[], { namespace }: { namespace: string }): void {
+  const ids = all.map((one) => `${nameOf(one)} in ${one.metadata.namespace ?? ''}`)
+  t.strictSame(ids.toSorted(), [...new Set(ids)].sort(), 'nothing is there twice')
+  for (const one of all.filter(({ kind }) => !clusterWide.includes(kind)))
+    t.ok(one.metadata.namespace, `${nameOf(one)} names its namespace`)
+  for (const { subjects } of ofKind(all, 'RoleBinding', 'ClusterRoleBinding') as (Manifest & { subjects: { namespace?: string }[] })[]) // prettier-ignore
+    t.ok(subjects.every((subject) => subject.namespace), 'a subject names its namespace') // prettier-ignore
+  holdWebhookLaws(t, all, namespace)
+  holdPermissionLaws(t, all)
+}
+
+const configurations = ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration']
+
+function holdWebhookLaws(t: Test, all: readonly Manifest[], namespace: string): void {
+  t.strictSame(ofKind(all, ...configurations).map(({ kind }) => kind).sort(), configurations, 'one of each') // prettier-ignore
+  for (const configuration of ofKind(all, ...configurations)) {
+    t.ok(configuration.metadata.name < 'azure-wi-webhook-mutating-webhook-configuration', 'it sorts before the workload identity webhook') // prettier-ignore
+    for (const webhook of webhooksOf(configuration)) holdWebhook(t, webhook, namespace)
+  }
+  const [policy] = ofKind(all, 'ValidatingAdmissionPolicy')
+  const { failurePolicy, matchConstraints } = (policy?.['spec'] ?? {}) as {
+    failurePolicy: string
+    matchConstraints: { namespaceSelector: Selector }
+  }
+  t.equal(failurePolicy, 'Ignore', 'the policy is never in the way')
+  holdExclusions(t, matchConstraints.namespaceSelector, 'the policy')
+  const [binding] = ofKind(all, 'ValidatingAdmissionPolicyBinding') as (Manifest & { spec: object })[]
+  t.strictSame(binding?.spec, { policyName: policy?.metadata.name, validationActions: ['Warn'] })
+}
+
+/** Which value of the label, and what a failure does, per path of the server. */
+const purposes: Record<string, { injection: string[]; failurePolicy: string; sideEffects: string }> = {
+  '/mutate': { injection: ['enabled'], failurePolicy: 'Fail', sideEffects: 'NoneOnDryRun' },
+  '/report': { injection: ['report'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
+  '/validate': { injection: ['enabled', 'report'], failurePolicy: 'Ignore', sideEffects: 'None' },
+}
+
+function holdWebhook(t: Test, webhook: Webhook, namespace: string): void {
+  const { name, clientConfig, namespaceSelector, objectSelector, timeoutSeconds } = webhook
+  const { path } = clientConfig.service
+  const purpose = purposes[path]
+  t.match(webhook, { failurePolicy: purpose?.failurePolicy, sideEffects: purpose?.sideEffects }, `${name}: ${path}`)
+  t.equal(clientConfig.service.namespace, namespace, `${name} calls the Service where it is`)
+  t.notOk(clientConfig.caBundle, `${name} leaves the caBundle to whoever keeps it`)
+  t.ok(timeoutSeconds <= 10, `${name} is answered or given up soon`)
+  t.strictSame(allowed(namespaceSelector, injectionLabel), purpose?.injection, `${name}: namespaces opt in`)
+  holdExclusions(t, namespaceSelector, name)
+  if (path === '/validate')
+    t.match(webhook.matchConditions, [{ expression: /deletionTimestamp/ }, { expression: /azure\.keyvault\.injector\// }]) // prettier-ignore
+  else {
+    t.strictSame(allowed(objectSelector, workloadIdentityLabel), ['true'], `${name}: pods opt in`)
+    t.equal(webhook.reinvocationPolicy, 'IfNeeded')
+  }
+}
+
+function allowed({ matchLabels = {}, matchExpressions = [] }: Selector = {}, label: string): string[] | undefined {
+  const of = matchExpressions.find(({ key, operator }) => key === label && operator === 'In')
+  return matchLabels[label] === undefined ? of?.values : [matchLabels[label]]
+}
+
+function holdExclusions(t: Test, { matchExpressions = [] }: Selector, what: string): void {
+  for (const [key, value] of [
+    [systemLabel, 'true'],
+    ['kubernetes.io/metadata.name', 'kube-system'],
+  ]) {
+    const excluded = matchExpressions.some((one) => one.key === key && one.operator === 'NotIn' && one.values?.includes(value ?? '')) // prettier-ignore
+    t.ok(excluded, `${what} never sees ${key}=${value}`)
+  }
+}
+
+/** Where a permission cannot be limited by name: collections, creation, and its own pod, whose name is made up by the cluster. */
+const unnamed: Record<string, string[]> = {
+  namespaces: ['get', 'list', 'watch'],
+  serviceaccounts: ['get', 'list', 'watch'],
+  secretproviderclasses: ['get', 'list', 'watch'],
+  limitranges: ['list', 'watch'],
+  nodes: ['list'],
+  events: ['create', 'patch'],
+  pods: ['get', 'list'],
+  // The emulator's, in the overlay.
+  configmaps: ['create'],
+}
+/** Named, and no more than that. */
+const named: Record<string, string[]> = {
+  secrets: ['get', 'update', 'watch'],
+  configmaps: ['get', 'update'],
+  mutatingwebhookconfigurations: ['get', 'patch', 'watch'],
+  validatingwebhookconfigurations: ['get', 'patch', 'watch'],
+}
+
+function holdPermissionLaws(t: Test, all: readonly Manifest[]): void {
+  for (const role of ofKind(all, 'Role', 'ClusterRole')) {
+    for (const { apiGroups, resources, resourceNames, verbs } of rulesOf(role)) {
+      const what = `${nameOf(role)}: ${resources.join(', ')}`
+      t.notOk([...apiGroups, ...resources, ...verbs].includes('*'), `${what}: no wildcard`)
+      const most = resourceNames === undefined ? unnamed : named
+      for (const resource of resources) {
+        const beyond = verbs.filter((verb) => !most[resource]?.includes(verb))
+        t.strictSame(beyond, [], `${what}: ${verbs.join(', ')}${resourceNames ? ' by name' : ''} and no more`)
+      }
+    }
+  }
+}
