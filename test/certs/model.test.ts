@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { DEFAULT_LIFETIMES } from '../../certs/manager.ts'
 import { settleDown, World, type Replica } from './model.ts'
 
 const SECOND = 1000
@@ -182,3 +183,26 @@ property('wiped caBundles and configurations made anew', fc.oneof(restart, wipeB
 })
 property('a damaged Secret', fc.oneof(restart, damageSecret), { lag: false })
 property('everything at once', fc.oneof(restart, wipeBundle, foreignBundle, recreate, damageSecret), { lag: false })
+
+void t.test('nine years with the default lifetimes', async (t) => {
+  const world = new World(3, DEFAULT_LIFETIMES)
+  const { authority: life } = DEFAULT_LIFETIMES
+  const counts = new Set<number>()
+  const steps = new Map<string, number>()
+  await world.pass(MINUTE)
+  for (const end = world.now + 9 * life; world.now < end;) {
+    await world.pass(7 * 24 * 60 * MINUTE, 12 * 60 * MINUTE)
+    world.kill(world.replicas[0]!)
+    world.start()
+    await world.pass(2 * MINUTE)
+    const problem = broken(world, { lag: true }) ?? disagreement(world)
+    if (problem) return t.fail(`${new Date(world.now).toISOString()}: ${problem}`)
+    counts.add(world.trusted.size)
+  }
+  for (const event of world.events) if (event.type === 'step') steps.set(event.step, (steps.get(event.step) ?? 0) + 1)
+  // The first one, and a new one every 243 days: after two thirds of a year.
+  t.equal(steps.get('create-authority'), 14)
+  t.equal(steps.get('drop-authorities'), 13)
+  t.strictSame([...counts].toSorted(), [1, 2])
+  await endAll(world)
+})

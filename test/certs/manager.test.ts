@@ -1,0 +1,262 @@
+import { once } from 'node:events'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import t, { type Test } from 'tap'
+import type { CertificateEvent } from '../../certs/events.ts'
+import { startCertificates, type Certificates } from '../../certs/manager.ts'
+import type { Lifetimes } from '../../certs/rotation.ts'
+import { kubernetesCertificates } from '../../certs/store.ts'
+import { startApiServer, type ApiServer } from './api-server.ts'
+import { verifies } from './openssl.ts'
+
+const SECRET = '/api/v1/namespaces/system/secrets/certificates'
+const CONFIGURATION = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/injector'
+const NAME = 'hook.system.svc'
+const DAY = 24 * 60 * 60_000
+
+const decode = (base64 = '') => Buffer.from(base64, 'base64').toString()
+const liveBundle = (api: ApiServer) => decode(api.objects.get(CONFIGURATION)!.webhooks![0]!.clientConfig.caBundle)
+const secretData = (api: ApiServer, key: string) => decode(api.objects.get(SECRET)!.data?.[key])
+const countOf = (bundle: string) => bundle.split('BEGIN CERTIFICATE').length - 1
+
+async function startCluster(t: Test): Promise<ApiServer> {
+  const api = await startApiServer()
+  t.teardown(() => api.close())
+  api.put(SECRET, { kind: 'Secret' })
+  const service = { name: 'hook', namespace: 'system' }
+  const webhooks = ['enabled', 'report'].map((name) => ({ name, clientConfig: { service } }))
+  api.put(CONFIGURATION, { kind: 'MutatingWebhookConfiguration', webhooks })
+  return api
+}
+
+interface Replica {
+  certificates: Certificates
+  events: CertificateEvent[]
+  lines: string[]
+  port: number
+  close(): Promise<void>
+}
+
+async function startReplica(t: Test, api: ApiServer, lifetimes: Partial<Lifetimes> = {}): Promise<Replica> {
+  const lines: string[] = []
+  const events: CertificateEvent[] = []
+  const write = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`)
+  const log = { info: write, warn: write, error: write }
+  const service = { namespace: 'system', name: 'hook' }
+  const cluster = kubernetesCertificates({
+    kubeConfig: api.kubeConfig,
+    namespace: service.namespace,
+    serviceName: service.name,
+    secretName: 'certificates',
+    mutating: ['injector'],
+    log,
+  })
+  const certificates = startCertificates({ cluster, service, lifetimes, log, onEvent: (event) => events.push(event) })
+  const server = https.createServer(certificates.tlsOptions(), (_request, response) => response.end('ok'))
+  certificates.attach(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async () => {
+    await certificates.close()
+    if (!server.listening) return
+    server.close()
+    server.closeIdleConnections()
+    await once(server, 'close')
+  }
+  t.teardown(close)
+  return { certificates, events, lines, close, port: (server.address() as AddressInfo).port }
+}
+
+const isReady = ({ certificates }: Replica) => certificates.readiness().ready
+
+/** One request as the API server makes it: a new connection that trusts the bundle and nothing else. */
+function call(port: number, ca: string): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, servername: NAME, ca, agent: false }
+    https
+      .get(options, (response) => response.resume().on('end', () => resolve(response.socket as TLSSocket)))
+      .on('error', reject)
+  })
+}
+
+void t.test('three replicas start on an empty Secret', async (t) => {
+  const api = await startCluster(t)
+  const replicas = await Promise.all([1, 2, 3].map(() => startReplica(t, api)))
+  t.match(replicas[0]!.certificates.readiness(), { ready: false, reason: /no certificate is served yet/ })
+  await until(() => replicas.every(isReady))
+  t.equal(countOf(liveBundle(api)), 1)
+  t.equal(liveBundle(api), secretData(api, 'ca.crt'))
+  const question = { leaf: secretData(api, 'tls.crt'), bundle: liveBundle(api), name: NAME, at: Date.now() }
+  t.ok(verifies(t.testdir(), question))
+  for (const { port, certificates } of replicas) {
+    const certificate = (await call(port, liveBundle(api))).getPeerX509Certificate()
+    t.equal(certificate?.toString(), secretData(api, 'tls.crt').replaceAll('\r', ''))
+    t.equal(certificates.notAfter(), certificate?.validToDate.getTime())
+  }
+  t.strictSame(Object.keys(api.objects.get(SECRET)!.data!).toSorted(), [
+    'ca.crt',
+    'ca.key',
+    'rotation.json',
+    'tls.crt',
+    'tls.key',
+  ])
+  t.notMatch(JSON.stringify(replicas.map(({ events, lines }) => [events, lines])), /PRIVATE KEY|BEGIN CERT/)
+  t.equal(
+    replicas
+      .flatMap(({ events }) => events)
+      .filter((event) => event.type === 'step' && event.step === 'create-authority').length,
+    1,
+  )
+})
+
+void t.test('authorities change under continuous calls and restarts, and no call fails', async (t) => {
+  const api = await startCluster(t)
+  const lifetimes = { settle: 400 }
+  let replicas = await Promise.all([1, 2].map(() => startReplica(t, api, lifetimes)))
+  await until(() => replicas.every(isReady))
+
+  // A caller may be behind by the settle time, less what a request takes.
+  const bundles = [{ at: 0, pem: liveBundle(api) }]
+  const remember = setInterval(() => {
+    if (bundles.at(-1)!.pem !== liveBundle(api)) bundles.push({ at: Date.now(), pem: liveBundle(api) })
+  }, 5)
+  t.teardown(() => clearInterval(remember))
+  const bundleOf = (then: number) => bundles.findLast(({ at }) => at <= then)!.pem
+
+  let going = true
+  const authorities = new Set<string>()
+  const callers = [0, 200].map(async (behind) => {
+    let calls = 0
+    while (going) {
+      const ready = replicas.filter(isReady)
+      const { port } = ready[calls++ % ready.length]!
+      const socket = await call(port, bundleOf(Date.now() - behind))
+      authorities.add(socket.getPeerX509Certificate()!.issuer)
+    }
+    return calls
+  })
+  const worked = Promise.all(callers)
+  const turns = async () => {
+    for (let turn = 2; turn <= 4; turn++) {
+      api.put(SECRET, { ...api.objects.get(SECRET), data: { ...api.objects.get(SECRET)!.data, 'ca.key': '' } })
+      await until(() => authorities.size === turn && replicas.every(isReady))
+      const [leaving, ...staying] = replicas
+      const arriving = await startReplica(t, api, lifetimes)
+      await until(() => isReady(arriving))
+      replicas = [...staying, arriving]
+      await leaving!.close()
+    }
+  }
+  await Promise.race([turns(), worked])
+  going = false
+  const counts = await worked
+  t.ok(
+    counts.every((count) => count > 20),
+    `calls: ${counts.join()}`,
+  )
+  t.equal(authorities.size, 4)
+  t.equal(countOf(liveBundle(api)), 4, 'each is trusted as long as a certificate of it may live')
+})
+
+void t.test('a wiped caBundle is noticed and repaired', async (t) => {
+  const api = await startCluster(t)
+  const replica = await startReplica(t, api)
+  await until(() => isReady(replica))
+  const bundle = liveBundle(api)
+  const refused: string[] = []
+  api.fault = (line) => (line.startsWith('PATCH') && refused.push(line) < 3 ? { status: 500 } : undefined)
+  const { webhooks, ...rest } = api.objects.get(CONFIGURATION)!
+  api.put(CONFIGURATION, {
+    ...rest,
+    webhooks: [{ ...webhooks![0], clientConfig: { service: webhooks![0]!.clientConfig.service } }, webhooks![1]],
+  })
+  await until(() => !isReady(replica))
+  t.match(
+    replica.certificates.readiness().reason,
+    /the caBundle of MutatingWebhookConfiguration injector does not contain/,
+  )
+  await until(() => isReady(replica))
+  t.equal(liveBundle(api), bundle)
+  t.equal(refused.length, 3)
+})
+
+void t.test('an API server that refuses, or has no Secret, is told about and waited for', async (t) => {
+  const api = await startCluster(t)
+  api.fault = (line) => (line.startsWith('GET') ? { status: 403 } : undefined)
+  const secret = api.objects.get(SECRET)!
+  api.remove(SECRET)
+  const replica = await startReplica(t, api)
+  const reason = () => replica.certificates.readiness().reason ?? ''
+  await until(() => /403/.test(reason()))
+  t.match(reason(), /no certificate is served yet: get .* injector: 403 GET .* was refused/)
+  api.fault = () => undefined
+  await until(() => /the Secret does not exist/.test(reason()))
+  api.put(SECRET, secret)
+  await until(() => isReady(replica))
+})
+
+void t.test('what would leave a gap is refused at the start', async (t) => {
+  const api = await startCluster(t)
+  const start = (lifetimes: Partial<Lifetimes>) => startReplica(t, api, lifetimes)
+  await t.rejects(start({ leaf: 200 * DAY }), { name: 'RangeError', message: /third/ })
+  await t.rejects(start({ settle: 6 * DAY }), { name: 'RangeError', message: /sixth/ })
+  await t.rejects(start({ settle: -1 }), RangeError)
+  await t.rejects(start({ leaf: NaN }), RangeError)
+})
+
+void t.test('two years of rotation, with OpenSSL as the judge of every change', async (t) => {
+  const api = await startCluster(t)
+  const directory = t.testdir()
+  let now = Date.parse('2030-01-01T00:00:00Z')
+  let sleeper: { at: number; wake: () => void } | undefined
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const service = { namespace: 'system', name: 'hook' }
+  const cluster = kubernetesCertificates({
+    kubeConfig: api.kubeConfig,
+    namespace: 'system',
+    serviceName: 'hook',
+    secretName: 'certificates',
+    mutating: ['injector'],
+    log: silent,
+  })
+  const certificates = startCertificates({
+    cluster: { ...cluster, watch: () => () => undefined },
+    service,
+    lifetimes: { authority: 300 * DAY, leaf: 100 * DAY, settle: 60_000 },
+    log: silent,
+    clock: {
+      now: () => now,
+      wait: (pause, signal) =>
+        new Promise((resolve) => {
+          sleeper = { at: now + pause, wake: resolve }
+          signal.addEventListener('abort', () => resolve())
+        }),
+    },
+  })
+  t.teardown(() => certificates.close())
+  const seen = new Set<string>()
+  const bundles = new Set<string>()
+  for (const end = now + 730 * DAY; now < end; now += DAY) {
+    await until(() => sleeper !== undefined)
+    const leaf = String(certificates.tlsOptions().cert)
+    const bundle = liveBundle(api)
+    if (!seen.has(leaf + bundle))
+      t.ok(verifies(directory, { leaf, bundle, name: NAME, at: now }), new Date(now).toISOString())
+    if (!certificates.readiness().ready) t.fail(`${new Date(now).toISOString()}: ${certificates.readiness().reason}`)
+    seen.add(leaf + bundle)
+    bundles.add(bundle)
+    const { wake } = sleeper!
+    sleeper = undefined
+    wake()
+  }
+  t.strictSame(
+    [...bundles].map(countOf),
+    [1, 2, 1, 2, 1, 2, 1],
+    'three new authorities, each beside the old one for a while',
+  )
+})
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2))
+}
