@@ -2,7 +2,9 @@ import { annotations, families, type Annotation } from '../../shared/annotations
 import { builtInClouds } from '../../shared/clouds.ts'
 import { annotationPrefix } from '../../shared/names.ts'
 import { ConfigurationFile } from '../../webhook/configuration-schema.ts'
-import { denyReasons, skipReasons, warningReasons } from '../../webhook/reasons.ts'
+import { metrics as sidecarMetrics, type Metric } from '../../sidecar/metrics.ts'
+import { metrics as webhookMetrics } from '../../webhook/metrics.ts'
+import { denyReasons, missReasons, skipReasons, warningReasons } from '../../webhook/reasons.ts'
 import { schemaRows } from './schema.ts'
 
 /** A Markdown table; a bar inside a cell is escaped. */
@@ -32,6 +34,12 @@ function annotationTable(): string {
 const reasonTable = (reasons: Record<string, string>): string =>
   table(['reason', 'meaning'], Object.entries(reasons).map(([code, sentence]) => [`\`${code}\``, sentence])) // prettier-ignore
 
+const metricTable = (metrics: Record<string, Metric>): string =>
+  table(
+    ['metric', 'type', 'labels', 'meaning'],
+    Object.values(metrics).map(({ name, type, labels, help }) => [`\`${name}\``, type, labels.map((label) => `\`${label}\``).join(', '), help]), // prettier-ignore
+  )
+
 /** What makes each block of the documentation, by the block's name. */
 export const blocks: Record<string, () => string> = {
   annotations: annotationTable,
@@ -44,4 +52,7 @@ export const blocks: Record<string, () => string> = {
   'skip-reasons': () => reasonTable(skipReasons),
   'deny-reasons': () => reasonTable(denyReasons),
   'warning-reasons': () => reasonTable(warningReasons),
+  'miss-reasons': () => reasonTable(missReasons),
+  'webhook-metrics': () => metricTable(webhookMetrics),
+  'sidecar-metrics': () => metricTable(sidecarMetrics),
 }

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { metrics as sidecarMetrics } from '../../sidecar/metrics.ts'
+import { metrics as webhookMetrics } from '../../webhook/metrics.ts'
+import { missReasons, denyReasons } from '../../webhook/reasons.ts'
+import { manifests, read, written, type Manifest } from './rendered.ts'
+
+const folder = join(manifests, 'monitoring')
+const known = new Map<string, { labels: readonly string[] }>()
+for (const { name, type, labels } of [...Object.values(webhookMetrics), ...Object.values(sidecarMetrics)]) {
+  const suffixes = type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
+  for (const suffix of suffixes) known.set(name + suffix, { labels })
+}
+
+interface Rule {
+  alert: string
+  expr: string
+  for: string
+  labels: { severity: string }
+  annotations: { summary: string; description: string }
+}
+const [alerts] = read(readFileSync(join(folder, 'alerts.yaml'), 'utf8')) as (Manifest & { spec: { groups: { rules: Rule[] }[] } })[] // prettier-ignore
+const rules = alerts?.spec.groups.flatMap(({ rules }) => rules) ?? []
+
+interface Panel {
+  title: string
+  targets: { expr: string }[]
+}
+const dashboard = JSON.parse(readFileSync(join(folder, 'dashboard.json'), 'utf8')) as { panels: Panel[] }
+const questions = [
+  ...rules.map(({ alert, expr }) => ({ what: alert, expr })),
+  ...dashboard.panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ what: title, expr }))),
+]
+
+void t.test('alerts and dashboard ask for metrics that there are, by labels that they have', async (t) => {
+  t.ok(questions.length > 20)
+  for (const { what, expr } of questions) {
+    const names = expr.match(/\bakv_injector_\w+/g) ?? []
+    t.ok(names.length > 0, `${what} asks for something`)
+    for (const name of names) t.ok(known.has(name), `${what}: ${name}`)
+    for (const [, name = '', selector = ''] of expr.matchAll(/(\bakv_injector_\w+)\{([^}]*)\}/g))
+      for (const [, label = ''] of selector.matchAll(/(\w+)=/g)) t.ok(known.get(name)?.labels.includes(label), `${what}: ${name} has ${label}`) // prettier-ignore
+    // Prometheus itself adds where a sample comes from.
+    const labels = ['namespace', 'pod', 'le', ...names.flatMap((name) => known.get(name)?.labels ?? [])]
+    for (const [, by = ''] of expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g))
+      for (const label of by.split(',')) t.ok(labels.includes(label.trim()), `${what}: by ${label.trim()}`)
+  }
+})
+
+void t.test('values of labels are those of the tables', async (t) => {
+  const reasons = [...Object.keys(missReasons), ...Object.keys(denyReasons)]
+  for (const { what, expr } of questions)
+    for (const [, values = ''] of expr.matchAll(/reason=~?"([^"]*)"/g))
+      for (const value of values.split('|')) t.ok(reasons.includes(value), `${what}: ${value}`)
+})
+
+void t.test('an alert says what is wrong and what to do', async (t) => {
+  t.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length)
+  for (const { alert, for: duration, labels, annotations } of rules) {
+    t.match(duration, /^\d+[mh]$/, `${alert} waits a while`)
+    t.match(labels.severity, /^(warning|critical)$/)
+    t.match(annotations, { summary: /\.$/, description: /\.$/ }, alert)
+  }
+})
+
+void t.test('what is here names its namespace', async (t) => {
+  for (const { kind, metadata } of written(folder)) t.equal(metadata.namespace, 'akv-injector-system', kind)
+})
