@@ -1,0 +1,132 @@
+import { request } from 'node:https'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
+import { deployment, makeServiceAccount, pod, podTemplate } from './support/apps.ts'
+import { forward } from './support/forward.ts'
+import { apply, get, kubectl, list, makeNamespace, tryApply } from './support/kubectl.ts'
+import { getPod, readyPods, type Pod } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+
+const app = { name: 'app', script: 'while :; do sleep 1; done' }
+const wanted = { vault: 'my-kv', objects: 'db-password' }
+const mistakes = { ...wanted, 'poll-intervall': '5m', signal: 'SIGHP', 'mount-path': 'secrets' }
+const told = ['did you mean "poll-interval"', 'did you mean "SIGHUP"', 'absolute path']
+const warnings = (stderr: string): string[] => stderr.split('\n').filter((line) => line.startsWith('Warning: '))
+const isInjected = ({ spec }: Pod): boolean =>
+  [...spec.containers, ...(spec.initContainers ?? [])].some(({ name }) => name === sidecarContainer)
+
+interface Told {
+  involvedObject: { kind: string; name: string }
+  reason: string
+  message: string
+}
+
+/** Every kind of workload with the same pod template. */
+function workloads(namespace: string, annotations: Record<string, string>) {
+  const { spec, metadata } = podTemplate({ annotations, labels: { app: 'wrong' }, containers: [app] })
+  const template = { metadata, spec }
+  const once = { metadata, spec: { ...spec, restartPolicy: 'Never' } }
+  const selector = { matchLabels: { app: 'wrong' } }
+  const of = (apiVersion: string, kind: string, spec: object) => ({ apiVersion, kind, metadata: { name: 'wrong', namespace }, spec }) // prettier-ignore
+  return [
+    of('apps/v1', 'Deployment', { selector, template }),
+    of('apps/v1', 'StatefulSet', { selector, serviceName: 'wrong', template }),
+    of('apps/v1', 'DaemonSet', { selector, template }),
+    of('batch/v1', 'Job', { template: once }),
+    of('batch/v1', 'CronJob', { schedule: '0 0 1 1 *', jobTemplate: { spec: { template: once } } }),
+  ]
+}
+
+void t.test('kubectl apply of a workload prints every problem of its pods', async (t) => {
+  const namespace = await makeNamespace(t)
+  await makeServiceAccount(namespace)
+  for (const workload of workloads(namespace, mistakes)) {
+    const { code, stderr } = await tryApply([workload], '--dry-run=server')
+    t.equal(code, 0, `a ${workload.kind} is taken`)
+    t.equal(warnings(stderr).length, told.length, `${workload.kind}: a warning for each problem`)
+    for (const part of told) t.match(stderr, part, `${workload.kind}: ${part}`)
+    t.match(stderr, `pods of ${workload.kind} wrong would be refused`)
+  }
+  const applied = await tryApply([deployment(namespace, 'wrong', 0, { annotations: mistakes, containers: [app] })])
+  t.equal(warnings(applied.stderr).length, told.length, 'and so without a dry run')
+  const mended = await tryApply([deployment(namespace, 'wrong', 0, { annotations: wanted, containers: [app] })])
+  t.equal(mended.stderr, '', 'none is left when all are mended')
+})
+
+void t.test('a forgotten label is told by the API server itself', async (t) => {
+  const opted = await makeNamespace(t)
+  const other = await makeNamespace(t, { [injectionLabel]: '' })
+  for (const one of [opted, other]) await makeServiceAccount(one)
+  const unlabelled = { annotations: wanted, labels: { [workloadIdentityLabel]: 'false' }, containers: [app] }
+  const cases: [what: string, object: object, warnings: RegExp[]][] = [
+    ['a pod without its label', pod(opted, 'a', unlabelled), [/this pod alone: label azure.workload.identity\/use/]],
+    ['a Deployment', deployment(opted, 'b', 0, unlabelled), [/pods of this Deployment alone: .* in the pod template/]],
+    ['a pod in another namespace', pod(other, 'c', { annotations: wanted, containers: [app] }), [/this pod alone: namespace .* lacks label azure.keyvault.injector\/injection: enabled/]], // prettier-ignore
+    ['neither label', deployment(other, 'd', 0, unlabelled), [/label azure.workload.identity\/use/, /lacks label/]],
+    ['one that did not ask', pod(other, 'e', { containers: [app] }), []],
+    ['one that opted out', pod(other, 'f', { annotations: { ...wanted, inject: 'false' }, containers: [app] }), []],
+  ]
+  for (const [what, object, expected] of cases) {
+    // A policy that has just been made takes a moment to be in force.
+    const { code, stderr } = await eventually(what, async () => {
+      const answer = await tryApply([object], '--dry-run=server')
+      return warnings(answer.stderr).length === expected.length && answer
+    }, { seconds: 20 }) // prettier-ignore
+    t.equal(code, 0, `${what}: nothing is held back`)
+    for (const one of expected) t.match(stderr, one, what)
+  }
+})
+
+void t.test('in a namespace labelled `report` everything is told and nothing changed', async (t) => {
+  const namespace = await makeNamespace(t, { [injectionLabel]: 'report' })
+  await makeServiceAccount(namespace)
+  const good = await tryApply([pod(namespace, 'good', { annotations: wanted, containers: [app] })])
+  t.equal(good.code, 0, good.stderr)
+  t.match(warnings(good.stderr), [/akv-injector would inject a sidecar \(mode native\) with 1 object/])
+  const wrong = await tryApply([pod(namespace, 'wrong', { annotations: mistakes, containers: [app] })])
+  t.equal(wrong.code, 0, 'one that would be refused is taken')
+  for (const part of told) t.match(wrong.stderr, part)
+  for (const name of ['good', 'wrong']) {
+    const created = await getPod(namespace, name)
+    t.notOk(isInjected(created), `${name} has no sidecar`)
+    t.notMatch(created.metadata.annotations, { 'azure.keyvault.injector/status': /./ })
+  }
+  await apply(deployment(namespace, 'owned', 1, { annotations: wanted, containers: [app] }))
+  const event = await eventually('the ReplicaSet has an Event', async () =>
+    (await list<Told>(namespace, 'events')).find(({ message }) => message.startsWith('only reported')),
+  )
+  t.match(event, { involvedObject: { kind: 'ReplicaSet' }, reason: 'Injected' })
+})
+
+/** What a replica of the webhook measures. */
+async function metricsOf(t: Test, pod: string): Promise<string> {
+  const port = await forward(t, 'akv-injector-system', `pod/${pod}`, 8443)
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', port, path: '/metrics', rejectUnauthorized: false, agent: false }, (response) => {
+      text(response).then(resolve, reject)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+void t.test('a pod that was made before its namespace opted in is found, and told once', async (t) => {
+  const namespace = await makeNamespace(t, { [injectionLabel]: '' })
+  await makeServiceAccount(namespace)
+  await apply(pod(namespace, 'early', { annotations: wanted, containers: [app] }))
+  await kubectl(['label', 'namespace', namespace, `${injectionLabel}=enabled`, '--overwrite'])
+  await apply(pod(namespace, 'after', { annotations: { ...wanted, inject: 'false' }, containers: [app] }))
+  const found = async (): Promise<Told[]> => (await list<Told>(namespace, 'events')).filter(({ reason }) => reason === 'InjectionMissed') // prettier-ignore
+  const [event] = await eventually('an Event names it', async () => (await found()).length > 0 && found(), { seconds: 120 }) // prettier-ignore
+  t.match(event, { involvedObject: { kind: 'Pod', name: 'early' }, message: /has no sidecar/ })
+  for (const { metadata } of await readyPods('akv-injector-system', 'app.kubernetes.io/name=akv-injector', 2)) {
+    const metrics = await eventually('each replica counts it', async () => {
+      const text = await metricsOf(t, metadata.name)
+      return /^akv_injector_missed_pods\{reason="missed"\} [1-9]/m.test(text) && text
+    })
+    t.match(metrics, /^akv_injector_audit_last_success_timestamp_seconds \d{10}/m)
+  }
+  t.equal((await found()).length, 1, 'one Event, however many replicas have looked')
+  t.notOk(isInjected(await get<Pod>(namespace, 'pod', 'early')))
+})
