@@ -2,12 +2,12 @@ import type { Logger } from '../shared/log.ts'
 import type { Settings } from '../shared/settings.ts'
 import type { Clock } from './clock.ts'
 import { collect } from './collect.ts'
-import { objectName } from '../shared/object-spec.ts'
-import { addTexts, composeObjects, textsOf, type Composed, type Missing } from './compose.ts'
+import { composeStored, isServable } from './compose.ts'
 import { ExpiryWatch } from './expiry.ts'
-import { initialValues, interpretLive, liveNames, type LiveTexts, type LiveValues } from './live.ts'
 import { judge, type Verdict } from './judge.ts'
-import { Memory, nextProblem, type Problem } from './memory.ts'
+import { LiveControl } from './live-control.ts'
+import type { LiveTexts } from './live.ts'
+import { Memory, nextProblem } from './memory.ts'
 import type { Registry } from './metrics.ts'
 import type { Notifier, NotifierOptions } from './notify/notifier.ts'
 import { oneAtATime } from './pool.ts'
@@ -15,11 +15,11 @@ import { Poller, type PollOutcome } from './poller.ts'
 import { Report } from './report.ts'
 import type { Source } from './sources.ts'
 import { whyGiveUp } from './start.ts'
-import { statusOf, type Status, type VaultState } from './status.ts'
+import { whatIsMissing, type State, type VaultState } from './state.ts'
+import { statusOf, type Status } from './status.ts'
 import { tick, undelivered, type Render, type Ticked, type TickParts } from './tick.ts'
 import type { Vault } from './vault/vault.ts'
-import { planDigest } from './volume/manifest.ts'
-import type { StoredSet, Volume } from './volume/volume.ts'
+import type { Volume } from './volume/volume.ts'
 
 /** A vault as the sidecar polls it. */
 export interface NamedVault extends Vault {
@@ -33,7 +33,7 @@ export interface Effects {
   vault: (object: Pick<Source, 'vault' | 'identity'>) => NamedVault
   render: Render
   volume: Pick<Volume, 'read' | 'switchTo' | 'notified' | 'markNotified' | 'clean'>
-  notifier(handlers: Pick<NotifierOptions, 'onDelivered' | 'onOutcome' | 'onPermission'>): Notifier
+  notifier: (handlers: Pick<NotifierOptions, 'onDelivered' | 'onOutcome' | 'onPermission'>) => Notifier
   /** The texts of the pod's live annotations. */
   liveTexts: () => LiveTexts
   pod: { name: string; namespace: string }
@@ -49,73 +49,54 @@ export type End = { code: 0 } | { code: 1; reason: string }
 /** How often the live annotations are looked at. */
 const heartbeat = 1_000
 
-interface PolledVault {
-  state: VaultState
-  poller: Poller
-  sources: readonly Source[]
-}
-
 /** The sidecar apart from its process: start, polls, live control, and what it tells of itself. */
 export class Sidecar {
-  readonly #settings: Settings
   readonly #effects: Effects
-  readonly #memory: Memory
-  readonly #notifier: Notifier
   readonly #report: Report
+  readonly #state: State
+  readonly #live: LiveControl
+  readonly #notifier: Notifier
   readonly #expiry: ExpiryWatch
   readonly #parts: TickParts
-  readonly #vaults: readonly PolledVault[]
-  readonly #startedAt: { now: number; elapsed: number }
+  readonly #pollers: Poller[] = []
   readonly #stop = new AbortController()
   readonly #end = Promise.withResolvers<End>()
-  readonly #textProblems = new Map<string, Problem>()
-  /** Vaults that were not polled in full since the start, where the set is from before it. */
-  readonly #unheard = new Set<string>()
-  #serving: { since: number; switchedAt: number } | undefined
-  #missing: Missing[] = []
-  #volumeProblem: Problem | undefined
-  #texts: LiveTexts
-  #live: LiveValues
-  #once = false
+  #role: 'run' | 'once' = 'run'
 
   constructor(settings: Settings, effects: Effects, report = new Report(effects.log, effects.registry)) {
-    const { clock, random, volume } = effects
-    this.#settings = settings
+    const { clock, random, volume, render, pod } = effects
     this.#effects = effects
     this.#report = report
-    this.#startedAt = { now: clock.now(), elapsed: clock.elapsed() }
-    this.#memory = new Memory(settings, { now: clock.now, elapsed: clock.elapsed, random })
+    this.#live = new LiveControl(settings, effects.liveTexts)
     this.#expiry = new ExpiryWatch(settings.expiryHorizon)
-    this.#notifier = effects.notifier({
-      onDelivered: (id) => volume.markNotified(id),
-      onOutcome: report.outcome,
-      onPermission: report.permission,
-    })
-    this.#missing = whole(settings, undefined).missing
-    this.#texts = effects.liveTexts()
-    this.#live = initialValues(settings)
+    const onDelivered = (id: string) => volume.markNotified(id)
+    this.#notifier = effects.notifier({ onDelivered, onOutcome: report.outcome, onPermission: report.permission })
+    const memory = new Memory(settings, { now: clock.now, elapsed: clock.elapsed, random })
+    const startedAt = { now: clock.now(), elapsed: clock.elapsed() }
+    const { missing } = composeStored(settings, undefined)
+    this.#state = { settings, pod, startedAt, isRecalled: false, missing, textProblems: new Map(), live: this.#live.values, memory, vaults: [] } // prettier-ignore
     this.#parts = {
-      ...{ settings, memory: this.#memory, render: effects.render, volume, clock, random },
+      ...{ settings, memory, render, volume, clock, random, textProblems: this.#state.textProblems },
       asking: { vault: effects.vault, signal: this.#stop.signal, now: clock.now, elapsed: clock.elapsed },
       notify: (notification) => this.#notifier.notify(notification),
-      isServing: () => this.#serving !== undefined,
-      textProblems: this.#textProblems,
+      isServing: () => this.#state.serving !== undefined,
       exclusively: oneAtATime(),
     }
-    const byVault = Map.groupBy(this.#memory.sources, ({ vault }) => vault)
-    this.#vaults = Array.from(byVault.values(), (sources) => this.#polled(sources))
+    for (const [url, sources] of Map.groupBy(memory.sources, ({ vault }) => vault)) this.#addVault(url, sources)
   }
 
-  /** Fetches, serves and polls until the signal aborts; in the mode `once` until the first set is there. */
+  /** Fetches, serves and polls until the signal aborts; in the role `once` until a set is there and every vault was polled. */
   async run(role: 'run' | 'once', signal: AbortSignal): Promise<End> {
-    this.#once = role === 'once'
+    this.#role = role
     signal.addEventListener('abort', () => this.#end.resolve({ code: 0 }), { once: true })
     if (signal.aborted) this.#end.resolve({ code: 0 })
-    this.#report.started(role, this.#settings, this.#effects.pod)
-    this.#report.live(this.#applyLive())
+    this.#report.started(role, this.#state)
+    this.#report.live(this.#live.begin())
+    this.#obeyLive()
     await this.#recall()
-    const loops = [...this.#vaults.map(({ poller }) => poller.run(this.#stop.signal)), this.#beat()]
-    for (const loop of loops) loop.catch((error: unknown) => this.#report.defect('a loop', error as Error))
+    for (const loop of [...this.#pollers.map((poller) => poller.run(this.#stop.signal)), this.#beat()]) {
+      loop.catch((error: unknown) => this.#report.defect('a loop', error as Error))
+    }
     const end = await this.#end.promise
     this.#stop.abort()
     this.#notifier.close()
@@ -124,58 +105,46 @@ export class Sidecar {
 
   /** Why the pod is not ready, for the startup probe; it names no object, for anyone in the network may ask. */
   notReady(): string | undefined {
-    if (this.#serving) return undefined
-    return `waiting for the first set of ${this.#settings.objects.length} objects; the log and /status say why`
+    if (this.#state.serving) return undefined
+    return `waiting for the first set of ${this.#state.settings.objects.length} objects; the log and /status say why`
   }
 
   status(): Status {
-    return statusOf({
-      ...{ settings: this.#settings, memory: this.#memory, textProblems: this.#textProblems, live: this.#live },
-      ...{ pod: this.#effects.pod, clock: this.#effects.clock, startedAt: this.#startedAt.now, stale: this.#isStale },
-      ...{ serving: this.#serving, volumeProblem: this.#volumeProblem, vaults: this.#states() },
-      notifier: this.#notifier.status(),
-    })
+    return statusOf(this.#state, this.#notifier.status(), this.#effects.clock)
   }
 
   metrics(): string {
     const { registry } = this.#effects
-    collect(registry, {
-      ...{ settings: this.#settings, memory: this.#memory, textProblems: this.#textProblems, vaults: this.#states() },
-      ...{ startedAt: this.#startedAt.now, ready: this.#serving !== undefined, stale: this.#isStale },
-      ...{ suspended: this.#live.suspend, pollInterval: this.#live.pollInterval },
-      notificationPending: this.#notifier.status().pending !== undefined,
-    })
+    collect(registry, this.#state, this.#notifier.status())
     return registry.text()
   }
 
-  #polled(sources: readonly Source[]): PolledVault {
+  #addVault(url: string, sources: readonly Source[]): void {
     const { vault, clock, random } = this.#effects
     const [first] = sources
     if (!first) throw new TypeError('a vault is polled for its sources')
-    const state: VaultState = { name: vault(first).name, url: first.vault, failures: 0, dueAt: 0 }
-    const poller = new Poller({
-      poll: () => this.#poll(state, sources),
-      situation: () => ({
-        interval: this.#live.pollInterval,
-        ready: this.#serving !== undefined,
-        suspended: this.#live.suspend && !this.#once,
-      }),
-      retrying: (failures, delay) => this.#report.retrying(state.name, failures, delay),
-      ...{ clock, random },
+    const { name } = vault(first)
+    const situation = () => ({
+      interval: this.#live.values.pollInterval,
+      ready: this.#state.serving !== undefined,
+      suspended: this.#live.values.suspend && this.#role === 'run',
     })
-    return { state, poller, sources }
+    const retrying = (failures: number, delay: number) => this.#report.retrying(name, failures, delay)
+    const poller = new Poller({ poll: () => this.#poll(state), situation, retrying, clock, random })
+    const state: VaultState = { name, url, sources, isHeard: false, schedule: poller }
+    this.#pollers.push(poller)
+    this.#state.vaults.push(state)
   }
 
-  async #poll(state: VaultState, sources: readonly Source[]): Promise<PollOutcome> {
-    const { clock, vault } = this.#effects
-    state.lastPollAt = clock.now()
+  async #poll(vault: VaultState): Promise<PollOutcome> {
+    vault.lastPollAt = this.#effects.clock.now()
     try {
-      for (const one of new Set(sources.map(vault))) one.beginPoll()
-      const ticked = await tick(sources, this.#parts)
+      for (const one of new Set(vault.sources.map(this.#effects.vault))) one.beginPoll()
+      const ticked = await tick(vault.sources, this.#parts)
       if (this.#stop.signal.aborted) return { failed: false }
-      const verdict = judge(ticked, this.#serving !== undefined)
-      this.#take(state, ticked, verdict)
-      this.#tell(state, sources, ticked, verdict)
+      const verdict = judge(ticked, this.#state.serving !== undefined)
+      this.#take(vault, ticked, verdict)
+      this.#report.ticked(vault, ticked, verdict, this.#state)
       return verdict
     } catch (error) {
       this.#report.defect('a poll', error as Error)
@@ -184,40 +153,32 @@ export class Sidecar {
   }
 
   /** What a tick means for the state. */
-  #take(state: VaultState, { current, missing, volumeError }: Ticked, { result, message }: Verdict): void {
-    const now = this.#effects.clock.now()
-    if (result === 'success') state.lastSuccessAt = now
-    if (message !== undefined) state.lastError = { at: now, message }
-    if (result !== 'failed') this.#unheard.delete(state.url)
-    this.#volumeProblem =
-      volumeError && nextProblem(this.#volumeProblem, volumeFailure(volumeError), this.#effects.clock)
-    if (!this.#serving) this.#missing = missing
-    if (current) this.#serving = { since: this.#serving?.since ?? now, switchedAt: current.switchedAt }
-    const isPolled = this.#vaults.every(({ state: { lastPollAt } }) => lastPollAt !== undefined)
-    if (this.#once && this.#serving && isPolled) this.#end.resolve({ code: 0 })
+  #take(vault: VaultState, { current, missing, volumeError }: Ticked, { result, message }: Verdict): void {
+    const { clock } = this.#effects
+    const state = this.#state
+    const now = clock.now()
+    if (result === 'success') vault.lastSuccessAt = now
+    if (message !== undefined) vault.lastError = { at: now, message }
+    if (result !== 'failed') vault.isHeard = true
+    if (volumeError) state.volumeProblem = nextProblem(state.volumeProblem, volumeFailure(volumeError), clock)
+    else delete state.volumeProblem
+    if (!state.serving) state.missing = missing
+    if (current) state.serving = { since: state.serving?.since ?? now, switchedAt: current.switchedAt }
+    const isPolled = state.vaults.every(({ lastPollAt }) => lastPollAt !== undefined)
+    if (this.#role === 'once' && state.serving && isPolled) this.#end.resolve({ code: 0 })
   }
 
-  #tell(state: VaultState, sources: readonly Source[], ticked: Ticked, verdict: Verdict): void {
-    this.#report.polled(state.name, verdict, ticked)
-    this.#report.switched(ticked)
-    for (const index of sources.flatMap(({ objects }) => objects)) {
-      const object = this.#settings.objects[index]
-      if (object) this.#report.object(object, this.#memory.problems.get(index))
-    }
-    for (const text of textsOf(this.#settings)) this.#report.text(text, this.#textProblems.get(text.path))
-  }
-
-  /** Serves what an earlier start left in the volume, if it is complete, rather than hold the pod back. */
+  /** Serves what an earlier process left in the volume, if it is complete, rather than hold the pod back. */
   async #recall(): Promise<void> {
     const { volume, clock } = this.#effects
+    const state = this.#state
     try {
       await volume.clean()
       const stored = await volume.read()
-      if (stored?.manifest.plan !== planDigest(this.#settings)) return
-      if (whole(this.#settings, stored).missing.length > 0) return
-      this.#memory.recall(stored)
-      this.#serving = { since: clock.now(), switchedAt: stored.manifest.switchedAt }
-      for (const { state } of this.#vaults) this.#unheard.add(state.url)
+      if (!stored || !isServable(state.settings, stored)) return
+      state.memory.recall(stored)
+      state.isRecalled = true
+      state.serving = { since: clock.now(), switchedAt: stored.manifest.switchedAt }
       this.#report.serving(stored.manifest.switchedAt)
       const untold = await undelivered(stored, volume)
       if (untold) this.#notifier.notify(untold)
@@ -226,75 +187,43 @@ export class Sidecar {
     }
   }
 
-  /** Once a second: live annotations, what expires, and whether to go on waiting for the first set. */
+  /** Once a second: live annotations, whether to go on waiting for the first set, and what expires. */
   async #beat(): Promise<void> {
     const { clock } = this.#effects
     while (!this.#stop.signal.aborted) {
       this.#checkLive()
       this.#checkStart()
-      this.#checkExpiry()
+      for (const one of this.#expiry.check(this.#state, clock)) this.#report.expiring(one)
       await clock.wait(heartbeat, this.#stop.signal)
     }
   }
 
+  #checkLive(): void {
+    const change = this.#live.check()
+    if (!change) return
+    this.#obeyLive()
+    this.#report.live(change.problems, this.#live.values)
+    for (const poller of this.#pollers) {
+      if (change.isRescheduled) poller.reschedule()
+      if (change.isRefreshed) poller.refresh()
+    }
+    if (change.isRefreshed) this.#report.refresh(this.#live.values.suspend)
+  }
+
+  #obeyLive(): void {
+    this.#state.live = this.#live.values
+    this.#effects.log.level = this.#live.values.logLevel
+  }
+
   #checkStart(): void {
-    if (this.#serving) return
-    const missing: { what: string; problem: Problem | undefined }[] = this.#missing.map((one) => ({
-      what: one.what,
-      problem: 'object' in one ? this.#memory.problems.get(one.object) : this.#textProblems.get(one.text),
-    }))
-    if (this.#volumeProblem) missing.push({ what: 'the volume', problem: this.#volumeProblem })
-    const { startupTimeout } = this.#settings
+    const { serving, startedAt, settings } = this.#state
+    if (serving) return
     const now = this.#effects.clock.elapsed()
-    const reason = whyGiveUp({ startedAt: this.#startedAt.elapsed, now, startupTimeout, missing })
+    const waiting = { startedAt: startedAt.elapsed, now, startupTimeout: settings.startupTimeout }
+    const reason = whyGiveUp({ ...waiting, missing: whatIsMissing(this.#state) })
     if (reason !== undefined) this.#end.resolve({ code: 1, reason })
   }
-
-  #checkLive(): void {
-    const texts = this.#effects.liveTexts()
-    if (liveNames.every((name) => texts[name] === this.#texts[name])) return
-    const refreshed = texts.refresh !== this.#texts.refresh && texts.refresh !== ''
-    const { pollInterval, suspend } = this.#live
-    this.#texts = texts
-    this.#report.live(this.#applyLive(), this.#live)
-    const isRescheduled = this.#live.pollInterval !== pollInterval || this.#live.suspend !== suspend
-    for (const { poller } of this.#vaults) {
-      if (isRescheduled) poller.reschedule()
-      if (refreshed) poller.refresh()
-    }
-    if (refreshed) this.#report.refresh(this.#live.suspend)
-  }
-
-  /** @returns what is wrong with the annotations */
-  #applyLive(): string[] {
-    const { values, problems } = interpretLive(this.#texts, this.#live, this.#settings)
-    this.#live = values
-    this.#effects.log.level = values.logLevel
-    return problems
-  }
-
-  #checkExpiry(): void {
-    const { clock } = this.#effects
-    const expiring = this.#settings.objects.flatMap((object, index) => {
-      const expires = this.#memory.record(index)?.attributes.expires
-      return expires === undefined ? [] : [{ what: objectName(object), expires }]
-    })
-    const due = this.#expiry.check(expiring, { now: clock.now(), elapsed: clock.elapsed() })
-    for (const one of due) this.#report.expiring(one)
-  }
-
-  get #isStale(): boolean {
-    return this.#serving !== undefined && this.#unheard.size > 0
-  }
-
-  #states(): VaultState[] {
-    return this.#vaults.map(({ state, poller: { failures, dueAt } }) => ({ ...state, failures, dueAt }))
-  }
 }
-
-/** What a stored set gives by itself. */
-const whole = (settings: Settings, stored: StoredSet | undefined): Composed =>
-  addTexts(settings, stored, composeObjects(settings, stored, new Map()), new Map())
 
 const volumeFailure = ({ message }: Error) =>
   ({ kind: 'volume', message: `the volume: ${message}`, transient: true }) as const

@@ -1,46 +1,32 @@
-import type { Settings } from '../shared/settings.ts'
-import type { VaultState } from './status.ts'
-import type { Memory, Problem } from './memory.ts'
 import { metrics, type Registry } from './metrics.ts'
-
-/** What gauges are read off when somebody asks for them. */
-export interface Collected {
-  settings: Settings
-  startedAt: number
-  ready: boolean
-  stale: boolean
-  suspended: boolean
-  pollInterval: number
-  notificationPending: boolean
-  vaults: readonly VaultState[]
-  memory: Memory
-  textProblems: ReadonlyMap<string, Problem>
-}
+import type { NotifierStatus } from './notify/notifier.ts'
+import { isStale, type State } from './state.ts'
 
 /** Brings the gauges up to date. Their number is bounded by the settings: vaults, objects, templates and bundles. */
-export function collect(registry: Registry, now: Collected): void {
-  registry.set(metrics.info, 1, { version: now.settings.version })
-  registry.set(metrics.startTime, now.startedAt / 1000)
-  registry.set(metrics.ready, now.ready)
-  registry.set(metrics.stale, now.stale)
-  registry.set(metrics.suspended, now.suspended)
-  registry.set(metrics.pollInterval, now.pollInterval / 1000)
-  registry.set(metrics.notificationPending, now.notificationPending)
-  for (const { name, lastSuccessAt } of now.vaults) {
+export function collect(registry: Registry, state: State, { pending }: NotifierStatus): void {
+  const { settings, live, vaults, textProblems } = state
+  registry.set(metrics.info, 1, { version: settings.version })
+  registry.set(metrics.startTime, state.startedAt.now / 1000)
+  registry.set(metrics.ready, state.serving !== undefined)
+  registry.set(metrics.stale, isStale(state))
+  registry.set(metrics.suspended, live.suspend)
+  registry.set(metrics.pollInterval, live.pollInterval / 1000)
+  registry.set(metrics.notificationPending, pending !== undefined)
+  for (const { name, lastSuccessAt } of vaults) {
     if (lastSuccessAt !== undefined) registry.set(metrics.lastSuccess, lastSuccessAt / 1000, { vault: name })
   }
-  collectObjects(registry, now)
-  for (const path of [...Object.keys(now.settings.templates), ...Object.keys(now.settings.bundles)]) {
-    registry.set(metrics.textFailing, now.textProblems.has(path), { path })
+  collectObjects(registry, state)
+  for (const path of [...Object.keys(settings.templates), ...Object.keys(settings.bundles)]) {
+    registry.set(metrics.textFailing, textProblems.has(path), { path })
   }
 }
 
-function collectObjects(registry: Registry, { settings, memory, vaults }: Collected): void {
+function collectObjects(registry: Registry, { settings, memory, vaults }: State): void {
   for (const metric of [metrics.objectFetched, metrics.objectUpdated, metrics.objectExpiry, metrics.objectNotBefore]) {
     registry.clear(metric)
   }
   for (const [index, { vault: url, type, name, path }] of settings.objects.entries()) {
-    const vault = vaults.find((state) => state.url === url)?.name ?? url
+    const vault = vaults.find((one) => one.url === url)?.name ?? url
     const labels = { vault, type, name, path }
     const record = memory.record(index)
     registry.set(metrics.objectFailing, memory.problems.has(index), labels)

@@ -2,6 +2,7 @@ import { objectName } from '../shared/object-spec.ts'
 import type { Settings } from '../shared/settings.ts'
 import type { RenderedFile } from './render/rendered.ts'
 import type { FileSet, SetFile } from './volume/file-set.ts'
+import { planDigest } from './volume/manifest.ts'
 import type { StoredSet } from './volume/volume.ts'
 
 type Plan = Pick<Settings, 'objects' | 'templates' | 'bundles' | 'fileMode'>
@@ -59,6 +60,14 @@ export function addTexts(
   }
   return { files: all, objects, missing: lacking }
 }
+
+/** What a stored set, or none, gives by itself. */
+export const composeStored = (plan: Plan, stored: StoredSet | undefined): Composed =>
+  addTexts(plan, stored, composeObjects(plan, stored, new Map()), new Map())
+
+/** Whether a stored set was made for these settings and lacks nothing. */
+export const isServable = (settings: Settings, stored: StoredSet): boolean =>
+  stored.manifest.plan === planDigest(settings) && composeStored(settings, stored).missing.length === 0
 
 function keep(paths: readonly string[], stored: StoredSet | undefined, into: Map<string, SetFile>): boolean {
   for (const path of paths) {

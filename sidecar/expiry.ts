@@ -1,4 +1,7 @@
 import { formatDuration } from '../shared/duration.ts'
+import { objectName } from '../shared/object-spec.ts'
+import type { Clock } from './clock.ts'
+import type { State } from './state.ts'
 
 const day = 24 * 60 * 60_000
 
@@ -7,6 +10,8 @@ export interface Expiring {
   what: string
   /** Seconds since 1970. */
   expires: number
+  /** For people. */
+  message: string
 }
 
 /** Says of each object that expires soon, once a day, that it does. */
@@ -21,21 +26,20 @@ export class ExpiryWatch {
   }
 
   /** What is to be said now. */
-  check(
-    objects: readonly Expiring[],
-    { now, elapsed }: { now: number; elapsed: number },
-  ): (Expiring & { message: string })[] {
-    // prettier-ignore
-    const due = objects.filter(({ what, expires }) => {
-      const told = this.#told.get(what)
-      return expires * 1000 - now < this.#horizon && (told === undefined || elapsed - told >= day)
+  check({ settings, memory }: Pick<State, 'settings' | 'memory'>, clock: Pick<Clock, 'now' | 'elapsed'>): Expiring[] {
+    const [now, elapsed] = [clock.now(), clock.elapsed()]
+    return settings.objects.flatMap((object, index) => {
+      const expires = memory.record(index)?.attributes.expires
+      const what = objectName(object)
+      if (expires === undefined || expires * 1000 - now >= this.#horizon) return []
+      if (elapsed - (this.#told.get(what) ?? -Infinity) < day) return []
+      this.#told.set(what, elapsed)
+      return [{ what, expires, message: sentence(what, expires, now) }]
     })
-    for (const { what } of due) this.#told.set(what, elapsed)
-    return due.map((object) => ({ ...object, message: sentence(object, now) }))
   }
 }
 
-function sentence({ what, expires }: Expiring, now: number): string {
+function sentence(what: string, expires: number, now: number): string {
   const rest = expires * 1000 - now
   const minutes = Math.round(Math.abs(rest) / 60_000) * 60_000
   const at = new Date(expires * 1000).toISOString()

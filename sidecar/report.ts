@@ -1,12 +1,13 @@
 import type { Logger } from '../shared/log.ts'
 import { objectName, type ObjectSpec } from '../shared/object-spec.ts'
-import type { Settings } from '../shared/settings.ts'
 import type { Problem } from './memory.ts'
 import { metrics, type Registry } from './metrics.ts'
 import type { OutcomeReport, PermissionReport } from './notify/notifier.ts'
 import type { Expiring } from './expiry.ts'
 import type { LiveValues } from './live.ts'
 import type { Verdict } from './judge.ts'
+import { textsOf } from './compose.ts'
+import type { State, VaultState } from './state.ts'
 import type { Ticked } from './tick.ts'
 import type { SignIn } from './vault/credential.ts'
 import type { VaultRequest } from './vault/key-vault.ts'
@@ -40,7 +41,7 @@ export class Report {
   }
 
   /** A poll of a vault. */
-  polled(vault: string, { result, message }: Verdict, { found, warnings, volumeError }: Ticked): void {
+  #polled(vault: string, { result, message }: Verdict, { found, warnings, volumeError }: Ticked): void {
     this.#registry.add(metrics.polls, { vault, outcome: result })
     for (const warning of warnings) this.#log.warn({ event: 'content-warning', vault }, warning)
     if (volumeError) {
@@ -58,8 +59,19 @@ export class Report {
     this.#log.info({ event: 'serving', stale: true, switchedAt: since }, `serving the set of ${since} that is in the volume`) // prettier-ignore
   }
 
-  started(role: string, { version, objects, mountPath }: Settings, pod: { name: string; namespace: string }): void {
+  started(role: string, { settings: { version, objects, mountPath }, pod }: State): void {
     this.#log.info({ event: 'started', role, version, pod, mountPath, objects: objects.length }, 'started')
+  }
+
+  /** A poll, what it switched in, and which objects, templates and bundles began or ceased to fail. */
+  ticked(vault: VaultState, ticked: Ticked, verdict: Verdict, { settings, memory, textProblems }: State): void {
+    this.#polled(vault.name, verdict, ticked)
+    this.#switched(ticked)
+    for (const index of vault.sources.flatMap(({ objects }) => objects)) {
+      const object = settings.objects[index]
+      if (object) this.#object(object, memory.problems.get(index))
+    }
+    for (const text of textsOf(settings)) this.#text(text, textProblems.get(text.path))
   }
 
   /** What is wrong with the pod's annotations, and what a change of them changed. */
@@ -73,7 +85,7 @@ export class Report {
     this.#log.info({ event: 'refresh', suspended: isSuspended }, what)
   }
 
-  expiring({ what, expires, message }: Expiring & { message: string }): void {
+  expiring({ what, expires, message }: Expiring): void {
     this.#log.warn({ event: 'expiring', object: what, expires: new Date(expires * 1000).toISOString() }, message)
   }
 
@@ -91,7 +103,7 @@ export class Report {
     this.#log.info({ event: 'retry', vault, failures, delayMs: Math.round(delay) }, `the vault is asked again in ${Math.round(delay / 1000)} s`) // prettier-ignore
   }
 
-  switched({ switched, current, found }: Ticked): void {
+  #switched({ switched, current, found }: Ticked): void {
     if (!switched) return
     const isFirst = current?.notification === undefined
     const { set, paths } = switched
@@ -106,12 +118,12 @@ export class Report {
   }
 
   /** Says of an object when it begins to fail, fails differently, and is well again. */
-  object(object: ObjectSpec, problem: Problem | undefined): void {
+  #object(object: ObjectSpec, problem: Problem | undefined): void {
     const { vault, type, name, path } = object
     this.#tellOnce(`${vault} ${type} ${name} ${path}`, problem, { event: 'object', vault, type, name, path, optional: object.optional }, objectName(object)) // prettier-ignore
   }
 
-  text({ type, path }: { type: string; path: string }, problem: Problem | undefined): void {
+  #text({ type, path }: { type: string; path: string }, problem: Problem | undefined): void {
     this.#tellOnce(`${type} ${path}`, problem, { event: 'text', type, path }, `${type} ${path}`)
   }
 

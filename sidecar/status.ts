@@ -1,67 +1,37 @@
-import type { LogLevel } from '../shared/log.ts'
 import { formatDuration } from '../shared/duration.ts'
-import type { Settings } from '../shared/settings.ts'
 import type { Clock } from './clock.ts'
 import { textsOf } from './compose.ts'
-import type { LiveValues } from './live.ts'
-import type { Memory, Problem } from './memory.ts'
+import type { Problem } from './memory.ts'
 import type { NotifierStatus } from './notify/notifier.ts'
+import { isStale, type State, type VaultState } from './state.ts'
 
-/** What is known of one vault's polls. */
-export interface VaultState {
-  /** As messages call it. */
-  name: string
-  url: string
-  /** Milliseconds since 1970. */
-  lastPollAt?: number
-  lastSuccessAt?: number
-  lastError?: { at: number; message: string }
-  /** Polls in a row that failed. */
-  failures: number
-  /** On the clock that never goes back. */
-  dueAt: number
-}
-
-/** What `/status` tells: names, versions, times and reasons, never a value. */
-export interface StatusParts {
-  settings: Settings
-  pod: { name: string; namespace: string }
-  startedAt: number
-  serving: { since: number; switchedAt: number } | undefined
-  stale: boolean
-  volumeProblem: Problem | undefined
-  live: LiveValues
-  vaults: readonly VaultState[]
-  memory: Memory
-  textProblems: ReadonlyMap<string, Problem>
-  notifier: NotifierStatus
-  clock: Pick<Clock, 'now' | 'elapsed'>
-}
+type Times = Pick<Clock, 'now' | 'elapsed'>
 
 export type Status = ReturnType<typeof statusOf>
 
-export function statusOf(parts: StatusParts) {
-  const { settings, live, clock, serving } = parts
+/** What `/status` tells: names, versions, times and reasons, never a value. */
+export function statusOf(state: State, notifier: NotifierStatus, clock: Times) {
+  const { settings, live, serving } = state
   return {
     version: settings.version,
-    pod: parts.pod,
-    startedAt: time(parts.startedAt),
+    pod: state.pod,
+    startedAt: time(state.startedAt.now),
     ready: serving !== undefined,
     servingSince: serving && time(serving.since),
     switchedAt: serving && time(serving.switchedAt),
-    stale: parts.stale,
+    stale: isStale(state),
     suspended: live.suspend,
     pollInterval: formatDuration(live.pollInterval),
-    logLevel: live.logLevel satisfies LogLevel,
-    volumeProblem: problemStatus(parts.volumeProblem),
-    vaults: parts.vaults.map((vault) => vaultStatus(vault, clock)),
-    objects: settings.objects.map((_, index) => objectStatus(index, parts)),
-    texts: textsOf(settings).map((text) => ({ ...text, problem: problemStatus(parts.textProblems.get(text.path)) })),
-    notification: notificationStatus(parts.notifier),
+    logLevel: live.logLevel,
+    volumeProblem: problemStatus(state.volumeProblem),
+    vaults: state.vaults.map((vault) => vaultStatus(vault, clock)),
+    objects: settings.objects.map((_, index) => objectStatus(index, state, clock)),
+    texts: textsOf(settings).map((text) => ({ ...text, problem: problemStatus(state.textProblems.get(text.path)) })),
+    notification: notificationStatus(notifier),
   }
 }
 
-function vaultStatus({ name, url, failures, dueAt, ...state }: VaultState, clock: StatusParts['clock']) {
+function vaultStatus({ name, url, schedule: { failures, dueAt }, ...state }: VaultState, clock: Times) {
   return {
     name,
     url,
@@ -74,7 +44,7 @@ function vaultStatus({ name, url, failures, dueAt, ...state }: VaultState, clock
   }
 }
 
-function objectStatus(index: number, { settings, memory, clock }: StatusParts) {
+function objectStatus(index: number, { settings, memory }: State, clock: Times) {
   const object = settings.objects[index]
   const record = memory.record(index)
   return {

@@ -17,6 +17,8 @@ import { settingsWith } from './settings.ts'
 export interface StartOptions {
   /** The program's arguments. */
   args?: string[]
+  /** For Node itself. */
+  flags?: string[]
   /** In place of the stage's. */
   settings?: Settings
   env?: Record<string, string>
@@ -103,8 +105,8 @@ export async function startStage(objects: string[], overrides: Partial<Settings>
     ...{ emulator, root, settings },
     mount: join(root, settings.mountPath),
     tokenPath: join(root, tokenPath),
-    start({ args = [], settings: own = settings, env = {} } = {}) {
-      const child = spawn(process.execPath, [script, ...args], {
+    start({ args = [], flags = [], settings: own = settings, env = {} } = {}) {
+      const child = spawn(process.execPath, [...flags, script, ...args], {
         env: {
           [settingsVariable]: encodeSettings(own),
           AKV_INJECTOR_ROOT: root,
