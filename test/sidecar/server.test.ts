@@ -1,0 +1,139 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { request, type IncomingHttpHeaders } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+
+import t, { type Test } from 'tap'
+import { probe } from '../../sidecar/probe.ts'
+import { isLocal, serve, type Pages, type Place } from '../../sidecar/server.ts'
+
+interface Got {
+  status: number | undefined
+  headers: IncomingHttpHeaders
+  text: string
+}
+
+async function serving(test: Test, pages: Partial<Pages> = {}, place: Place = { port: 0 }): Promise<number> {
+  const all: Pages = { notReady: () => undefined, metrics: () => 'a 1\n', status: () => ({ ready: true }), ...pages }
+  const server = await serve(all, place)
+  test.teardown(() => server.close().closeAllConnections())
+  return (server.address() as AddressInfo).port
+}
+
+async function get(
+  port: number,
+  path: string,
+  { host = '127.0.0.1', headers = {}, method = 'GET' } = {},
+): Promise<Got> {
+  const asked = request({ host, port, path, method, headers, agent: false }).end()
+  const [response] = (await once(asked, 'response')) as [import('node:http').IncomingMessage]
+  return { status: response.statusCode, headers: response.headers, text: await text(response) }
+}
+
+void t.test('what is served', async (t) => {
+  let reason: string | undefined = 'waiting'
+  const port = await serving(t, { notReady: () => reason })
+  t.match(await get(port, '/startupz'), { status: 503, text: 'waiting\n' })
+  reason = undefined
+  t.match(await get(port, '/startupz'), { status: 200, text: 'ok\n' })
+  t.match(await get(port, '/livez'), { status: 200 })
+  t.match(await get(port, '/livez?verbose'), { status: 200 })
+  t.match(await get(port, '/metrics'), { status: 200, text: 'a 1\n', headers: { 'content-type': /version=0\.0\.4/ } })
+  t.match(await get(port, '/status'), { status: 200, text: /"ready": true/ })
+  t.match(await get(port, '/'), { status: 404, text: /\/startupz, \/livez, \/metrics and \/status/ })
+  t.match(await get(port, '/../status'), { status: 404 })
+  t.match(await get(port, '/livez', { method: 'POST' }), { status: 405 })
+  t.match(await get(port, '/status', { method: 'HEAD' }), { status: 200, text: '' })
+})
+
+void t.test('/status is for those in the pod', async (t) => {
+  const port = await serving(t)
+  const own = Object.values(networkInterfaces())
+    .flat()
+    .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+  if (own !== undefined) {
+    t.match(
+      await get(port, '/status', { host: own }),
+      { status: 403, text: /port-forward/ },
+      'not on the address of the pod',
+    )
+    t.match(await get(port, '/livez', { host: own }), { status: 200 })
+    t.match(
+      await get(port, '/status', { host: own, headers: { host: 'localhost' } }),
+      { status: 403 },
+      'whatever it claims',
+    )
+  }
+  t.match(
+    await get(port, '/status', { headers: { host: `evil.example:${port}` } }),
+    { status: 403 },
+    'nor for a name that leads to loopback',
+  )
+  t.match(await get(port, '/status', { headers: { host: `localhost:${port}` } }), { status: 200 })
+
+  const cases: [remote: string | undefined, local: string | undefined, host: string | undefined, expected: boolean][] =
+    [
+      ['127.0.0.1', '127.0.0.1', 'localhost:20471', true],
+      ['::1', '::1', '[::1]:20471', true],
+      ['::ffff:127.0.0.1', '::ffff:127.0.0.1', '127.0.0.1', true],
+      ['10.0.0.7', '127.0.0.1', 'localhost', false],
+      ['127.0.0.6', '10.0.0.7', 'localhost', false],
+      ['127.0.0.1', '127.0.0.1', undefined, false],
+      ['127.0.0.1', '127.0.0.1', 'localhost.evil.example', false],
+      [undefined, undefined, 'localhost', false],
+    ]
+  for (const [remoteAddress, localAddress, host, expected] of cases) {
+    t.equal(
+      isLocal({ ...(remoteAddress && { remoteAddress }), ...(localAddress && { localAddress }) }, host),
+      expected,
+      `from ${remoteAddress} to ${localAddress} as ${host}`,
+    )
+  }
+})
+
+void t.test('a unix socket serves all, to its owner', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'socket-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const socket = join(folder, 'status.sock')
+  t.match(await probe('live', socket), { code: 1, text: /ENOENT/ })
+  let reason: string | undefined = 'waiting'
+  await serving(t, { notReady: () => reason }, { socket })
+  t.equal(statSync(socket).mode & 0o777, 0o600)
+  t.strictSame(await probe('live', socket), { code: 0, text: 'ok' })
+  t.strictSame(await probe('startup', socket), { code: 1, text: 'waiting' })
+  reason = undefined
+  t.strictSame(await probe('startup', socket), { code: 0, text: 'ok' })
+  t.match(await probe('', socket), { code: 1, text: /startup and live/ })
+  await serving(t, {}, { socket })
+  t.strictSame(await probe('live', socket), { code: 0, text: 'ok' }, 'what a killed process left is no obstacle')
+})
+
+void t.test('a probe does not wait for ever', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'socket-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const { createServer } = await import('node:net')
+  const deaf = createServer(() => undefined).listen(join(folder, 's'))
+  await once(deaf, 'listening')
+  t.teardown(() => deaf.close())
+  t.match(await probe('live', join(folder, 's'), 100), { code: 1, text: /abort/i })
+})
+
+void t.test('nonsense is answered or dropped, and nothing breaks', async (t) => {
+  const port = await serving(t)
+  for (const bytes of ['\r\n\r\n\0\0', 'GET /livez HTTP/9.9\r\n\r\n', `GET /${'a'.repeat(100_000)} HTTP/1.1\r\n\r\n`]) {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+    socket.end(bytes)
+    await new Promise((resolve) => socket.resume().on('close', resolve))
+  }
+  t.match(await get(port, '/livez'), { status: 200 })
+})
+
+void t.test('a port that is taken', async (t) => {
+  const port = await serving(t)
+  await t.rejects(serve({ notReady: () => undefined, metrics: () => '', status: () => ({}) }, { port }), {
+    code: 'EADDRINUSE',
+  })
+})
