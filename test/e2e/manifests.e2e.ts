@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
@@ -19,7 +20,7 @@ import { eventually } from './support/process.ts'
 
 const root = join(import.meta.dirname, '../..')
 const own = 'platform-secrets'
-const ownFolder = join(root, 'dist/e2e-own')
+const dist = join(root, 'dist')
 const [newName, newTag] = (process.env['E2E_IMAGE'] ?? 'localhost/akv-injector:e2e').split(':')
 const read = (text: string): KubernetesObject[] => parseAllDocuments(text).map((one) => one.toJS() as KubernetesObject)
 const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: own, labels: { 'akv-injector-e2e': 'true' } } } // prettier-ignore
@@ -60,46 +61,67 @@ void t.test('the API server takes every overlay to the letter', async (t) => {
 const clusterWide = ['ClusterRole', 'ClusterRoleBinding', 'MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'] // prettier-ignore
 
 /**
- * The example as an administrator would install it, but for what must not meet the installation that the other stories use: names
+ * An overlay as an administrator would install it, but for what must not meet the installation that the other stories use: names
  * of cluster-wide objects, and the value of the namespaces' label. The policy for forgotten labels would warn twice, and is left out.
+ * Nobody waits for the drain.
  */
-function beside(all: KubernetesObject[]): KubernetesObject[] {
+function beside(all: KubernetesObject[], name: string): KubernetesObject[] {
   return all
     .filter(({ kind }) => !kind?.startsWith('ValidatingAdmissionPolicy'))
     .map((one) => {
       const metadata = { ...one.metadata, labels: { ...one.metadata.labels, 'akv-injector-e2e': 'true' } }
-      if (clusterWide.includes(one.kind ?? '')) metadata.name = `${metadata.name}-own`
+      if (clusterWide.includes(one.kind ?? '')) metadata.name = `${metadata.name}-${name}`
       const text = JSON.stringify({ ...one, metadata })
-        .replace(/"resourceNames":\["akv-injector"\]/g, '"resourceNames":["akv-injector-own"]')
-        .replace(/("kind":"ClusterRole","name":"[^"]+)"/g, '$1-own"')
-        .replace(/("name":"(MUTATING|VALIDATING)_CONFIGURATION","value":"[^"]+)"/g, '$1-own"')
-        .replaceAll(`"${injectionLabel}":"enabled"`, `"${injectionLabel}":"own"`)
-        .replaceAll(`"${injectionLabel}":"report"`, `"${injectionLabel}":"own-report"`)
-        .replaceAll('["enabled","report"]', '["own"]')
+        .replace(/"resourceNames":\["akv-injector"\]/g, `"resourceNames":["akv-injector-${name}"]`)
+        .replace(/("kind":"ClusterRole","name":"[^"]+)"/g, `$1-${name}"`)
+        .replace(/("name":"(MUTATING|VALIDATING)_CONFIGURATION","value":"[^"]+)"/g, `$1-${name}"`)
+        .replaceAll(`"${injectionLabel}":"enabled"`, `"${injectionLabel}":"${name}"`)
+        .replaceAll(`"${injectionLabel}":"report"`, `"${injectionLabel}":"${name}-report"`)
+        .replaceAll('["enabled","report"]', `["${name}"]`)
+        .replace('"env":[', '"env":[{"name":"DRAIN_SECONDS","value":"1"},')
       return JSON.parse(text) as KubernetesObject
     })
 }
 
-void t.test("an administrator's own overlay, from its installation to a pod that it injects", async (t) => {
-  mkdirSync(ownFolder, { recursive: true })
-  // prettier-ignore
-  writeFileSync(join(ownFolder, 'kustomization.yaml'), `resources: [../../manifests/examples/own]
-images: [{name: registry.example.com/platform/akv-injector, newName: ${newName}, newTag: ${newTag}}]
-`)
-  const all = beside(read(await kubectl(['kustomize', ownFolder])))
-  await apply(namespace)
-  t.teardown(() => kubectl(['delete', '-f', '-', '--ignore-not-found', '--wait=false'], toYaml(all)))
+/** Applies it for as long as the test runs. It goes before its permissions do: no call of it is ever forbidden. */
+async function install(t: Test, all: KubernetesObject[]): Promise<void> {
+  await apply(...all.filter(({ kind }) => kind === 'Namespace'))
+  const running = all.filter(({ kind }) => kind === 'Deployment')
+  t.teardown(async () => {
+    await kubectl(['delete', '-f', '-', '--ignore-not-found', '--cascade=foreground'], toYaml(running))
+    await kubectl(['delete', '-f', '-', '--ignore-not-found', '--wait=false'], toYaml(all))
+  })
   await apply(...all)
+}
+
+/** What becomes of a pod in a namespace that opted in. */
+async function asker(t: Test, label: string) {
+  const team = await makeNamespace(t, { [injectionLabel]: label })
+  await makeServiceAccount(team)
+  return (annotations: Record<string, string>) =>
+    tryApply([pod(team, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] })], '--dry-run=server', '-o', 'json') // prettier-ignore
+}
+const sidecarOf = (stdout: string) =>
+  (JSON.parse(stdout) as Pod).spec.initContainers?.find(({ name }) => name === sidecarContainer)
+
+function write(folder: string, text: string): string {
+  mkdirSync(join(dist, folder), { recursive: true })
+  writeFileSync(join(dist, folder, 'kustomization.yaml'), text)
+  return join(dist, folder)
+}
+
+void t.test("an administrator's own overlay, from its installation to a pod that it injects", async (t) => {
+  const folder = write('e2e-own', `resources: [../../manifests/examples/own]
+images: [{name: registry.example.com/platform/akv-injector, newName: ${newName}, newTag: ${newTag}}]
+`) // prettier-ignore
+  await install(t, beside(read(await kubectl(['kustomize', folder])), 'own'))
   const replicas = await readyPods(own, 'app.kubernetes.io/name=akv-injector', 3, 120)
   t.equal(replicas.length, 3, 'as many replicas as the overlay says, and all of them ready')
 
-  const team = await makeNamespace(t, { [injectionLabel]: 'own' })
-  await makeServiceAccount(team)
-  const ask = async (annotations: Record<string, string>) =>
-    tryApply([pod(team, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] })], '--dry-run=server', '-o', 'json') // prettier-ignore
+  const ask = await asker(t, 'own')
   const { code, stdout, stderr } = await ask({ vault: 'shared-kv', objects: 'db-password' })
   t.equal(code, 0, stderr)
-  const sidecar = (JSON.parse(stdout) as Pod).spec.initContainers?.find(({ name }) => name === sidecarContainer)
+  const sidecar = sidecarOf(stdout)
   t.equal(sidecar?.image, `${newName}:${newTag}`, "the sidecar's image is the overlay's")
   const tenant = sidecar?.env?.find(({ name }) => name === 'AZURE_TENANT_ID')?.value
   t.equal(tenant, '00000000-0000-0000-0000-000000000001', "the configuration is the overlay's")
@@ -110,3 +132,53 @@ images: [{name: registry.example.com/platform/akv-injector, newName: ${newName},
   t.match(foreign.stderr, /team-a-kv/, 'a vault that it keeps to other namespaces')
   t.strictSame([forbidden.code, foreign.code].includes(0), false)
 })
+
+void t.test('with cert-manager: ready once callers trust the certificate that it mounts', async (t) => {
+  const name = 'platform-certificates'
+  write('e2e-certificates/injector', `namespace: ${name}
+resources: [../../../manifests/base]
+images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
+`) // prettier-ignore
+  const folder = write('e2e-certificates', `resources: [injector]
+components: [../../manifests/components/cert-manager]
+`) // prettier-ignore
+  const all = read(await kubectl(['kustomize', folder]))
+  const certificate = all.find(({ kind, metadata }) => kind === 'Certificate' && metadata.name === 'akv-injector')
+  const { secretName, dnsNames } = certificate?.['spec'] as { secretName: string; dnsNames: string[] }
+  t.strictSame(dnsNames[0], `akv-injector.${name}.svc`)
+  const ours = all.filter(({ apiVersion }) => !apiVersion?.startsWith('cert-manager.io'))
+  await install(t, beside(ours, 'certificates'))
+
+  // From here on the test does what cert-manager and its ca-injector do.
+  const { authority, cert, key } = makeCertificate(t, dnsNames)
+  const data = { 'ca.crt': authority, 'tls.crt': cert, 'tls.key': key }
+  await apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: secretName, namespace: name }, type: 'kubernetes.io/tls', stringData: data }) // prettier-ignore
+  const unready = await eventually('it runs, and is not ready', async () => {
+    const events = await kubectl(['get', 'events', '-n', name, '-o', 'jsonpath={.items[*].message}'])
+    return /Readiness probe failed/.test(events) && events
+  }, { seconds: 120 }) // prettier-ignore
+  t.match(unready, /503/)
+  for (const kind of ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration']) {
+    const configuration = 'akv-injector-certificates'
+    const { webhooks } = JSON.parse(await kubectl(['get', kind, configuration, '-o', 'json'])) as { webhooks: object[] }
+    const patch = webhooks.map((_, index) => ({ op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: Buffer.from(authority).toString('base64') })) // prettier-ignore
+    await kubectl(['patch', kind, configuration, '--type=json', '-p', JSON.stringify(patch)])
+  }
+  await readyPods(name, 'app.kubernetes.io/name=akv-injector', 2, 120)
+  const ask = await asker(t, 'certificates')
+  const { code, stdout, stderr } = await ask({ vault: 'my-kv', objects: 'db-password', 'tenant-id': '00000000-0000-0000-0000-000000000001' }) // prettier-ignore
+  t.equal(code, 0, stderr)
+  t.ok(sidecarOf(stdout), 'and it injects')
+})
+
+/** A certificate of an authority of its own, in PEM, made by OpenSSL. */
+function makeCertificate(t: Test, dnsNames: string[]) {
+  const folder = t.testdir()
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
+  const file = (one: string): string => readFileSync(join(folder, one), 'utf8')
+  openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '2', '-subj', '/CN=ca') // prettier-ignore
+  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'tls.key', '-out', 'tls.csr', '-subj', '/CN=akv-injector')
+  writeFileSync(join(folder, 'names'), `subjectAltName=${dnsNames.map((one) => `DNS:${one}`).join(',')}\n`)
+  openssl('x509', '-req', '-in', 'tls.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'tls.crt', '-days', '2', '-extfile', 'names') // prettier-ignore
+  return { authority: file('ca.crt'), cert: file('tls.crt'), key: file('tls.key') }
+}
