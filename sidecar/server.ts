@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { chmod, rm } from 'node:fs/promises'
-import type { Socket } from 'node:net'
 
 /** What is served over HTTP. */
 export interface Pages {
@@ -44,6 +43,9 @@ export function answer(url: string, isLocal: boolean, pages: Pages): Answer {
       return text(404, 'there are /startupz, /livez, /metrics and /status')
   }
 }
+
+/** The addresses of a connection; a socket that was closed meanwhile has none. */
+type Ends = Partial<Record<'remoteAddress' | 'localAddress', string | undefined>>
 
 /** Whether a request comes from within the pod and was meant for it. */
 export const isLocal = (

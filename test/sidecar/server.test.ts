@@ -87,7 +87,7 @@ void t.test('/status is for those in the pod', async (t) => {
     ]
   for (const [remoteAddress, localAddress, host, expected] of cases) {
     t.equal(
-      isLocal({ ...(remoteAddress && { remoteAddress }), ...(localAddress && { localAddress }) }, host),
+      isLocal({ remoteAddress, localAddress }, host),
       expected,
       `from ${remoteAddress} to ${localAddress} as ${host}`,
     )
