@@ -48,11 +48,7 @@ export function answer(url: string, isLocal: boolean, pages: Pages): Answer {
 type Ends = Partial<Record<'remoteAddress' | 'localAddress', string | undefined>>
 
 /** Whether a request comes from within the pod and was meant for it. */
-export const isLocal = (
-  { remoteAddress, localAddress }: Pick<Socket, 'remoteAddress' | 'localAddress'>,
-  host = '',
-): boolean =>
-  // prettier-ignore
+export const isLocal = ({ remoteAddress, localAddress }: Ends, host = ''): boolean =>
   isLoopback(remoteAddress) && isLoopback(localAddress) && /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host)
 
 const isLoopback = (address = ''): boolean => /^(::ffff:)?127\./i.test(address) || address === '::1'
