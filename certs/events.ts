@@ -16,8 +16,20 @@ export interface Log {
   error(fields: object, message: string): void
 }
 
+/** What to call with each event: it is logged, and then given to `onEvent`, whose failure is no reason to stop. */
+export function teller(log: Log, onEvent?: (event: CertificateEvent) => void): (event: CertificateEvent) => void {
+  return (event) => {
+    logEvent(log, event)
+    try {
+      onEvent?.(event)
+    } catch (error) {
+      log.error({ error: reason(error) }, 'webhook certificate: what was to be told of an event failed')
+    }
+  }
+}
+
 /** Writes the event as one line of log. */
-export function logEvent(log: Log, event: CertificateEvent): void {
+function logEvent(log: Log, event: CertificateEvent): void {
   switch (event.type) {
     case 'step':
       return log.info({ step: event.step }, `webhook certificate: ${event.detail}`)
@@ -27,7 +39,7 @@ export function logEvent(log: Log, event: CertificateEvent): void {
         'webhook certificate: serving another certificate to new connections',
       )
     case 'conflict':
-      return log.info({ step: event.step }, 'webhook certificate: another replica was faster, reading again')
+      return log.info({ step: event.step }, 'webhook certificate: something changed in the meantime, reading again')
     case 'refused':
       return log.error(
         { error: reason(event.error) },

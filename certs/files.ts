@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { watch } from 'chokidar'
 import { systemClock, type Clock } from './clock.ts'
 import type { CaBundles, ClusterConfiguration } from './cluster.ts'
-import { logEvent, type CertificateEvent, type Log } from './events.ts'
+import { teller, type CertificateEvent, type Log } from './events.ts'
 import { repeat } from './loop.ts'
 import type { Certificates } from './manager.ts'
 import { notReady, notTrusted, type Readiness } from './readiness.ts'
@@ -34,15 +34,11 @@ export interface CertificateFilesOptions {
  * served as it is.
  */
 export function serveCertificateFiles(options: CertificateFilesOptions): Certificates {
-  const { directory, bundles, log, onEvent, clock = systemClock } = options
+  const { directory, bundles, clock = systemClock } = options
+  const tell = teller(options.log, options.onEvent)
   const serving = createServing(options.tls)
   let served: ServedPair | undefined
   let configurations: readonly ClusterConfiguration[] = []
-
-  function tell(event: CertificateEvent): void {
-    logEvent(log, event)
-    onEvent?.(event)
-  }
 
   async function reload(): Promise<void> {
     const pair = await readPair(directory)

@@ -2,7 +2,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { serviceNames } from './authority.ts'
 import { systemClock, type Clock } from './clock.ts'
 import type { ClusterCertificates, ClusterView } from './cluster.ts'
-import { logEvent, type CertificateEvent, type Log } from './events.ts'
+import { teller, type CertificateEvent, type Log } from './events.ts'
 import { repeat } from './loop.ts'
 import { pki as x509, type Pki } from './pki.ts'
 import { readiness, type Readiness } from './readiness.ts'
@@ -63,7 +63,7 @@ export interface CertificateOptions {
  * @throws RangeError when the lifetimes do not go together
  */
 export function startCertificates(options: CertificateOptions): Certificates {
-  const { cluster, service, log, onEvent, clock = systemClock, random = Math.random, pki = x509 } = options
+  const { cluster, service, clock = systemClock, random = Math.random, pki = x509 } = options
   const { serving = createServing(options.tls) } = options
   const lifetimes = checkLifetimes({ ...DEFAULT_LIFETIMES, ...options.lifetimes })
   const names = serviceNames(service)
@@ -72,24 +72,18 @@ export function startCertificates(options: CertificateOptions): Certificates {
   let busy = 0
   let trouble: unknown
 
-  function tell(event: CertificateEvent): void {
-    logEvent(log, event)
-    onEvent?.(event)
+  const tell = teller(options.log, (event) => {
     if ('error' in event) trouble = event.error
-  }
+    options.onEvent?.(event)
+  })
 
   async function look(): Promise<ClusterView> {
     const view = await cluster.read()
-    const configurations = view.configurations.map(({ id, uid, generation, webhooks }) => ({
-      id,
-      uid,
-      generation,
-      webhooks: webhooks.map(({ name, caBundle }) => ({ name, authorities: pki.parseAuthorities(caBundle) })),
-    }))
-    const sightings: Sightings = see(observed.sightings, configurations, clock.now())
-    const secret = view.secret && decodeSecret(view.secret.data, names[0], pki)
-    observed = { ...observed, secret, configurations, sightings }
-    if (!secret) throw new Error('the Secret does not exist; it is part of the manifests, apply them again')
+    observed = {
+      ...observed,
+      ...understand(view, { before: observed.sightings, now: clock.now(), name: names[0], pki }),
+    }
+    if (!observed.secret) throw new Error('the Secret does not exist; it is part of the manifests, apply them again')
     return view
   }
 
@@ -115,6 +109,7 @@ export function startCertificates(options: CertificateOptions): Certificates {
       return false
     }
   }
+
   async function pass(): Promise<number> {
     busy++
     const view = await look().catch((error: unknown) => tell({ type: 'failed', step: 'read', error }))
@@ -139,6 +134,24 @@ export function startCertificates(options: CertificateOptions): Certificates {
       unwatch()
       await loop.stop()
     },
+  }
+}
+
+/** What is in a view, as far as the plan is concerned: certificates instead of text, and since when they have been there. */
+function understand(
+  { secret, configurations: read }: ClusterView,
+  { before, now, name, pki }: { before: Sightings; now: number; name: string; pki: Pki },
+): Omit<Observed, 'serving'> {
+  const configurations = read.map(({ id, uid, generation, webhooks }) => ({
+    id,
+    uid,
+    generation,
+    webhooks: webhooks.map((webhook) => ({ name: webhook.name, authorities: pki.parseAuthorities(webhook.caBundle) })),
+  }))
+  return {
+    configurations,
+    sightings: see(before, configurations, now),
+    secret: secret && decodeSecret(secret.data, name, pki),
   }
 }
 

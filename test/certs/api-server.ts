@@ -89,9 +89,8 @@ export async function startApiServer(): Promise<ApiServer> {
       kind: '',
       ...object,
       metadata: {
-        uid: `uid of ${++version}`,
-        ...before?.metadata,
         ...object.metadata,
+        uid: before?.metadata.uid ?? `uid of ${++version}`,
         name: path.split('/').at(-1)!,
         resourceVersion: String(++version),
         ...(object.webhooks && { generation }),

@@ -35,6 +35,8 @@ interface Replica {
   events: CertificateEvent[]
   lines: string[]
   port: number
+  /** calls that have not come back yet */
+  calls: number
   close(): Promise<void>
 }
 
@@ -65,7 +67,7 @@ async function startReplica(t: Test, api: ApiServer, lifetimes: Partial<Lifetime
     await once(server, 'close')
   }
   t.teardown(close)
-  return { certificates, events, lines, close, port: (server.address() as AddressInfo).port }
+  return { certificates, events, lines, close, calls: 0, port: (server.address() as AddressInfo).port }
 }
 
 const isReady = ({ certificates }: Replica) => certificates.readiness().ready
@@ -112,11 +114,11 @@ void t.test('three replicas start on an empty Secret', async (t) => {
 
 void t.test('authorities change under continuous calls and restarts, and no call fails', async (t) => {
   const api = await startCluster(t)
-  const lifetimes = { settle: 400 }
+  const lifetimes = { settle: 2500 }
   let replicas = await Promise.all([1, 2].map(() => startReplica(t, api, lifetimes)))
   await until(() => replicas.every(isReady))
 
-  // A caller may be behind by the settle time, less what a request takes.
+  // A caller may be behind by the settle time, less what a call takes on a busy machine.
   const bundles = [{ at: 0, pem: liveBundle(api) }]
   const remember = setInterval(() => {
     if (bundles.at(-1)!.pem !== liveBundle(api)) bundles.push({ at: Date.now(), pem: liveBundle(api) })
@@ -126,25 +128,28 @@ void t.test('authorities change under continuous calls and restarts, and no call
 
   let going = true
   const authorities = new Set<string>()
-  const callers = [0, 200].map(async (behind) => {
+  const callers = [0, 1000].map(async (behind) => {
     let calls = 0
     while (going) {
       const ready = replicas.filter(isReady)
-      const { port } = ready[calls++ % ready.length]!
-      const socket = await call(port, bundleOf(Date.now() - behind))
+      const replica = ready[calls++ % ready.length]!
+      replica.calls++
+      const socket = await call(replica.port, bundleOf(Date.now() - behind))
+      replica.calls--
       authorities.add(socket.getPeerX509Certificate()!.issuer)
     }
     return calls
   })
   const worked = Promise.all(callers)
   const turns = async () => {
-    for (let turn = 2; turn <= 4; turn++) {
+    for (let turn = 2; turn <= 3; turn++) {
       api.put(SECRET, { ...api.objects.get(SECRET), data: { ...api.objects.get(SECRET)!.data, 'ca.key': '' } })
       await until(() => authorities.size === turn && replicas.every(isReady))
       const [leaving, ...staying] = replicas
       const arriving = await startReplica(t, api, lifetimes)
       await until(() => isReady(arriving))
       replicas = [...staying, arriving]
+      await until(() => leaving!.calls === 0)
       await leaving!.close()
     }
   }
@@ -155,8 +160,8 @@ void t.test('authorities change under continuous calls and restarts, and no call
     counts.every((count) => count > 20),
     `calls: ${counts.join()}`,
   )
-  t.equal(authorities.size, 4)
-  t.equal(countOf(liveBundle(api)), 4, 'each is trusted as long as a certificate of it may live')
+  t.equal(authorities.size, 3)
+  t.equal(countOf(liveBundle(api)), 3, 'each is trusted as long as a certificate of it may live')
 })
 
 void t.test('a wiped caBundle is noticed and repaired', async (t) => {
@@ -203,58 +208,6 @@ void t.test('what would leave a gap is refused at the start', async (t) => {
   await t.rejects(start({ settle: 6 * DAY }), { name: 'RangeError', message: /sixth/ })
   await t.rejects(start({ settle: -1 }), RangeError)
   await t.rejects(start({ leaf: NaN }), RangeError)
-})
-
-void t.test('two years of rotation, with OpenSSL as the judge of every change', async (t) => {
-  const api = await startCluster(t)
-  const directory = t.testdir()
-  let now = Date.parse('2030-01-01T00:00:00Z')
-  let sleeper: { at: number; wake: () => void } | undefined
-  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
-  const service = { namespace: 'system', name: 'hook' }
-  const cluster = kubernetesCertificates({
-    kubeConfig: api.kubeConfig,
-    namespace: 'system',
-    serviceName: 'hook',
-    secretName: 'certificates',
-    mutating: ['injector'],
-    log: silent,
-  })
-  const certificates = startCertificates({
-    cluster: { ...cluster, watch: () => () => undefined },
-    service,
-    lifetimes: { authority: 300 * DAY, leaf: 100 * DAY, settle: 60_000 },
-    log: silent,
-    clock: {
-      now: () => now,
-      wait: (pause, signal) =>
-        new Promise((resolve) => {
-          sleeper = { at: now + pause, wake: resolve }
-          signal.addEventListener('abort', () => resolve())
-        }),
-    },
-  })
-  t.teardown(() => certificates.close())
-  const seen = new Set<string>()
-  const bundles = new Set<string>()
-  for (const end = now + 730 * DAY; now < end; now += DAY) {
-    await until(() => sleeper !== undefined)
-    const leaf = String(certificates.tlsOptions().cert)
-    const bundle = liveBundle(api)
-    if (!seen.has(leaf + bundle))
-      t.ok(verifies(directory, { leaf, bundle, name: NAME, at: now }), new Date(now).toISOString())
-    if (!certificates.readiness().ready) t.fail(`${new Date(now).toISOString()}: ${certificates.readiness().reason}`)
-    seen.add(leaf + bundle)
-    bundles.add(bundle)
-    const { wake } = sleeper!
-    sleeper = undefined
-    wake()
-  }
-  t.strictSame(
-    [...bundles].map(countOf),
-    [1, 2, 1, 2, 1, 2, 1],
-    'three new authorities, each beside the old one for a while',
-  )
 })
 
 async function until(condition: () => boolean): Promise<void> {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { DEFAULT_LIFETIMES } from '../../certs/manager.ts'
-import { settleDown, World, type Replica } from './model.ts'
+import { broken, disagreement, endAll } from './model-rules.ts'
+import { settleDown, World } from './model.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -9,31 +9,6 @@ const MINUTE = 60 * SECOND
 const lifetimes = { authority: 18 * MINUTE, leaf: 6 * MINUTE, settle: MINUTE }
 const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31)
 const numRuns = Number(process.env['FC_RUNS'] ?? 60)
-
-/** What callers would reject, and must not: a sentence, or undefined. */
-function broken(world: World, { lag }: { lag: boolean }): string | undefined {
-  if (world.tooEarly.length > 0) return world.tooEarly.join('; ')
-  for (const replica of world.replicas) {
-    if (!replica.certificates.readiness().ready || replica.read < world.interference) continue
-    const { id, authority, notAfter } = replica.serving!
-    if (notAfter <= world.now) return `a ready replica serves ${id}, which has ended`
-    if (!world.trusted.has(authority))
-      return `a ready replica serves ${id} of ${authority}, and callers trust ${[...world.trusted].join()}`
-    if (!lag || world.urgent.has(authority)) continue
-    const late = world.trustedBefore.find((before) => isBehind(before, world) && !before.trusted.has(authority))
-    if (late)
-      return `a ready replica serves ${id} of ${authority}, and a caller that is behind trusts ${[...late.trusted].join()}`
-  }
-  return undefined
-}
-
-/** Callers may be behind by the settle time; before the first publication there is nothing to be behind of. */
-function isBehind(
-  { until, trusted }: { until: number; trusted: Set<string> },
-  { now, lifetimes: { settle } }: World,
-): boolean {
-  return trusted.size > 0 && now < until + settle
-}
 
 interface Command {
   toString(): string
@@ -132,23 +107,6 @@ async function converges(world: World): Promise<void> {
   if (authorities.size > 2) throw new Error(`still ${authorities.size} authorities`)
 }
 
-function disagreement(world: World): string | undefined {
-  const notReady = world.replicas.map(({ certificates }) => certificates.readiness().reason).filter((reason) => reason)
-  if (notReady.length > 0) return notReady.join('; ')
-  const data = world.secret!.data
-  if (world.replicas.some(({ serving }) => serving?.pem !== data['tls.crt']))
-    return 'not all serve what is in the Secret'
-  if (world.configurations.some(({ webhooks }) => webhooks.some(({ caBundle }) => caBundle !== data['ca.crt']))) {
-    return 'a caBundle is not what is in the Secret'
-  }
-  return undefined
-}
-
-async function endAll(world: World): Promise<void> {
-  for (const replica of [...world.replicas] as Replica[]) world.kill(replica)
-  await settleDown()
-}
-
 function property(name: string, disturbances: fc.Arbitrary<Command>, rules: { lag: boolean }) {
   void t.test(name, async (t) => {
     t.comment(`FC_SEED=${seed}`)
@@ -183,26 +141,3 @@ property('wiped caBundles and configurations made anew', fc.oneof(restart, wipeB
 })
 property('a damaged Secret', fc.oneof(restart, damageSecret), { lag: false })
 property('everything at once', fc.oneof(restart, wipeBundle, foreignBundle, recreate, damageSecret), { lag: false })
-
-void t.test('nine years with the default lifetimes', async (t) => {
-  const world = new World(3, DEFAULT_LIFETIMES)
-  const { authority: life } = DEFAULT_LIFETIMES
-  const counts = new Set<number>()
-  const steps = new Map<string, number>()
-  await world.pass(MINUTE)
-  for (const end = world.now + 9 * life; world.now < end;) {
-    await world.pass(7 * 24 * 60 * MINUTE, 12 * 60 * MINUTE)
-    world.kill(world.replicas[0]!)
-    world.start()
-    await world.pass(2 * MINUTE)
-    const problem = broken(world, { lag: true }) ?? disagreement(world)
-    if (problem) return t.fail(`${new Date(world.now).toISOString()}: ${problem}`)
-    counts.add(world.trusted.size)
-  }
-  for (const event of world.events) if (event.type === 'step') steps.set(event.step, (steps.get(event.step) ?? 0) + 1)
-  // The first one, and a new one every 243 days: after two thirds of a year.
-  t.equal(steps.get('create-authority'), 14)
-  t.equal(steps.get('drop-authorities'), 13)
-  t.strictSame([...counts].toSorted(), [1, 2])
-  await endAll(world)
-})
