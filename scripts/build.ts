@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { build, type BuildOptions, type Metafile } from 'esbuild'
 import { builtins } from './build/builtins.ts'
 import { schemas } from './build/schemas.ts'
+import { startChunk } from './build/start-chunk.ts'
+import { unused } from './build/unused.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -21,8 +23,14 @@ const entries: Readonly<Record<string, string>> = {
   emulator: 'test/emulator/main.ts',
 }
 
-/** Every injected pod pays for the sidecar. The SDK looks for FormData bodies on each request, which alone loads undici. */
-const lean: BuildOptions = { plugins: [builtins, schemas], define: { FormData: 'undefined' }, banner: {} }
+/** Every injected pod pays for the sidecar. */
+const lean: BuildOptions = {
+  plugins: [unused, builtins, schemas, startChunk({ first: 'sidecar/main.ts', start: 'sidecar/wiring.ts' })],
+  // The SDK looks for FormData bodies on each request, which alone loads undici.
+  define: { FormData: 'undefined' },
+  inject: [join(import.meta.dirname, 'build/globals.ts')],
+  banner: {},
+}
 
 /** The options for one program. Chunks bear their program's name, so that programs do not share a file. */
 export const optionsOf = (program: string): BuildOptions => ({
