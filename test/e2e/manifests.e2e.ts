@@ -66,11 +66,13 @@ const clusterWide = ['ClusterRole', 'ClusterRoleBinding', 'MutatingWebhookConfig
  * Nobody waits for the drain.
  */
 function beside(all: KubernetesObject[], name: string): KubernetesObject[] {
+  const taken = new Set(all.map(({ metadata }) => metadata.name))
   return all
     .filter(({ kind }) => !kind?.startsWith('ValidatingAdmissionPolicy'))
     .map((one) => {
       const metadata = { ...one.metadata, labels: { ...one.metadata.labels, 'akv-injector-e2e': 'true' } }
       if (clusterWide.includes(one.kind ?? '')) metadata.name = `${metadata.name}-${name}`
+      if (clusterWide.includes(one.kind ?? '') && taken.has(metadata.name)) throw new Error(`${metadata.name} is a name of the base`) // prettier-ignore
       const text = JSON.stringify({ ...one, metadata })
         .replace(/"resourceNames":\["akv-injector"\]/g, `"resourceNames":["akv-injector-${name}"]`)
         .replace(/("kind":"ClusterRole","name":"[^"]+)"/g, `$1-${name}"`)
@@ -147,7 +149,7 @@ components: [../../manifests/components/cert-manager]
   const { secretName, dnsNames } = certificate?.['spec'] as { secretName: string; dnsNames: string[] }
   t.strictSame(dnsNames[0], `akv-injector.${name}.svc`)
   const ours = all.filter(({ apiVersion }) => !apiVersion?.startsWith('cert-manager.io'))
-  await install(t, beside(ours, 'certificates'))
+  await install(t, beside(ours, 'managed'))
 
   // From here on the test does what cert-manager and its ca-injector do.
   const { authority, cert, key } = makeCertificate(t, dnsNames)
@@ -159,13 +161,13 @@ components: [../../manifests/components/cert-manager]
   }, { seconds: 120 }) // prettier-ignore
   t.match(unready, /503/)
   for (const kind of ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration']) {
-    const configuration = 'akv-injector-certificates'
+    const configuration = 'akv-injector-managed'
     const { webhooks } = JSON.parse(await kubectl(['get', kind, configuration, '-o', 'json'])) as { webhooks: object[] }
     const patch = webhooks.map((_, index) => ({ op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: Buffer.from(authority).toString('base64') })) // prettier-ignore
     await kubectl(['patch', kind, configuration, '--type=json', '-p', JSON.stringify(patch)])
   }
   await readyPods(name, 'app.kubernetes.io/name=akv-injector', 2, 120)
-  const ask = await asker(t, 'certificates')
+  const ask = await asker(t, 'managed')
   const { code, stdout, stderr } = await ask({ vault: 'my-kv', objects: 'db-password', 'tenant-id': '00000000-0000-0000-0000-000000000001' }) // prettier-ignore
   t.equal(code, 0, stderr)
   t.ok(sidecarOf(stdout), 'and it injects')
