@@ -141,6 +141,20 @@ void t.test('the start', async (t) => {
     await pod.advance(5 * minute)
     t.strictSame(pod.files(), { a: 'a-1', b: 'b-2', c: 'c-1' })
   })
+  await t.test('is not stale for want of them', async (t) => {
+    const pod = await podWith(t, ['a', objectOf('other:c', { optional: true })])
+    pod.twinOf('other').fault = () => ({ kind: 'unavailable' })
+    await pod.start()
+    t.match(pod.status(), { ready: true, stale: false })
+  })
+  await t.test('reads the others where one object never answers', async (t) => {
+    const pod = await podWith(t, [objectOf('a', { optional: true }), 'b', 'c'])
+    pod.twin.mayList = false
+    pod.twin.fault = ({ name }) => (name === 'a' ? { kind: 'timeout' } : undefined)
+    await pod.start()
+    await pod.advance(minute)
+    t.strictSame(pod.files(), { b: 'b-1', c: 'c-1' })
+  })
   await t.test('is over with nothing but optional objects that are not there', async (t) => {
     const pod = await podWith(t, [objectOf('b', { optional: true })])
     pod.twin.delete('b')
@@ -306,6 +320,8 @@ void t.test('a volume that cannot be written', async (t) => {
     isFull = true
     pod.twin.set('api-key', 'api-key-2')
     await pod.advance(10 * minute)
+    t.match(pod.status().vaults, [{ failures: Number }])
+    t.ok((pod.status().vaults[0]?.failures ?? 0) > 5, 'sooner than at the next poll')
     t.equal(pod.files()['api-key'], 'api-key-1')
     t.match(pod.status().volumeProblem, { message: /ENOSPC/ })
     t.match(pod.sidecar?.metrics(), /switches_total\{outcome="failed"\}/)

@@ -138,6 +138,14 @@ void t.test('a set that cannot be written leaves the earlier one, and no remains
   t.equal(readFileSync(join(mount, 'a'), 'utf8'), '3')
 })
 
+void t.test('a name that cannot be linked is found out before the switch', async (t) => {
+  const { mount, put } = place(t)
+  await put(setOf({ a: '1' }))
+  mkdirSync(join(mount, 'new/folder/of/somebody'), { recursive: true })
+  await t.rejects(put(setOf({ a: '2', new: '2' })), { code: 'EISDIR' })
+  t.equal(readFileSync(join(mount, 'a'), 'utf8'), '1')
+})
+
 void t.test('a name never stops existing while sets are switched', async (t) => {
   const { mount, put } = place(t)
   await put(setOf({ a: '0' }))
