@@ -1,19 +1,11 @@
-import {
-  AdmissionregistrationV1Api,
-  PatchStrategy,
-  setHeaderOptions,
-  type KubeConfig,
-  type V1MutatingWebhookConfiguration,
-  type V1ValidatingWebhookConfiguration,
-} from '@kubernetes/client-node'
 import { systemClock, type Clock } from './clock.ts'
 import type { CaBundles, ClusterConfiguration } from './cluster.ts'
 import type { Log } from './events.ts'
-import { bounded, decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS } from './requests.ts'
+import { decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS, type Api } from './requests.ts'
 import { watchObject } from './watch.ts'
 
 export interface KubernetesBundlesOptions {
-  kubeConfig: KubeConfig
+  api: Api
   /** of the Service */
   namespace: string
   /** webhooks that call this Service are ours, whatever their names; others in the same configuration are left alone */
@@ -28,16 +20,19 @@ export interface KubernetesBundlesOptions {
   requestTimeout?: number
 }
 
-type Configuration = V1MutatingWebhookConfiguration | V1ValidatingWebhookConfiguration
-type Webhook = NonNullable<Configuration['webhooks']>[number]
-
-/** One kind of webhook configuration: where it is and how it is read and patched. */
-interface Kind {
-  kind: string
-  path: string
-  read(name: string): Promise<Configuration>
-  patch(name: string, body: object): Promise<unknown>
+/** As much of a MutatingWebhookConfiguration or ValidatingWebhookConfiguration as is looked at. */
+interface Configuration {
+  metadata?: { uid?: string; resourceVersion?: string; generation?: number }
+  webhooks?: Webhook[]
 }
+interface Webhook {
+  name: string
+  clientConfig: { caBundle?: string; service?: { namespace: string; name: string } }
+}
+
+const group = '/apis/admissionregistration.k8s.io/v1'
+const mutating = { kind: 'MutatingWebhookConfiguration', path: `${group}/mutatingwebhookconfigurations` }
+const validating = { kind: 'ValidatingWebhookConfiguration', path: `${group}/validatingwebhookconfigurations` }
 
 /**
  * The caBundles of our webhooks in a Kubernetes cluster.
@@ -46,12 +41,12 @@ interface Kind {
  * which resourceNames forbid them.
  */
 export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles {
-  const { kubeConfig, namespace, serviceName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
-  const { mutating, validating } = webhookKinds(kubeConfig.makeApiClient(AdmissionregistrationV1Api), requestTimeout)
+  const { api, namespace, serviceName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
   const targets = [
     ...options.mutating.map((name) => ({ kind: mutating, name, id: `${mutating.kind} ${name}` })),
     ...(options.validating ?? []).map((name) => ({ kind: validating, name, id: `${validating.kind} ${name}` })),
   ]
+  const bounded = () => AbortSignal.timeout(requestTimeout)
   const isOurs = ({ clientConfig: { service } }: Webhook) =>
     service?.namespace === namespace && service.name === serviceName
 
@@ -59,7 +54,10 @@ export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles 
     async read() {
       const found = await Promise.all(
         targets.map(async ({ kind, name, id }) => {
-          const configuration = await orMissing(`get ${id}`, kind.read(name))
+          const configuration = await orMissing(
+            `get ${id}`,
+            api.call({ path: `${kind.path}/${name}`, signal: bounded() }) as Promise<Configuration>,
+          )
           return configuration && viewOf(id, configuration, isOurs)
         }),
       )
@@ -74,34 +72,17 @@ export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles 
         metadata: { resourceVersion },
         webhooks: webhooks.map(({ name }) => ({ name, clientConfig: { caBundle: encode(caBundle) } })),
       }
-      return orConflict(`patch ${id}`, target.kind.patch(target.name, body))
+      const path = `${target.kind.path}/${target.name}`
+      const contentType = 'application/strategic-merge-patch+json'
+      return orConflict(`patch ${id}`, api.call({ method: 'PATCH', path, contentType, body, signal: bounded() }))
     },
 
     watch(changed) {
       const closing = new AbortController()
       for (const { kind, name, id } of targets) {
-        void watchObject({ kubeConfig, path: kind.path, name, id, changed, log, clock, signal: closing.signal })
+        void watchObject({ api, path: kind.path, name, id, changed, log, clock, signal: closing.signal })
       }
       return () => closing.abort()
-    },
-  }
-}
-
-function webhookKinds(api: AdmissionregistrationV1Api, timeout: number): { mutating: Kind; validating: Kind } {
-  const group = '/apis/admissionregistration.k8s.io/v1'
-  const merge = () => setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch, bounded(timeout))
-  return {
-    mutating: {
-      kind: 'MutatingWebhookConfiguration',
-      path: `${group}/mutatingwebhookconfigurations`,
-      read: (name) => api.readMutatingWebhookConfiguration({ name }, bounded(timeout)),
-      patch: (name, body) => api.patchMutatingWebhookConfiguration({ name, body }, merge()),
-    },
-    validating: {
-      kind: 'ValidatingWebhookConfiguration',
-      path: `${group}/validatingwebhookconfigurations`,
-      read: (name) => api.readValidatingWebhookConfiguration({ name }, bounded(timeout)),
-      patch: (name, body) => api.patchValidatingWebhookConfiguration({ name, body }, merge()),
     },
   }
 }
@@ -113,7 +94,7 @@ function viewOf(id: string, configuration: Configuration, isOurs: (webhook: Webh
     uid: metadata?.uid ?? '',
     resourceVersion: metadata?.resourceVersion ?? '',
     generation: metadata?.generation ?? 0,
-    webhooks: (webhooks as Webhook[])
+    webhooks: webhooks
       .filter(isOurs)
       .map(({ name, clientConfig }) => ({ name, caBundle: decode(clientConfig.caBundle ?? '') })),
   }

@@ -1,23 +1,25 @@
-import { ApiException, Observable, type ConfigurationOptions, type ObservableMiddleware } from '@kubernetes/client-node'
-
 export const REQUEST_TIMEOUT_MS = 10_000
 
-/** Options for one request. The client has no time limit of its own: an API server that does not answer would hold us up for ever. */
-export function bounded(timeout: number): ConfigurationOptions<ObservableMiddleware> {
-  const limit: ObservableMiddleware = {
-    pre(request) {
-      request.setSignal(AbortSignal.timeout(timeout))
-      return new Observable(Promise.resolve(request))
-    },
-    post: (response) => new Observable(Promise.resolve(response)),
-  }
-  return { middleware: [limit], middlewareMergeStrategy: 'append' }
+export interface ApiRequest {
+  method?: 'GET' | 'PUT' | 'PATCH'
+  /** with its query */
+  path: string
+  contentType?: string
+  body?: unknown
+  signal?: AbortSignal
+}
+
+/** What is used of the Kubernetes API. Rejections for an answer that is not 2xx have its `status` and what the API server `said`. */
+export interface Api {
+  call(request: ApiRequest): Promise<unknown>
+  /** gives each line of the answer as JSON, until the server or the signal ends it */
+  follow(request: ApiRequest, each: (item: unknown) => void): Promise<void>
 }
 
 /** What was asked for; undefined where it does not exist. `what` begins the message of any other error. */
 export async function orMissing<T>(what: string, request: Promise<T>): Promise<T | undefined> {
   return request.catch((error: unknown) => {
-    if (isStatus(error, 404)) return undefined
+    if (statusOf(error) === 404) return undefined
     throw readable(what, error)
   })
 }
@@ -28,28 +30,18 @@ export async function orConflict(what: string, request: Promise<unknown>): Promi
     await request
     return true
   } catch (error) {
-    if (isStatus(error, 409) || isStatus(error, 404)) return false
+    const status = statusOf(error)
+    if (status === 409 || status === 404) return false
     throw readable(what, error)
   }
 }
 
-function isStatus(error: unknown, code: number): boolean {
-  return error instanceof ApiException && error.code === code
-}
+const statusOf = (error: unknown): number | undefined => (error as { status?: number }).status
 
-/** The client's own message repeats body and headers; the sentence in the API server's Status is enough. */
+/** The request's own message names it by its path; `what` is what people call it. */
 function readable(what: string, error: unknown): Error {
-  if (!(error instanceof ApiException)) return new Error(what, { cause: error })
-  return new Error(`${what}: ${error.code} ${sentence(error.body)}`)
-}
-
-function sentence(body: unknown): string {
-  try {
-    const status = (typeof body === 'string' ? JSON.parse(body) : body) as { message?: unknown }
-    return String(status.message)
-  } catch {
-    return ''
-  }
+  const { status, said = '' } = error as { status?: number; said?: string }
+  return status === undefined ? new Error(what, { cause: error }) : new Error(`${what}: ${status} ${said}`.trimEnd())
 }
 
 /** Kubernetes' `data` and `caBundle` fields are base64 in JSON. */

@@ -1,8 +1,7 @@
-import { CoreV1Api, type V1Secret } from '@kubernetes/client-node'
 import { kubernetesBundles, type KubernetesBundlesOptions } from './bundles.ts'
 import { systemClock } from './clock.ts'
 import type { ClusterCertificates, ClusterSecret } from './cluster.ts'
-import { bounded, decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS } from './requests.ts'
+import { decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS } from './requests.ts'
 import { watchObject } from './watch.ts'
 
 export interface KubernetesCertificatesOptions extends KubernetesBundlesOptions {
@@ -16,12 +15,13 @@ export interface KubernetesCertificatesOptions extends KubernetesBundlesOptions 
  * RBAC, by resourceNames: get, watch, update on the Secret; get, watch, patch on each configuration (see bundles.ts).
  */
 export function kubernetesCertificates(options: KubernetesCertificatesOptions): ClusterCertificates {
-  const { kubeConfig, namespace, secretName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
-  const core = kubeConfig.makeApiClient(CoreV1Api)
+  const { api, namespace, secretName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
   const bundles = kubernetesBundles(options)
   const secretId = `Secret ${namespace}/${secretName}`
-  const readSecret = () =>
-    orMissing(`get ${secretId}`, core.readNamespacedSecret({ name: secretName, namespace }, bounded(requestTimeout)))
+  const secrets = `/api/v1/namespaces/${namespace}/secrets`
+  const path = `${secrets}/${secretName}`
+  const bounded = () => AbortSignal.timeout(requestTimeout)
+  const readSecret = () => orMissing(`get ${secretId}`, api.call({ path, signal: bounded() }) as Promise<Secret>)
 
   return {
     async read() {
@@ -33,18 +33,16 @@ export function kubernetesCertificates(options: KubernetesCertificatesOptions): 
       const secret = await readSecret()
       if (secret?.metadata?.resourceVersion !== read.resourceVersion) return false
       const body = { ...secret, data: { ...secret.data, ...mapValues(data, encode) } }
-      const update = core.replaceNamespacedSecret({ name: secretName, namespace, body }, bounded(requestTimeout))
-      return orConflict(`update ${secretId}`, update)
+      return orConflict(`update ${secretId}`, api.call({ method: 'PUT', path, body, signal: bounded() }))
     },
 
     writeBundle: (read, caBundle) => bundles.write(read, caBundle),
 
     watch(changed) {
       const closing = new AbortController()
-      const path = `/api/v1/namespaces/${namespace}/secrets`
       void watchObject({
-        kubeConfig,
-        path,
+        api,
+        path: secrets,
         name: secretName,
         id: secretId,
         changed,
@@ -61,7 +59,12 @@ export function kubernetesCertificates(options: KubernetesCertificatesOptions): 
   }
 }
 
-function viewOf({ metadata, data = {} }: V1Secret): ClusterSecret {
+interface Secret {
+  metadata?: { resourceVersion?: string }
+  data?: Record<string, string>
+}
+
+function viewOf({ metadata, data = {} }: Secret): ClusterSecret {
   return { resourceVersion: metadata?.resourceVersion ?? '', data: mapValues(data, decode) }
 }
 

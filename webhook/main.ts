@@ -32,7 +32,7 @@ async function connect() {
   const kubeConfig = new KubeConfig()
   kubeConfig.loadFromDefault()
   const { kubernetesApi } = await import('./cluster/api.ts')
-  return { kubeConfig, api: kubernetesApi(kubeConfig) }
+  return { api: kubernetesApi(kubeConfig) }
 }
 type Connection = Awaited<ReturnType<typeof connect>>
 
@@ -49,13 +49,13 @@ async function startServing(connection: Connection | undefined, metrics: Metrics
   const onEvent = metrics.certificateEvent
   const directory = env['CERTIFICATES_FOLDER']
   if (connection === undefined) return serveCertificateFiles({ directory: need('CERTIFICATES_FOLDER'), log, onEvent })
-  const { kubeConfig } = connection
+  const { api } = connection
   const namespace = need('POD_NAMESPACE')
   const service = { name: need('SERVICE_NAME'), namespace }
   const names = (variable: string): string[] => (env[variable] ? [env[variable]] : [])
   const mutating = names('MUTATING_CONFIGURATION')
   const validating = names('VALIDATING_CONFIGURATION')
-  const where = { kubeConfig, namespace, serviceName: service.name, mutating, validating, log }
+  const where = { api, namespace, serviceName: service.name, mutating, validating, log }
   if (directory) {
     const { kubernetesBundles } = await import('../certs/bundles.ts')
     return serveCertificateFiles({ directory, bundles: kubernetesBundles(where), log, onEvent })

@@ -5,6 +5,8 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { KubeConfig } from '@kubernetes/client-node'
+import type { Api } from '../../certs/requests.ts'
+import { kubernetesApi } from '../../webhook/cluster/api.ts'
 
 interface Webhook {
   name: string
@@ -26,7 +28,8 @@ interface Fault {
 }
 
 export interface ApiServer {
-  kubeConfig: KubeConfig
+  /** a client of it */
+  client: Api
   /** by path */
   objects: Map<string, StoredObject>
   /** method and path of every request, watches as `WATCH` with their query */
@@ -57,7 +60,7 @@ export async function startApiServer(): Promise<ApiServer> {
   )
 
   const api: ApiServer = {
-    kubeConfig,
+    client: kubernetesApi(kubeConfig),
     objects,
     requests,
     fault: () => undefined,

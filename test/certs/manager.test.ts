@@ -47,7 +47,7 @@ async function startReplica(t: Test, api: ApiServer, lifetimes: Partial<Lifetime
   const log = { info: write, warn: write, error: write }
   const service = { namespace: 'system', name: 'hook' }
   const cluster = kubernetesCertificates({
-    kubeConfig: api.kubeConfig,
+    api: api.client,
     namespace: service.namespace,
     serviceName: service.name,
     secretName: 'certificates',

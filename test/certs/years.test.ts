@@ -50,7 +50,7 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const service = { namespace: 'system', name: 'hook' }
   const cluster = kubernetesCertificates({
-    kubeConfig: api.kubeConfig,
+    api: api.client,
     namespace: 'system',
     serviceName: 'hook',
     secretName: 'certificates',

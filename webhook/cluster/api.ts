@@ -1,12 +1,12 @@
-import { Agent, request, type RequestOptions } from 'node:https'
-import type { IncomingMessage } from 'node:http'
+import http, { type IncomingMessage } from 'node:http'
+import https, { type RequestOptions } from 'node:https'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import type { KubeConfig } from '@kubernetes/client-node'
 
 /** A request of the API server; its answer is JSON. */
 export interface ApiRequest {
-  method?: 'GET' | 'POST' | 'PATCH'
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH'
   /** With its query, such as `/api/v1/namespaces/shop`. */
   path: string
   /** Which form of the objects: whole, metadata only, a table. */
@@ -20,10 +20,13 @@ export interface ApiRequest {
 export class ApiError extends Error {
   override name = 'ApiError'
   readonly status: number
+  /** The API server's own sentence, where it said one. */
+  readonly said: string
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, said = '') {
     super(message)
     this.status = status
+    this.said = said
   }
 }
 
@@ -49,6 +52,7 @@ export const accept = {
  */
 export function kubernetesApi(kubeConfig: KubeConfig): Api {
   const server = new URL(kubeConfig.getCurrentCluster()?.server ?? 'https://kubernetes.default.svc')
+  const { Agent, request } = server.protocol === 'http:' ? http : https
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 4, timeout: 300_000 })
 
   async function send({
@@ -85,7 +89,7 @@ export function kubernetesApi(kubeConfig: KubeConfig): Api {
     const status = response.statusCode ?? 0
     if (status >= 200 && status < 300) return response
     const message = sentence(await text(response).catch(() => ''))
-    throw new ApiError(status, `${what}: ${status}${message === '' ? '' : ` ${message}`}`)
+    throw new ApiError(status, `${what}: ${status}${message === '' ? '' : ` ${message}`}`, message)
   }
 
   return {

@@ -52,7 +52,10 @@ void t.test('a refusal says what was asked and why', async (t) => {
   const api = await serve(t, (request, response) => {
     response.writeHead(403).end(request.url?.includes('plain') ? '<html>' : '{"message":"namespaces is forbidden"}')
   })
-  await t.rejects(api.call({ path: '/a?limit=5' }), new ApiError(403, 'GET /a: 403 namespaces is forbidden'))
+  await t.rejects(
+    api.call({ path: '/a?limit=5' }),
+    new ApiError(403, 'GET /a: 403 namespaces is forbidden', 'namespaces is forbidden'),
+  )
   await t.rejects(api.call({ path: '/plain' }), new ApiError(403, 'GET /plain: 403'))
 })
 
