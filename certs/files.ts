@@ -54,16 +54,26 @@ export function serveCertificateFiles(options: CertificateFilesOptions): Certifi
     }
   }
 
-  async function pass(): Promise<number> {
-    await reload().catch((error: unknown) => tell({ type: 'failed', step: 'read', error }))
-    if (bundles) {
-      await bundles.read().then(
-        (read) => (configurations = read),
-        (error: unknown) => tell({ type: 'failed', step: 'read', error }),
-      )
-    }
-    return served ? REREAD_MS : RETRY_MS
+  async function readBundles(): Promise<void> {
+    if (bundles) configurations = await bundles.read()
   }
+
+  /** Resolves to whether it worked. */
+  async function attempt(work: Promise<void>): Promise<boolean> {
+    return work.then(
+      () => true,
+      (error: unknown) => {
+        tell({ type: 'failed', step: 'read', error })
+        return false
+      },
+    )
+  }
+
+  async function pass(): Promise<number> {
+    const outcomes = await Promise.all([attempt(reload()), attempt(readBundles())])
+    return outcomes.every(Boolean) ? REREAD_MS : RETRY_MS
+  }
+
   const loop = repeat(pass, clock)
   const watcher = watch(directory, { ignoreInitial: true })
     .on('all', () => loop.wake())

@@ -90,6 +90,27 @@ void t.test('what cannot be served is refused loudly, and the certificate before
   }
 })
 
+void t.test('changes in quick succession are never seen by halves', async (t) => {
+  const directory = t.testdir()
+  const write = mount(directory)
+  write(pair(first))
+  let look: () => void = () => undefined
+  const watch = (changed: () => void) => {
+    look = changed
+    return () => undefined
+  }
+  const { events, served, certificates } = start(t, directory, { read: async () => [], watch })
+  await served(first.id)
+  for (let round = 0; round < 300; round++) {
+    write(pair(round % 2 === 0 ? second : first))
+    look()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  write(pair(second))
+  await until(() => certificates.tlsOptions().cert === second.pem)
+  t.notOk(events.find(({ type }) => type === 'refused'))
+})
+
 void t.test('files that come later, without links', async (t) => {
   const directory = t.testdir()
   const { certificates, events, served } = start(t, directory)
