@@ -1,7 +1,9 @@
 import type { Plugin } from 'esbuild'
 
-/** What libraries of the sidecar load and never use here, and what stands in for it. */
-const standIns: Readonly<Record<string, string>> = {
+/** Modules that a program's libraries load and that are never used in it, and what stands in for each. */
+export type StandIns = Readonly<Record<string, string>>
+
+export const sidecarUnused: StandIns = {
   // pino's transports in threads: the log goes to stdout.
   'thread-stream': 'module.exports = class {}',
   worker_threads: 'exports.isMainThread = true',
@@ -10,16 +12,39 @@ const standIns: Readonly<Record<string, string>> = {
   'http-proxy-agent': 'exports.HttpProxyAgent = class {}',
 }
 
-/** Leaves out what is never used: 25 kB, and modules of Node's that only it needs. */
-export const unused: Plugin = {
+/**
+ * The Kubernetes client is used for what it knows of kubeconfigs and ServiceAccounts' tokens alone; requests are our own, with an
+ * agent of ours. Signing in by OpenID Connect or the old ways of Google and Azure is for people's kubeconfigs, not for a pod.
+ */
+export const webhookUnused: StandIns = {
+  './gen/index.js': 'exports.createConfiguration = undefined; exports.ServerConfiguration = undefined',
+  './middleware.js': 'exports.setHeaderMiddleware = undefined',
+  './oidc_auth.js': never('OpenIDConnectAuth'),
+  './gcp_auth.js': never('GoogleCloudPlatformAuth'),
+  './azure_auth.js': never('AzureAuth'),
+  undici: 'exports.Agent = exports.ProxyAgent = class {}',
+  socks: 'exports.SocksClient = class {}',
+  'socks-proxy-agent': 'exports.SocksProxyAgent = class {}',
+  hpagent: 'exports.HttpProxyAgent = exports.HttpsProxyAgent = class {}',
+}
+
+/** A way to sign in that no user of a kubeconfig is taken to have. */
+function never(name: string): string {
+  return `exports.${name} = class { isAuthProvider() { return false } }`
+}
+
+/** Leaves modules out. A relative one is meant only where a package of `@kubernetes` imports it. */
+export const unused = (standIns: StandIns): Plugin => ({
   name: 'unused',
   setup(build) {
-    build.onResolve({ filter: /^[^.]/ }, ({ path }) =>
-      Object.hasOwn(standIns, path) ? { path, namespace: 'unused', sideEffects: false } : undefined,
-    )
+    build.onResolve({ filter: /.*/ }, ({ path, importer }) => {
+      const isMeant = !path.startsWith('.') || importer.includes('/node_modules/@kubernetes/')
+      if (!isMeant || !Object.hasOwn(standIns, path)) return undefined
+      return { path, namespace: 'unused', sideEffects: false }
+    })
     build.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
       contents: standIns[path] ?? '',
       loader: 'js',
     }))
   },
-}
+})

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Supervisor } from '../demo/processes.ts'
 
 /** Whether this system tells of processes what is measured here. */
 export const hasProc = process.platform === 'linux'
@@ -15,4 +17,18 @@ export function memory(pid: number): { resident: number; anonymous: number } {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
   const field = (name: string) => (Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(rollup)?.[1]) * 1024) / 1e6
   return { resident: field('Rss'), anonymous: field('Anonymous') }
+}
+
+/** Memory of a node that waits for a timer. @param command node with its flags */
+export async function bareMemory(
+  supervisor: Supervisor,
+  [node = '', ...flags]: string[],
+): Promise<ReturnType<typeof memory>> {
+  const script = 'setInterval(() => {}, 1000); console.log("up")'
+  const bare = supervisor.start('bare node', node, [...flags, '-e', script], { env: {} })
+  await bare.line('output', (line) => line === 'up' || undefined, 10_000)
+  await sleep(1000)
+  const figures = memory(bare.pid)
+  await bare.stop(1000)
+  return figures
 }

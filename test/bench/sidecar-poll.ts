@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../demo/steps.ts'
 import type { Bench } from './bench.ts'
-import { cpuTime, memory } from './proc.ts'
+import { bareMemory, cpuTime, memory } from './proc.ts'
 import { podWithSecrets, polls, runSidecar, vault, type SidecarRun } from './sidecar-run.ts'
 import type { Workshop } from './workshop.ts'
 
@@ -22,7 +22,7 @@ export const sidecarPoll: Bench = {
       const sidecar = await runSidecar(workshop, pod)
       figures.push(await quietly(workshop, sidecar))
       await sidecar.process.stop(1000)
-      floor.push(await bareMemory(workshop, sidecar.node))
+      floor.push(await bareMemory(workshop.supervisor, sidecar.node))
     }
     const of = (field: keyof (typeof figures)[number]) => figures.map((figure) => figure[field])
     return [
@@ -51,18 +51,4 @@ async function quietly({ cloud }: Workshop, sidecar: SidecarRun) {
   const to = await observe(from.count + quietPolls)
   const perPoll = (field: 'requests' | 'cpu') => (to[field] - from[field]) / (to.count - from.count)
   return { ...memory(pid), requests: perPoll('requests'), cpu: perPoll('cpu') }
-}
-
-/** Memory of a node that waits for a timer. */
-async function bareMemory(
-  { supervisor }: Workshop,
-  [node = '', ...flags]: string[],
-): Promise<ReturnType<typeof memory>> {
-  const script = 'setInterval(() => {}, 1000); console.log("up")'
-  const bare = supervisor.start('bare node', node, [...flags, '-e', script], { env: {} })
-  await bare.line('output', (line) => line === 'up' || undefined, 10_000)
-  await sleep(1000)
-  const figures = memory(bare.pid)
-  await bare.stop(1000)
-  return figures
 }
