@@ -1,0 +1,74 @@
+import { build, type Metafile } from 'esbuild'
+import t from 'tap'
+import { optionsOf } from '../../scripts/build.ts'
+
+const metafileOf = async (program: string): Promise<Metafile> => {
+  const { metafile } = await build({ ...optionsOf(program), write: false, metafile: true })
+  return metafile
+}
+
+/** Packages that a bundle has something of, or the first folders of our own sources. */
+const partsOf = ({ inputs }: Metafile): Set<string> =>
+  new Set(Object.keys(inputs).map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path.split('/', 1)[0] ?? path)) // prettier-ignore
+
+/** The bytes of an output and of everything that it imports before it runs. */
+function loadedWith(entry: string, { outputs }: Metafile, seen = new Set<string>()): number {
+  const output = outputs[entry]
+  if (!output || seen.has(entry)) return 0
+  seen.add(entry)
+  const needed = output.imports.filter(({ kind, external }) => kind === 'import-statement' && !external)
+  return needed.reduce((sum, { path }) => sum + loadedWith(path, { outputs, inputs: {} }, seen), output.bytes)
+}
+
+void t.test(
+  'the sidecar has nothing of Kubernetes and of the webhook, and the webhook nothing of Azure and of the sidecar',
+  async (t) => {
+    const [sidecar, webhook] = await Promise.all([metafileOf('sidecar'), metafileOf('webhook')])
+    const inSidecar = [...partsOf(sidecar)]
+    const inWebhook = [...partsOf(webhook)]
+    t.strictSame(
+      inSidecar.filter((part) => /^@kubernetes\/|^@?fastify|^(webhook|certs|prom-client)$/.test(part)),
+      [],
+    )
+    t.strictSame(
+      inWebhook.filter((part) => /^@azure\/|^sidecar$/.test(part)),
+      [],
+    )
+    t.ok(
+      inSidecar.includes('@azure/keyvault-secrets') && inWebhook.includes('fastify'),
+      'this looks at the right thing',
+    )
+  },
+)
+
+void t.test(
+  'a probe loads next to nothing, and what only certificates, templates or bad settings need is not loaded at the start',
+  async (t) => {
+    const metafile = await metafileOf('sidecar')
+    const [entry] =
+      Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === 'sidecar/main.ts') ?? []
+    t.ok(loadedWith(entry ?? '', metafile) < 5_000, 'the program')
+    const [program] =
+      Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === 'sidecar/wiring.ts') ?? []
+    const seen = new Set<string>()
+    t.ok(loadedWith(program ?? '', metafile, seen) > 100_000, 'the sidecar')
+    const bytes = new Map<string, number>()
+    for (const [path, { bytesInOutput }] of [...seen].flatMap((output) =>
+      Object.entries(metafile.outputs[output]?.inputs ?? {}),
+    )) {
+      const [, name = ''] = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path) ?? []
+      bytes.set(name, (bytes.get(name) ?? 0) + bytesInOutput)
+    }
+    for (const name of [
+      'node-forge',
+      'liquidjs',
+      'yaml',
+      '@azure/identity',
+      '@azure/keyvault-keys',
+      '@azure/keyvault-certificates',
+    ]) {
+      t.equal(bytes.get(name) ?? 0, 0, name)
+    }
+    t.ok((bytes.get('typebox') ?? 0) < 20_000, `of typebox the compiled check alone: ${bytes.get('typebox')} bytes`)
+  },
+)
