@@ -124,7 +124,7 @@ function property(name: string, disturbances: fc.Arbitrary<Command>, rules: { la
         await converges(world)
         await endAll(world)
       }),
-      { seed, numRuns, interruptAfterTimeLimit: 60_000, endOnFailure: process.env['FC_FAST'] !== undefined },
+      { seed, numRuns, interruptAfterTimeLimit: 20_000, endOnFailure: process.env['FC_FAST'] !== undefined },
     )
   })
 }

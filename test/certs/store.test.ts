@@ -159,9 +159,11 @@ void t.test('errors say what was asked for and what the API server said', async 
 
 void t.test('an API server that does not answer is not waited for without end', async (t) => {
   const { api, cluster } = await setUp(t, { requestTimeout: 100 })
-  api.fault = () => ({ hang: true })
-  const error: unknown = await cluster.read().catch((error: unknown) => error)
-  t.match(reason(error), /^get .*aborted due to timeout/)
+  for (const which of ['/api/', '/apis/']) {
+    api.fault = (line) => (line.startsWith(`GET ${which}`) ? { hang: true } : undefined)
+    const error: unknown = await cluster.read().catch((error: unknown) => error)
+    t.match(reason(error), /^get .*aborted due to timeout/, which)
+  }
 })
 
 void t.test('watch', async (t) => {
