@@ -6,12 +6,13 @@ import { apply, logs, makeNamespace } from './support/kubectl.ts'
 import { logHas, readyPods } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 
-/** Reads both files of one set again and again, and says so when a pair is new. */
+/** Reads both files of one set again and again, and says so when a pair is new. A set that was replaced meanwhile is gone. */
 const pairs = `
 old=
 while :; do
-  set="/mnt/secrets/$(readlink /mnt/secrets/..data)"
-  pair="$(cat $set/user):$(cat $set/db-password)"
+  set="$(readlink /mnt/secrets/..data)"
+  pair="$(cat /mnt/secrets/$set/user):$(cat /mnt/secrets/$set/db-password)"
+  [ "$(readlink /mnt/secrets/..data)" = "$set" ] || continue
   [ "$pair" = "$old" ] || echo "pair $pair"
   old="$pair"
   usleep 20000 2>/dev/null || sleep 1
