@@ -58,6 +58,8 @@ export interface Ticked {
 export async function tick(sources: readonly Source[], parts: TickParts): Promise<Ticked> {
   const found = await readVault(sources, parts.memory, parts.asking)
   return parts.exclusively(async () => {
+    // What was cut short by the end of the run is no finding.
+    if (parts.asking.signal.aborted) return { found, warnings: [], missing: [] }
     const warnings = await parts.memory.learn(found, parts.render.object)
     try {
       return { found, warnings, ...(await switchIn(parts)) }
