@@ -1,10 +1,10 @@
 /**
  * `npm run bench`: measures what every injected pod and every pod creation pays, against floors measured in the same run.
- * Prints a table and writes bench/results.json. Load goes to the loopback address only.
+ * Prints a table and writes bench/results.json, and charts beside it. Load goes to the loopback address only.
  *
  * --only ID,...     only these rows; the file then has only these too
  * --compare FILE    how far each row is from an earlier file's
- * --out FILE        another file to write
+ * --out FILE        another file to write; charts go to its folder
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -35,8 +35,12 @@ const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(new Error(signal)))
 const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(limit)])
 
+const file = values.out ?? join(root, 'bench/results.json')
+const output = dirname(file)
+mkdirSync(output, { recursive: true })
+
 try {
-  await withWorkshop(signal, async (workshop) => {
+  await withWorkshop({ signal, output }, async (workshop) => {
     for (const { ids, run } of benches) {
       const wanted = ids.filter((id) => only?.includes(id) ?? true)
       if (wanted.length === 0) continue
@@ -50,8 +54,6 @@ try {
   process.exit(1)
 }
 
-const file = values.out ?? join(root, 'bench/results.json')
-mkdirSync(dirname(file), { recursive: true })
 writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`)
 console.log(table(report.results, earlier))
 for (const [id, what] of Object.entries(leftOut)) {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundles, ensureBundles } from '../demo/bundles.ts'
@@ -16,10 +16,15 @@ export interface Workshop {
   certificate: Awaited<ReturnType<typeof makeCertificate>>
   /** A new empty folder. */
   folder: () => string
+  /** Writes a chart (see chart.ts) as `<name>.svg` beside the results. */
+  draw: (name: string, svg: string) => void
 }
 
-/** Opens the workshop, and ends all of it whatever becomes of `use`. */
-export async function withWorkshop(signal: AbortSignal, use: (workshop: Workshop) => Promise<void>): Promise<void> {
+/** Opens the workshop, and ends all of it whatever becomes of `use`. @param output an existing folder for charts */
+export async function withWorkshop(
+  { signal, output }: { signal: AbortSignal; output: string },
+  use: (workshop: Workshop) => Promise<void>,
+): Promise<void> {
   const base = mkdtempSync(join(tmpdir(), 'akv-injector-bench-'))
   const supervisor = new Supervisor()
   const ended = Promise.withResolvers<never>()
@@ -36,7 +41,8 @@ export async function withWorkshop(signal: AbortSignal, use: (workshop: Workshop
       mkdirSync(path)
       return path
     }
-    await use({ signal, supervisor, cloud, webhook, certificate: await makeCertificate(), folder })
+    const draw = (name: string, svg: string) => writeFileSync(join(output, `${name}.svg`), svg)
+    await use({ signal, supervisor, cloud, webhook, certificate: await makeCertificate(), folder, draw })
   }
   try {
     await Promise.race([ended.promise, work()])
