@@ -25,7 +25,11 @@ export const metrics = {
   switches: counter('switches_total', 'Switches to a new set of files by outcome.', ['outcome']),
   notifications: counter('notifications_total', 'Outcomes of telling the app of a change.', ['channel', 'outcome']),
   notificationPending: gauge('notification_pending', 'Whether the app is still to be told of a change.'),
-  signalPermitted: gauge('signal_permitted', 'Whether the app could be sent its signal, as tried beforehand.'),
+  signalPermitted: gauge(
+    'signal_permitted',
+    'Whether the app could be sent its signal, as tried beforehand; the label says what came of it.',
+    ['outcome'],
+  ),
   objectFailing: gauge('object_failing', 'Whether the object could not be read or made into files last time.', objectLabels), // prettier-ignore
   objectFetched: gauge('object_fetched_timestamp_seconds', 'When the object was last read.', objectLabels),
   objectUpdated: gauge('object_updated_timestamp_seconds', 'When the object was last changed, as the vault says.', objectLabels), // prettier-ignore

@@ -132,7 +132,8 @@ export class Report {
   }
 
   permission = ({ outcome }: PermissionReport): void => {
-    this.#registry.set(metrics.signalPermitted, outcome === 'permitted')
+    this.#registry.clear(metrics.signalPermitted)
+    this.#registry.set(metrics.signalPermitted, outcome === 'permitted', { outcome })
   }
 
   #tellOnce(key: string, problem: Problem | undefined, line: Record<string, unknown>, what: string): void {

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 
 /** What `/proc/<pid>/stat` says of a process; field numbers are proc_pid_stat(5)'s. */
 export interface Process {
@@ -36,8 +37,11 @@ type Text = { text: string } | 'gone' | 'refused'
 
 /** A procfs, read anew at each call. Processes that vanish meanwhile are simply not there. */
 export interface ProcFolder {
-  /** All processes but their threads; `hidden` when some were refused, or all. */
-  list(): { processes: Process[]; hidden: boolean }
+  /**
+   * All processes but their threads, or those alone whose parent is outside of this pid namespace; `hidden` when some were
+   * refused, or all. Lets other work take its turn: there may be thousands, and each costs the kernel some 10 us.
+   */
+  list(which: 'all' | 'parentless'): Promise<{ processes: Process[]; hidden: boolean }>
   stat(pid: number | 'self'): Process | undefined
   status(pid: number | 'self'): Status | undefined
   /** `none` is a process without a termination log's row. */
@@ -48,11 +52,17 @@ export interface ProcFolder {
   uptime(): number | undefined
 }
 
+/** Read in one go, within a few milliseconds. */
+const batch = 256
+
 /** Ticks are 10 ms for user space, whatever the kernel's own timer. */
 export const ticksPerSecond = 100
 
 /** Over; what is left is an entry in the table. A leader that ended before its threads shows as a zombie too, and lives on. */
 export const isDead = ({ state, threads }: Process): boolean => 'ZXx'.includes(state) && threads <= 1
+
+/** By its text alone, which costs next to nothing: state and parent follow the name. */
+const isParentless = (stat: string): boolean => stat.startsWith(' 0 ', stat.lastIndexOf(')') + 3)
 
 /** @returns nothing for a text that is not a whole line of `stat`, as when its process ended while it was read */
 export function parseStat(text: string): Process | undefined {
@@ -112,18 +122,24 @@ export function openProc(folder = '/proc'): ProcFolder {
   const present = <T>(value: T | 'gone' | 'refused' | undefined): T | undefined =>
     value === 'gone' || value === 'refused' ? undefined : value
   return {
-    list() {
+    async list(which) {
       let names: string[]
       try {
         names = readdirSync(folder)
       } catch {
         return { processes: [], hidden: true }
       }
-      const entries = names.filter((name) => /^\d+$/.test(name)).map((pid) => file(`${pid}/stat`, parseStat))
-      return {
-        processes: entries.filter((entry) => typeof entry === 'object'),
-        hidden: entries.includes('refused'),
+      const processes: Process[] = []
+      let hidden = false
+      for (const [at, pid] of names.filter((name) => /^\d+$/.test(name)).entries()) {
+        if (at % batch === batch - 1) await setImmediate()
+        const stat = read(`${folder}/${pid}/stat`)
+        if (stat === 'refused') hidden = true
+        if (typeof stat === 'string' || (which === 'parentless' && !isParentless(stat.text))) continue
+        const process = parseStat(stat.text)
+        if (process !== undefined) processes.push(process)
       }
+      return { processes, hidden }
     },
     stat: (pid) => present(file(`${pid}/stat`, parseStat)),
     status: (pid) => present(file(`${pid}/status`, parseStatus)),

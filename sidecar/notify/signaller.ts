@@ -9,35 +9,39 @@ export interface SignallerOptions {
   target: SignalTarget
   proc: ProcFolder
   kill: Kill
-  choose: () => Choice
+  choose: () => Promise<Choice>
 }
 
 const key = ({ pid, start }: Process): string => `${pid}:${start}`
 
 /**
  * One try to signal the target. Of several processes, those that got this notification's signal do not get it again when
- * it is tried once more for the others.
+ * it is tried once more for the others, which were refused or have only just started.
  */
 export function createSignaller({
   target,
   proc,
   kill,
   choose,
-}: SignallerOptions): (notification: Notification) => Attempt {
+}: SignallerOptions): (notification: Notification, ended: AbortSignal) => Promise<Attempt> {
   let told = { id: '', keys: new Set<string>() }
-  return ({ id }) => {
+  return async ({ id }, ended) => {
+    const choice = await choose()
+    // A later change has taken this one's place, and tells of it too.
+    if (ended.aborted) return { outcome: 'no-such-process', detail: 'replaced' }
     if (told.id !== id) told = { id, keys: new Set() }
-    const choice = choose()
     if ('outcome' in choice) return { ...choice, soon: choice.outcome === 'no-such-process' }
-    const young = choice.processes.find((process) => !isSettled(proc, process, target.name))
-    if (young !== undefined)
-      return { outcome: 'no-such-process', detail: `${called(young)} has only just started`, soon: true }
 
     const left = choice.processes.filter((process) => !told.keys.has(key(process)))
     if (left.length === 0)
       return { outcome: 'delivered', detail: `${choice.processes.map(called).join(', ')} got ${target.name}` }
-    const { processes, ...sent } = sendSignal(proc, left, target.name, kill)
-    for (const process of processes) told.keys.add(key(process))
-    return { ...sent, soon: sent.outcome === 'no-such-process' }
+    const { settled = [], young = [] } = Object.groupBy(left, (process) => isSettled(proc, process, target.name) ? 'settled' : 'young') // prettier-ignore
+    if (settled.length > 0) {
+      const { processes, ...sent } = sendSignal(proc, settled, target.name, kill)
+      for (const process of processes) told.keys.add(key(process))
+      if (sent.outcome !== 'delivered' || young.length === 0)
+        return { ...sent, soon: sent.outcome === 'no-such-process' }
+    }
+    return { outcome: 'no-such-process', detail: `${young.map(called).join(', ')} has only just started`, soon: true }
   }
 }

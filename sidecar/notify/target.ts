@@ -32,17 +32,17 @@ export const isLive = (process: Process): boolean => !isDead(process) && !isRunt
  * one whose container cannot be told. What `kubectl exec` and exec probes started is not the app.
  * @param last the entry found before: once it has ended, nothing else of that run of the container is taken for it
  */
-export function chooseTarget(
+export async function chooseTarget(
   proc: ProcFolder,
   { container, process: name }: Omit<SignalTarget, 'name'>,
   last?: Entry,
-): Choice {
+): Promise<Choice> {
   const own = proc.place('self')
   if (typeof own === 'string') return unidentifiable('this container has no termination log mounted, by which containers are told apart') // prettier-ignore
   if (own.container === container) return unidentifiable('the sidecar does not signal itself')
-  const { processes, hidden } = proc.list()
   if (!isShared(proc, own)) return unidentifiable('the pod does not share its process namespace: set shareProcessNamespace: true') // prettier-ignore
 
+  const { processes, hidden } = await proc.list(name === undefined ? 'parentless' : 'all')
   const { entry, unplaced } = findEntry(proc, processes, own.podUid, container)
   if (entry === undefined) {
     if (hidden || !processes.some(({ pid }) => pid === 1))

@@ -25,7 +25,7 @@ export interface TargetProcess {
 
 export interface Watch {
   /** For a signal that is to be sent now. */
-  choose: () => Choice
+  choose: () => Promise<Choice>
   permission: () => PermissionReport | undefined
   targets: () => TargetProcess[]
   stop: () => void
@@ -51,9 +51,14 @@ export function createWatch(options: WatchOptions): Watch {
   let entry: Entry | undefined
   let found: { process: Process; since?: number }[] = []
   let permission: PermissionReport | undefined
+  let choosing: Promise<Choice> | undefined
+  let cancel: (() => void) | undefined = setTimer(() => void tick(), 0)
 
-  function choose(): Choice {
-    const choice = kept() ?? chooseTarget(proc, target, entry)
+  /** Who asks while it looks gets what it finds: one look at all processes is enough. */
+  const choose = (): Promise<Choice> => (choosing ??= chooseAnew().finally(() => (choosing = undefined)))
+
+  async function chooseAnew(): Promise<Choice> {
+    const choice = kept() ?? (await chooseTarget(proc, target, entry))
     if ('outcome' in choice) {
       found = []
       return choice
@@ -79,9 +84,9 @@ export function createWatch(options: WatchOptions): Watch {
     return at !== undefined && isSame(at, process) && isLive(at)
   }
 
-  function look(): Omit<PermissionReport, 'at'> {
+  async function look(): Promise<Omit<PermissionReport, 'at'>> {
     if (found.length === 0 || !found.every(isThere)) {
-      const choice = choose()
+      const choice = await choose()
       if ('outcome' in choice) return choice
     }
     const processes = found.map(({ process }) => process)
@@ -102,20 +107,23 @@ export function createWatch(options: WatchOptions): Watch {
     return ''
   }
 
-  function tick(): void {
-    const { outcome, detail } = look()
-    cancel = setTimer(tick, found.length === 0 ? interval.searching : interval.watching)
+  async function tick(): Promise<void> {
+    const { outcome, detail } = await look()
+    if (cancel === undefined) return
+    cancel = setTimer(() => void tick(), found.length === 0 ? interval.searching : interval.watching)
     if (outcome === permission?.outcome && detail === permission.detail) return
     permission = { outcome, detail, at: now() }
     onPermission(permission)
   }
-  let cancel = setTimer(tick, 0)
 
   return {
     choose,
     permission: () => permission,
     targets: () => found.map(({ process, since }) => described(proc, target.container, process, since)),
-    stop: () => cancel(),
+    stop() {
+      cancel?.()
+      cancel = undefined
+    },
   }
 }
 

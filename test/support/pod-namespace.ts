@@ -29,6 +29,8 @@ export interface ContainerSpec {
   gid?: number
   /** Folders and files of this machine; mount points that do not exist are made for this container alone. */
   binds?: { source: string; target: string; readOnly?: boolean }[]
+  /** Of the container's own /proc, which shows everything by default (proc(5)). */
+  hidepid?: 1 | 2
   /** Default `/dev/termination-log`. */
   terminationMessagePath?: string
   /** Of the container's process: standard input, output, error. Default: nothing, and this process's output and error. */
@@ -98,8 +100,9 @@ exec cat >/dev/null
 
 /** Mounts, tells its pid inside of the namespace, and becomes the container's command. */
 const containerScript = `set -eu
-scratch=$1 folder=$2 user=$3; shift 3
+scratch=$1 folder=$2 user=$3 hidepid=$4; shift 4
 ${mountPoint}
+[ -z "$hidepid" ] || mount -n -t proc -o "hidepid=$hidepid" proc /proc
 while [ "$1" != -- ]; do
   kind=file; [ ! -d "$1" ] || kind=folder
   mount_point "$2" "$kind"
@@ -197,7 +200,19 @@ function podNamespace(folder: string, users: PodNamespace['users'], pause: Pause
       bind.readOnly ? 'ro' : 'rw',
     ])
     const user = spec.uid === undefined || users === 'one' ? '' : `${spec.uid}:${spec.gid ?? spec.uid}`
-    const script = ['sh', '-c', containerScript, 'sh', join(folder, 'scratch'), cwd, user, ...binds, '--', ...command]
+    const script = [
+      'sh',
+      '-c',
+      containerScript,
+      'sh',
+      join(folder, 'scratch'),
+      cwd,
+      user,
+      String(spec.hidepid ?? ''),
+      ...binds,
+      '--',
+      ...command,
+    ]
     const container = spawn('nsenter', [...enter, '--mount', 'unshare', '--mount', ...script], {
       stdio: [...stdio, 'pipe'],
       ...(env !== undefined && { env }),

@@ -151,6 +151,21 @@ void t.test('of several processes the refused one ends', async (t) => {
   t.strictSame(seen.delivered, ['a'])
 })
 
+void t.test('of several processes one has only just started: the others need not wait for it', async (t) => {
+  const old = { ...app, pid: 21, comm: 'twin', ppid: 20 }
+  const young = { ...old, pid: 22, start: 9_999_950, caught: [] }
+  const { seen, folder, notifier, timing } = stage(t, [app, old, young], { signal: { ...hup, process: 'twin' } })
+  notifier.notify(change('a', timing.now()))
+  await timing.pass(5_000)
+  t.strictSame(seen.sent, [[21, 'SIGHUP']])
+  t.match(seen.outcomes, [{ outcome: 'no-such-process', detail: 'process 22 (twin) has only just started' }])
+  t.strictSame(seen.delivered, [])
+  writeUptime(folder, 100_010)
+  await timing.pass(1_000)
+  t.strictSame(seen.sent, [[21, 'SIGHUP'], [22, 'SIGHUP']]) // prettier-ignore
+  t.strictSame(seen.delivered, ['a'])
+})
+
 void t.test('by URL', async (t) => {
   const { url, told } = await listen(t)
   const { seen, notifier, timing } = stage(t, [], { url })
@@ -231,6 +246,8 @@ void t.test('closed, it does nothing more', async (t) => {
   await timing.pass(5_000)
   notifier.close()
   t.equal(timing.timers(), 0)
+  await timing.pass(0)
+  t.equal(timing.timers(), 0, 'nor does a look that was under way go on')
   const before = seen.outcomes.length
   await timing.pass(600_000)
   t.equal(seen.outcomes.length, before)

@@ -72,7 +72,7 @@ void t.test('a folder of processes', async (t) => {
     { pid: 20, comm: 'app', container: 'app', argv: ['/usr/bin/app', '-x'], uid: 1000 },
   ])
   const proc = openProc(folder)
-  const { processes, hidden } = proc.list()
+  const { processes, hidden } = await proc.list('all')
   t.strictSame(
     processes.map(({ pid }) => pid).sort((a, b) => a - b),
     [1, 13, 20],
@@ -88,6 +88,30 @@ void t.test('a folder of processes', async (t) => {
   t.equal(proc.uptime(), 100_000_000)
 })
 
+void t.test('those whose parent is outside, whatever they are called', async (t) => {
+  const specs = [
+    { pid: 20, comm: 'x) S 7 (y', container: 'app' },
+    { pid: 21, comm: ') S 0 1', ppid: 20 },
+    { pid: 22, comm: 'a', ppid: 10 },
+    { pid: 23, comm: 'zombie', state: 'Z' },
+  ]
+  const { processes } = await openProc(writePod(t.testdir(), specs)).list('parentless')
+  t.strictSame(
+    processes.map(({ pid }) => pid).sort((a, b) => a - b),
+    [1, 13, 20, 23],
+  )
+})
+
+void t.test('thousands are read in turns with other work', async (t) => {
+  const crowd = Array.from({ length: 2_000 }, (_, i) => ({ pid: 100 + i, comm: 'w', ppid: 20, bare: true }))
+  const listed = openProc(writePod(t.testdir(), crowd)).list('all')
+  let turns = 0
+  const other = setInterval(() => turns++, 0)
+  t.equal((await listed).processes.length, 2_002)
+  clearInterval(other)
+  t.ok(turns > 0, `${turns} turns`)
+})
+
 void t.test('processes that vanish, and those that the kernel keeps back', async (t) => {
   const folder = writePod(t.testdir(), [
     { pid: 20, comm: 'app' },
@@ -97,27 +121,24 @@ void t.test('processes that vanish, and those that the kernel keeps back', async
   rmSync(join(folder, '21'), { recursive: true })
   const proc = openProc(folder)
   t.strictSame(
-    proc
-      .list()
-      .processes.map(({ pid }) => pid)
-      .sort((a, b) => a - b),
+    (await proc.list('all')).processes.map(({ pid }) => pid).sort((a, b) => a - b),
     [1, 13],
     'gone between the listing and the read',
   )
-  t.equal(proc.list().hidden, false)
+  t.equal((await proc.list('all')).hidden, false)
   t.equal(proc.stat(21), undefined)
   t.equal(proc.place(21), 'gone')
   t.equal(proc.argv0(21), '')
   t.equal(proc.status(21), undefined)
 
   writeProcess(folder, { pid: 22, comm: 'app', refused: true })
-  t.equal(proc.list().hidden, true)
+  t.equal((await proc.list('parentless')).hidden, true)
   t.equal(proc.place(22), 'refused')
   t.equal(proc.stat(22), undefined)
 })
 
 void t.test('no procfs at all', async (t) => {
   const proc = openProc(join(t.testdir(), 'nowhere'))
-  t.strictSame(proc.list(), { processes: [], hidden: true })
+  t.strictSame(await proc.list('all'), { processes: [], hidden: true })
   t.equal(proc.uptime(), undefined)
 })

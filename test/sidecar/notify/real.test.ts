@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import type { Notification } from '../../../sidecar/notify/notification.ts'
-import type { OutcomeReport, PermissionReport } from '../../../sidecar/notify/notifier.ts'
+import type { NotifierStatus, OutcomeReport, PermissionReport } from '../../../sidecar/notify/notifier.ts'
 import type { SignalTarget } from '../../../shared/settings.ts'
 import {
   type Container,
@@ -69,6 +69,9 @@ void t.test('a child of this process, and files for /proc', async (t) => {
 
 interface Told {
   delivered?: string
+  log?: { level: string; message: string }
+  metrics?: string
+  status?: NotifierStatus
   outcome?: OutcomeReport
   permission?: PermissionReport
 }
@@ -103,13 +106,14 @@ class Pod {
     return proof
   }
 
-  async sidecar(signal: SignalTarget, uid?: number) {
+  async sidecar(signal: SignalTarget, uid?: number, spec: Partial<ContainerSpec> = {}) {
     const script = join(import.meta.dirname, 'sidecar-process.ts')
     const command = [process.execPath, script, JSON.stringify({ signal, uid })]
     const { process: sidecar } = await this.#namespace.start({
       name: 'akv-injector',
       command,
       stdio: ['pipe', 'pipe', 'inherit'],
+      ...spec,
     })
     const told: Told[] = []
     if (sidecar.stdout !== null)
@@ -118,6 +122,14 @@ class Pod {
       told,
       notify: (notification: Notification) => sidecar.stdin?.write(`${JSON.stringify(notification)}\n`),
       delivered: (id: string) => until(`${id} delivered`, () => told.some(({ delivered }) => delivered === id)),
+      permissions: () => told.flatMap(({ permission }) => permission ?? []),
+      /** The last word on everything: what stands after the last outcome. */
+      async last(): Promise<Told> {
+        const before = told.length
+        sidecar.stdin?.write('status\n')
+        await until('a status', () => told.slice(before).some(({ status }) => status !== undefined))
+        return Object.assign({}, ...told) as Told
+      },
       permission: (outcome: string) =>
         until(outcome, () => told.some(({ permission }) => permission?.outcome === outcome)),
     }
@@ -157,7 +169,7 @@ void t.test('the entry process of the named container, and nobody else', async (
     t.strictSame(proof.lines(), ['ready', 'HUP'])
     t.strictSame(other.lines(), ['ready'])
     t.strictSame(shell.lines(), ['ready'])
-    t.match(sidecar.told.at(0)?.permission?.detail, new RegExp(`^process ${container.pid} \\(sh\\) may be signalled$`))
+    t.match(sidecar.permissions()[0]?.detail, new RegExp(`^process ${container.pid} \\(sh\\) may be signalled$`))
   })
 })
 
@@ -226,12 +238,8 @@ void t.test("another user's process: told at the start, with the annotation that
     const { proof } = await pod.receiver('app', { uid: 1000 })
     const wrong = await pod.sidecar({ name: 'SIGHUP', container: 'app' }, 65532)
     await wrong.permission('not-permitted')
-    t.match(wrong.told, [
-      {
-        permission: {
-          detail: /^the sidecar, user 65532, may not signal process \d+ \(sh\), user 1000: .*run-as-user: "1000"/,
-        },
-      },
+    t.match(wrong.permissions(), [
+      { detail: /^the sidecar, user 65532, may not signal process \d+ \(sh\), user 1000: .*run-as-user: "1000"/ },
     ])
     wrong.notify(change('a', Date.now()))
     await until('a refusal', () => wrong.told.some(({ outcome }) => outcome?.outcome === 'not-permitted'))
@@ -242,5 +250,47 @@ void t.test("another user's process: told at the start, with the annotation that
     await right.delivered('a')
     await until('the signal', () => proof.lines().length > 1)
     t.strictSame(proof.lines(), ['ready', 'HUP'])
+  })
+})
+
+void t.test('a /proc that hides what is of other users', async (t) => {
+  await withPod(t, async (pod) => {
+    if (pod.users === 'one') {
+      t.pass('not tried here: only root can be several users')
+      return
+    }
+    const { proof } = await pod.receiver('app', { uid: 1000 })
+    const target = { name: 'SIGHUP', container: 'app' } as const
+    for (const hidepid of [1, 2] as const) {
+      void t.test(
+        `hidepid=${hidepid}: a clear outcome in log, metrics and status, and nothing is signalled`,
+        async (t) => {
+          const other = await pod.sidecar(target, 65532, { hidepid })
+          await other.permission('not-identifiable')
+          other.notify(change('a', Date.now()))
+          await until('an outcome', () => other.told.some(({ outcome }) => outcome !== undefined))
+          const reason = /\/proc hides processes \(hidepid\), so container "app" cannot be looked for/
+          const { outcome, log, metrics = '', status } = await other.last()
+          t.match(outcome, { outcome: 'not-identifiable', detail: reason })
+          t.match(log, { level: 'warn', message: reason })
+          t.match(metrics, /signal_permitted\{outcome="not-identifiable"\} 0\n/)
+          t.match(metrics, /notifications_total\{channel="signal",outcome="not-identifiable"\} 1\n/)
+          t.match(status, {
+            permission: { outcome: 'not-identifiable', detail: reason },
+            pending: { id: 'a' },
+            targets: [],
+          })
+          t.strictSame(proof.lines(), ['ready'])
+        },
+      )
+    }
+    void t.test('of the same user it is visible, and gets its signal', async (t) => {
+      const same = await pod.sidecar(target, 1000, { hidepid: 2 })
+      await same.permission('permitted')
+      same.notify(change('a', Date.now()))
+      await same.delivered('a')
+      await until('the signal', () => proof.lines().length > 1)
+      t.strictSame(proof.lines(), ['ready', 'HUP'])
+    })
   })
 })

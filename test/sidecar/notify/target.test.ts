@@ -71,7 +71,7 @@ const cases: { name: string; processes: ProcessSpec[]; process?: string; expecte
 for (const { name, processes, process, expected } of cases) {
   void t.test(name, async (t) => {
     t.strictSame(
-      pidsOf(choose(t, processes, { container: 'app', ...(process !== undefined && { process }) })),
+      pidsOf(await choose(t, processes, { container: 'app', ...(process !== undefined && { process }) })),
       expected,
     )
   })
@@ -79,14 +79,14 @@ for (const { name, processes, process, expected } of cases) {
 
 void t.test('the order of the folder does not matter', async (t) => {
   const processes = [exec, app, { pid: 15, comm: 'proxy', container: 'proxy' }]
-  for (const order of [processes, [...processes].reverse()]) t.strictSame(pidsOf(choose(t, order)), [20])
+  for (const order of [processes, [...processes].reverse()]) t.strictSame(pidsOf(await choose(t, order)), [20])
 })
 
 void t.test('threads are not processes', async (t) => {
   const folder = writePod(t.testdir(), [{ ...app, threads: 2 }])
   for (const pid of [20, 21]) writeProcess(join(folder, '20/task'), { ...app, pid })
-  t.strictSame(pidsOf(chooseTarget(openProc(folder), { container: 'app' })), [20])
-  t.strictSame(pidsOf(chooseTarget(openProc(folder), { container: 'app', process: 'app' })), [20])
+  t.strictSame(pidsOf(await chooseTarget(openProc(folder), { container: 'app' })), [20])
+  t.strictSame(pidsOf(await chooseTarget(openProc(folder), { container: 'app', process: 'app' })), [20])
 })
 
 void t.test('no process namespace of the pod', async (t) => {
@@ -100,7 +100,7 @@ void t.test('no process namespace of the pod', async (t) => {
     { self: 7 },
   )
   for (const folder of [alone, forked])
-    t.match(chooseTarget(openProc(folder), { container: 'app' }), {
+    t.match(await chooseTarget(openProc(folder), { container: 'app' }), {
       outcome: 'not-identifiable',
       detail: /shareProcessNamespace/,
     })
@@ -109,7 +109,7 @@ void t.test('no process namespace of the pod', async (t) => {
 void t.test('a sidecar that cannot tell its own pod', async (t) => {
   const { container: _, ...unplaced } = sidecar
   const folder = writeProcTree(t.testdir(), [pause, unplaced, app], { self: 13 })
-  t.match(chooseTarget(openProc(folder), { container: 'app' }), {
+  t.match(await chooseTarget(openProc(folder), { container: 'app' }), {
     outcome: 'not-identifiable',
     detail: /termination log/,
   })
@@ -117,39 +117,48 @@ void t.test('a sidecar that cannot tell its own pod', async (t) => {
 
 void t.test("a /proc that shows the user's own processes only", async (t) => {
   const hidden = writeProcTree(join(t.testdir(), 'hidden'), [sidecar], { self: 13 })
-  t.match(chooseTarget(openProc(hidden), { container: 'app' }), { outcome: 'not-identifiable', detail: /hidepid/ })
+  t.match(await chooseTarget(openProc(hidden), { container: 'app' }), {
+    outcome: 'not-identifiable',
+    detail: /hidepid/,
+  })
   const visible = writeProcTree(join(t.testdirName, 'visible'), [sidecar, app], { self: 13 })
-  t.strictSame(pidsOf(chooseTarget(openProc(visible), { container: 'app' })), [20], 'the target is of the same user')
+  t.strictSame(
+    pidsOf(await chooseTarget(openProc(visible), { container: 'app' })),
+    [20],
+    'the target is of the same user',
+  )
 })
 
 void t.test('never itself', async (t) => {
-  t.equal(pidsOf(choose(t, [app], { container: 'akv-injector' })), 'not-identifiable')
-  t.equal(pidsOf(choose(t, [app], { container: 'akv-injector', process: 'node' })), 'not-identifiable')
+  t.equal(pidsOf(await choose(t, [app], { container: 'akv-injector' })), 'not-identifiable')
+  t.equal(pidsOf(await choose(t, [app], { container: 'akv-injector', process: 'node' })), 'not-identifiable')
 })
 
 void t.test('once the entry has ended, nothing of that run is taken for it', async (t) => {
   const folder = writePod(t.testdir(), [app, exec])
   const proc = openProc(folder)
-  const first = chooseTarget(proc, { container: 'app' })
+  const first = await chooseTarget(proc, { container: 'app' })
   if ('outcome' in first) return t.fail(first.detail)
   const last: Entry = first.entry
-  t.strictSame(pidsOf(chooseTarget(proc, { container: 'app' }, last)), [20])
+  t.strictSame(pidsOf(await chooseTarget(proc, { container: 'app' }, last)), [20])
 
   rmSync(join(folder, '20'), { recursive: true })
-  t.match(chooseTarget(proc, { container: 'app' }, last), {
+  t.match(await chooseTarget(proc, { container: 'app' }, last), {
     outcome: 'no-such-process',
     detail: 'container "app" ends: its process 20 (app) is gone',
   })
   writeProcess(folder, { ...app, pid: 50, instance: 'next' })
-  t.strictSame(pidsOf(chooseTarget(proc, { container: 'app' }, last)), [50])
+  t.strictSame(pidsOf(await chooseTarget(proc, { container: 'app' }, last)), [50])
 })
 
 void t.test('the words for what is not there', async (t) => {
-  t.match(choose(t, []), { detail: 'container "app" does not run' })
-  t.match(choose(t, nginx, { container: 'app', process: 'redis' }), {
+  t.match(await choose(t, []), { detail: 'container "app" does not run' })
+  t.match(await choose(t, nginx, { container: 'app', process: 'redis' }), {
     detail: 'no process "redis" runs in container "app"; these do: sh, nginx',
   })
-  t.match(choose(t, [{ pid: 20, comm: 'app' }]), { detail: /^no termination log is mounted for process 20 \(app\)/ })
+  t.match(await choose(t, [{ pid: 20, comm: 'app' }]), {
+    detail: /^no termination log is mounted for process 20 \(app\)/,
+  })
 })
 
 void t.test('among five thousand', async (t) => {
@@ -161,6 +170,6 @@ void t.test('among five thousand', async (t) => {
     bare: true,
   }))
   const proc = openProc(writePod(t.testdir(), [app, ...crowd]))
-  t.strictSame(pidsOf(chooseTarget(proc, { container: 'app' })), [20])
-  t.strictSame(pidsOf(chooseTarget(proc, { container: 'app', process: 'app' })), [20])
+  t.strictSame(pidsOf(await chooseTarget(proc, { container: 'app' })), [20])
+  t.strictSame(pidsOf(await chooseTarget(proc, { container: 'app', process: 'app' })), [20])
 })
