@@ -3,84 +3,19 @@
  * removes everything again. `npm run test:e2e [-- story ...]`; settings.ts tells what the environment may say.
  */
 import { spawn } from 'node:child_process'
-import { globSync, mkdirSync, writeFileSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { kubectl, tryKubectl } from './support/kubectl.ts'
-import { readyPods } from './support/pods.ts'
-import { run } from './support/process.ts'
+import { imageVariables, withInstallation } from './support/installation.ts'
 import { readSettings, type E2eSettings } from './support/settings.ts'
 
 const root = join(import.meta.dirname, '../..')
-const overlay = join(root, 'dist/e2e')
-const images = {
-  injector: 'localhost/akv-injector:e2e',
-  emulator: 'localhost/akv-injector-emulator:e2e',
-  user: 'localhost/akv-injector-e2e-user:e2e',
-  servers: 'localhost/akv-injector-e2e-servers:e2e',
-}
-
 const say = (text: string): void => console.error(`e2e: ${text}`)
-
-async function must(command: string[], what: string): Promise<void> {
-  const [program = '', ...args] = command
-  const { code, stdout, stderr } = await run(program, args, { seconds: 600 })
-  if (code !== 0) throw new Error(`${what}: ${command.join(' ')}: exit code ${code}\n${stdout}${stderr}`)
-}
-
-async function build({ builder, baseImage, appImage, serversImage, loadImage }: E2eSettings): Promise<void> {
-  await must([process.execPath, 'scripts/build.ts', '--emulator'], 'build')
-  const base = (image: string | undefined): string[] => (image === undefined ? [] : ['--build-arg', `BASE=${image}`])
-  const made: [file: string, image: string, base: string[]][] = [
-    ['Containerfile', images.injector, base(baseImage)],
-    ['test/emulator/Containerfile', images.emulator, base(baseImage)],
-    ['test/e2e/images/user.Containerfile', images.user, base(appImage)],
-    ...(serversImage === undefined
-      ? ([['test/e2e/images/servers.Containerfile', images.servers, []]] as [string, string, string[]][])
-      : []),
-  ]
-  for (const [file, image, args] of made) {
-    await must([...builder, 'build', ...args, '-f', file, '-t', image, '.'], 'build the image')
-    await must([...loadImage, image], 'load the image')
-  }
-}
-
-/** Only the images differ from what a user installs, the way a user would say so. */
-function writeOverlay(): void {
-  mkdirSync(overlay, { recursive: true })
-  const [injector, emulator] = [images.injector, images.emulator].map((image) => image.split(':')[0])
-  writeFileSync(
-    join(overlay, 'kustomization.yaml'),
-    `resources: [../../manifests/overlays/emulator]
-images:
-  - {name: akv-injector, newName: ${injector}, newTag: e2e}
-  - {name: akv-injector-emulator, newName: ${emulator}, newTag: e2e}
-`,
-  )
-}
-
-async function install(): Promise<void> {
-  await kubectl(['apply', '-k', overlay])
-  await readyPods('akv-injector-system', 'app.kubernetes.io/name=akv-injector', 2, 180)
-}
-
-async function uninstall(): Promise<void> {
-  await tryKubectl(['delete', 'mutatingwebhookconfiguration', '-l', 'akv-injector-e2e=true'])
-  await tryKubectl(['delete', '-k', overlay, '--ignore-not-found', '--wait=false'])
-  await tryKubectl(['delete', 'namespace', '-l', 'akv-injector-e2e=true', '--wait=false'])
-  await tryKubectl(['wait', '--for=delete', 'namespace/akv-injector-system', 'namespace/key-vault', '--timeout=120s'])
-}
 
 function stories(settings: E2eSettings, names: string[]): Promise<number> {
   const files = globSync('test/e2e/*.e2e.ts', { cwd: root }).filter(
     (file) => names.length === 0 || names.some((name) => basename(file).startsWith(name)),
   )
-  const environment = {
-    ...process.env,
-    E2E_APP_IMAGE: settings.appImage,
-    E2E_IMAGE: images.injector,
-    E2E_USER_IMAGE: images.user,
-    E2E_SERVERS_IMAGE: settings.serversImage ?? images.servers,
-  }
+  const environment = { ...process.env, ...imageVariables(settings) }
   const args = ['run', '--jobs=3', '--timeout=600', '--disable-coverage', ...files.sort()]
   return new Promise((resolve, reject) => {
     const child = spawn(join(root, 'node_modules/.bin/tap'), args, { cwd: root, stdio: 'inherit', env: environment })
@@ -98,23 +33,13 @@ async function main(): Promise<number> {
     return 1
   }
   try {
-    writeOverlay()
-    say('removing what an earlier run may have left')
-    await uninstall()
-    say('building and loading the images')
-    await build(settings)
-    say('installing')
-    await install()
-    say('running the stories')
-    return await stories(settings, process.argv.slice(2))
+    return await withInstallation(settings, say, () => {
+      say('running the stories')
+      return stories(settings, process.argv.slice(2))
+    })
   } catch (error) {
     say((error as Error).message)
     return 1
-  } finally {
-    if (process.env['E2E_KEEP'] === undefined) {
-      say('removing everything')
-      await uninstall()
-    }
   }
 }
 

@@ -7,9 +7,13 @@ export interface Finished {
 }
 
 /** Runs a program to its end, without a shell; `input` goes to its standard input. */
-export function run(command: string, args: string[], { input = '', seconds = 120 } = {}): Promise<Finished> {
+export function run(
+  command: string,
+  args: string[],
+  { input = '', seconds = 120, cwd = process.cwd() } = {},
+): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: seconds * 1000 })
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: seconds * 1000, cwd })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
