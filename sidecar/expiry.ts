@@ -30,8 +30,8 @@ export class ExpiryWatch {
     const [now, elapsed] = [clock.now(), clock.elapsed()]
     return settings.objects.flatMap((object, index) => {
       const expires = memory.record(index)?.attributes.expires
-      const what = objectName(object)
       if (expires === undefined || expires * 1000 - now >= this.#horizon) return []
+      const what = objectName(object)
       if (elapsed - (this.#told.get(what) ?? -Infinity) < day) return []
       this.#told.set(what, elapsed)
       return [{ what, expires, message: sentence(what, expires, now) }]

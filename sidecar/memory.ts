@@ -40,12 +40,15 @@ export class Memory implements Before {
   readonly problems = new Map<number, Problem>()
   readonly #plan: Plan
   readonly #effects: MemoryEffects
+  /** By the object's index. */
+  readonly #sourceOf: ReadonlyMap<number, Source>
   readonly #known = new Map<Source, Known>()
   readonly #contents = new Map<Source, Fetched[]>()
   readonly #listings = new Map<string, Listing>()
 
   constructor(plan: Plan, effects: MemoryEffects) {
     this.sources = sourcesOf(plan.objects)
+    this.#sourceOf = new Map(this.sources.flatMap((source) => source.objects.map((index) => [index, source])))
     this.#plan = plan
     this.#effects = effects
   }
@@ -102,7 +105,7 @@ export class Memory implements Before {
 
   /** What was read last of an object. */
   record(index: number): SourceRecord | undefined {
-    const source = this.sources.find(({ objects }) => objects.includes(index))
+    const source = this.#sourceOf.get(index)
     return source && this.#known.get(source)?.record
   }
 

@@ -32,6 +32,7 @@ export class Poller {
   #notBefore = 0
   #lastRefresh: number | undefined
   #lastEnd: number | undefined
+  #hasSucceeded = false
   #waiting = new AbortController()
 
   constructor(options: PollerOptions) {
@@ -87,7 +88,9 @@ export class Poller {
     this.failures = failed ? this.failures + 1 : 0
     this.#lastEnd = clock.elapsed()
     this.#notBefore = this.#lastEnd + retryAfter
-    const delay = nextDelay({ ...situation(), failures: this.failures, retryAfter, refused }, random)
+    const first = !this.#hasSucceeded
+    const delay = nextDelay({ ...situation(), failures: this.failures, first, retryAfter, refused }, random)
+    this.#hasSucceeded ||= !failed
     this.dueAt = this.#lastEnd + delay
     if (failed) retrying(this.failures, delay)
   }

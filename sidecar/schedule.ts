@@ -15,6 +15,8 @@ export interface Situation {
   ready: boolean
   /** Polls in a row that failed in a way that a retry may cure. */
   failures: number
+  /** Whether this was the first success since the start of the process. */
+  first?: boolean
   /** What the vault asked for in the last of them, in milliseconds. */
   retryAfter?: number
   /** Whether the last of them failed only for reasons that somebody must cure. */
@@ -22,12 +24,13 @@ export interface Situation {
 }
 
 /**
- * How long to wait before the next poll of a vault, in milliseconds. After a success: the interval, 10% more or less, so that
- * replicas that started together spread out. After failures: exponential back-off with full jitter, whose mean grows up to
+ * How long to wait before the next poll of a vault, in milliseconds. After the first success: any part of the interval, so that
+ * replicas that started together are spread out from then on. After a success: the interval, 10% more or less. After failures: exponential back-off with full jitter, whose mean grows up to
  * the interval, so that a pod never asks a vault in trouble more often than a healthy one for long.
  */
 export function nextDelay(situation: Situation, random: () => number): number {
-  const { interval, ready, failures, retryAfter = 0, refused = false } = situation
+  const { interval, ready, failures, first = false, retryAfter = 0, refused = false } = situation
+  if (failures === 0 && first) return interval * random()
   if (failures === 0) return interval * (0.9 + 0.2 * random())
   const ceiling = ready ? Math.max(startingCeiling, 2 * interval) : refused ? refusedCeiling : startingCeiling
   const backoff = Math.min(ceiling, firstBackoff * 2 ** Math.min(failures - 1, 30))

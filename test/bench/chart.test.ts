@@ -16,8 +16,8 @@ void t.test('lines are drawn to one scale, from 0 on', async (t) => {
     ],
   })
   const [one = [], two = []] = linesOf(svg)
-  t.same(one, [[70, 350], [840, 70]]) // prettier-ignore
-  t.same(two, [[70, 210], [455, 210]]) // prettier-ignore
+  t.same(one, [[90, 350], [840, 70]]) // prettier-ignore
+  t.same(two, [[90, 210], [465, 210]]) // prettier-ignore
   for (const words of ['a &amp; b', 'minutes', 'requests per second', 'one', 'two', 'limit', '>100<', '>10<']) {
     t.match(svg, words)
   }

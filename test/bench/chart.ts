@@ -43,7 +43,7 @@ const colourOf = (index: number) => colours[index % colours.length] ?? 'black'
 /** One line for each series over common axes, both from 0 on. @throws where there is no point */
 export function lineChart({ title, x, y, series, limit }: LineChart): string {
   const height = 400
-  const plot = { left: 70, right: width - 20, top: 70, bottom: height - 50 }
+  const plot = { left: 90, right: width - 20, top: 70, bottom: height - 50 }
   const points = series.flatMap((one) => one.points)
   if (points.length === 0) throw new Error(`there is nothing to draw: ${title}`)
   const xTicks = ticks(points.reduce((most, [at]) => Math.max(most, at), 0))
@@ -67,7 +67,7 @@ export function lineChart({ title, x, y, series, limit }: LineChart): string {
     ]),
     ...xTicks.map((value) => text(toX(value), plot.bottom + 18, label(value), 'middle')),
     text((plot.left + plot.right) / 2, height - 12, x, 'middle'),
-    `<g transform="translate(18,${(plot.top + plot.bottom) / 2}) rotate(-90)">${text(0, 0, y, 'middle')}</g>`,
+    `<g transform="translate(20,${(plot.top + plot.bottom) / 2}) rotate(-90)">${text(0, 0, y, 'middle')}</g>`,
     ...legend,
     ...lines,
     ...(limit

@@ -8,7 +8,8 @@ const healthy = { interval: 2 * minute, ready: true, failures: 0 }
 void t.test('the next poll', async (t) => {
   const cases: [name: string, situation: Parameters<typeof nextDelay>[0], least: number, most: number][] = [
     ['a healthy vault: the interval, 10% more or less', healthy, 108_000, 132_000],
-    ['the first failure: within a second', { ...healthy, failures: 1 }, 0, 1_000],
+    ['a vault heard for the first time: any part of the interval', { ...healthy, first: true }, 0, 120_000],
+    ['the first failure: within a second', { ...healthy, failures: 1, first: true }, 0, 1_000],
     ['then 2 s', { ...healthy, failures: 2 }, 0, 2_000],
     ['then 4 s', { ...healthy, failures: 3 }, 0, 4_000],
     ['a lasting outage: the interval in the mean', { ...healthy, failures: 50 }, 0, 4 * minute],

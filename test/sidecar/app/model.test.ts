@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Settings } from '../../../shared/settings.ts'
 import type { FailureKind } from '../../../sidecar/vault/vault.ts'
+import { chance } from '../support/chance.ts'
 import { World, type Crash } from '../support/world.ts'
 
 const second = 1_000
@@ -82,17 +83,6 @@ const steps = [
 const refusal = vault.map((v) => new Step(`vault ${v} allows no lists`, (world) => world.refuseLists(pick(world.twins, v)))) // prettier-ignore
 
 const objects = ['a', 'b', 'c', 'd', 'other:e', 'other:f']
-
-/** Chance that depends on nothing but its seed (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 type Commands = fc.Arbitrary<Iterable<fc.AsyncCommand<object, World>>>
 

@@ -25,7 +25,7 @@ void t.test('a rotation is read, switched in and told; a quiet poll costs one re
   const pod = await podWith(t, three)
   await pod.start()
   pod.twin.asked.length = 0
-  await pod.advance(5 * minute)
+  await pod.advance(4 * minute)
   t.strictSame(pod.twin.asked.map(({ operation }) => operation), ['list', 'list']) // prettier-ignore
   const set = pod.set
 
@@ -43,6 +43,27 @@ void t.test('a rotation is read, switched in and told; a quiet poll costs one re
   await pod.start()
   await pod.advance(10 * minute)
   t.equal(pod.told.length, 1, 'nor after a restart')
+})
+
+void t.test('pods that start together do not poll together', async (t) => {
+  for (const draw of [0.1, 0.9]) {
+    const pod = await podWith(t, three)
+    await pod.start()
+    pod.twin.asked.length = 0
+    pod.random = () => draw
+    pod.stop()
+    await pod.start()
+    pod.twin.asked.length = 0
+    await pod.advance(2 * minute * draw - second)
+    t.strictSame(pod.twin.asked, [])
+    await pod.advance(2 * second)
+    t.equal(pod.twin.asked.length, 1, `the first wait is ${draw} of the interval`)
+    pod.twin.asked.length = 0
+    await pod.advance(2 * minute * (0.9 + 0.2 * draw) - 2 * second)
+    t.strictSame(pod.twin.asked, [], 'those after it are all of it, 10% more or less')
+    await pod.advance(2 * second)
+    t.equal(pod.twin.asked.length, 1)
+  }
 })
 
 void t.test('values that are rotated together are switched in together', async (t) => {
