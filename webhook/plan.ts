@@ -32,6 +32,8 @@ export interface Namespace {
 /** Everything that is decided about a pod before it is changed. */
 export interface Plan {
   settings: Settings
+  /** The same for the sidecar's environment. */
+  encodedSettings: string
   /** Where the app sees the files; the sidecar may have them elsewhere. */
   mountPath: string
   /** Added to the pod's, beside those that every injected pod gets. */
@@ -122,12 +124,14 @@ export function makePlan(
     admitted: { containers },
   }
   checkFiles(settings, values, sources, notes)
-  checkSize(settings, notes)
+  const encodedSettings = encodeSettings(settings)
+  checkSize(encodedSettings.length, notes)
   checkLimitRanges(surroundings.limitRanges, resources, notes)
   const annotations = meshAnnotations(pod, settings, configuration, notes)
   if (notes.problems.length > 0) return undefined
   return {
     settings,
+    encodedSettings,
     mountPath: values['mount-path'],
     annotations,
     identity,
@@ -175,8 +179,7 @@ function checkFiles(settings: Settings, values: Values, sources: ReadonlyMap<Obj
   }
 }
 
-function checkSize(settings: Settings, notes: Notes): void {
-  const size = encodeSettings(settings).length
+function checkSize(size: number, notes: Notes): void {
   if (size <= maxEncodedSettings) return
   notes.problem('too-large', `objects, templates and certificates take ${Math.ceil(size / 1024)} KiB of the sidecar's settings, and ${maxEncodedSettings / 1024} KiB fit: shorten templates or split the pod's objects`) // prettier-ignore
 }

@@ -56,8 +56,9 @@ export function buildApp(options: AppOptions): App {
   server.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ code: 404, message: `there is nothing at ${request.method} ${request.url.slice(0, 200)}` }),
   )
-  server.addHook('onSend', async (_request, reply) => {
+  server.addHook('onSend', (_request, reply, _payload, done) => {
     if (draining) reply.header('connection', 'close')
+    done()
   })
   answerReviews(server, options)
   answerProbes(server, options, () => draining)
@@ -82,12 +83,16 @@ function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500 }:
   const answer = (purpose: Purpose) => async (request: FastifyRequest, reply: FastifyReply) => {
     const envelope = readReview(request.body)
     if (!envelope.ok) return reply.code(400).send({ code: 400, message: envelope.problems.join('; ') })
-    const signal = AbortSignal.timeout(timeLeft(request.query))
+    // Not AbortSignal.timeout(), whose timer would hold on to the review for ten seconds.
+    const giveUp = new AbortController()
+    const timer = setTimeout(() => giveUp.abort(), timeLeft(request.query))
     underWay++
     try {
+      const { signal } = giveUp
       return await review(envelope.value, context, { purpose, signal, overloaded: underWay > mostUnderWay })
     } finally {
       underWay--
+      clearTimeout(timer)
     }
   }
   for (const purpose of ['mutate', 'report', 'validate'] as const) server.post(`/${purpose}`, answer(purpose))

@@ -42,12 +42,13 @@ export function meshAnnotations(
   const has = pod.metadata?.annotations ?? {}
   const added: Record<string, string> = {}
   for (const [name, { proxy, outbound, inbound }] of Object.entries(meshes)) {
+    const isInPod = appContainers(pod).some((container) => container.name === proxy)
+    if (!isInPod && name !== classicMesh) continue
     const wanted = { [outbound]: outboundPorts(settings), ...(settings.port === undefined ? {} : { [inbound]: String(settings.port) }) } // prettier-ignore
     const missing = Object.entries(wanted).filter(([annotation]) => !Object.hasOwn(has, annotation))
-    if (appContainers(pod).some((container) => container.name === proxy)) {
-      if (missing.length > 0)
-        notes.problem('mesh', `container ${proxy} takes the sidecar's traffic before it runs itself: set the annotation${missing.length > 1 ? 's' : ''} ${missing.map(([annotation, ports]) => `${annotation}: "${ports}"`).join(' and ')}, or let the mesh use native sidecars`) // prettier-ignore
-    } else if (name === classicMesh) Object.assign(added, Object.fromEntries(missing))
+    if (!isInPod) Object.assign(added, Object.fromEntries(missing))
+    else if (missing.length > 0)
+      notes.problem('mesh', `container ${proxy} takes the sidecar's traffic before it runs itself: set the annotation${missing.length > 1 ? 's' : ''} ${missing.map(([annotation, ports]) => `${annotation}: "${ports}"`).join(' and ')}, or let the mesh use native sidecars`) // prettier-ignore
   }
   return added
 }

@@ -2,7 +2,6 @@ import {
   initContainer, podinfoFolder, podinfoVolume, runFolder, runVolume, secretsVolume, settingsVariable, sidecarContainer,
   sidecarScript, tokenFile, tokenFolder, tokenVolume,
 } from '../../shared/names.ts' // prettier-ignore
-import { encodeSettings } from '../../shared/settings.ts'
 import type { Plan } from '../plan.ts'
 import type { Container } from './pod.ts'
 import { probes } from './probes.ts'
@@ -60,9 +59,9 @@ function common(plan: Plan) {
   }
 }
 
-function environment({ settings, identity, configuration: { proxy } }: Plan): { name: string; value: string }[] {
+function environment({ encodedSettings, identity, configuration: { proxy } }: Plan): { name: string; value: string }[] {
   const variables: Record<string, string | undefined> = {
-    [settingsVariable]: encodeSettings(settings),
+    [settingsVariable]: encodedSettings,
     // With an identity binding these four and the token are the workload identity webhook's.
     ...(identity.binding
       ? {}
