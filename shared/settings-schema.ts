@@ -18,6 +18,11 @@ export const Identity = Type.Object(
     /** Without them the pod's environment (`AZURE_TENANT_ID`, `AZURE_CLIENT_ID`) says it. */
     tenantId: Type.Optional(Type.String()),
     clientId: Type.Optional(Type.String()),
+    /**
+     * How it signs in, where not with the pod's own token at the authority: through the token proxy of an identity binding, or
+     * as the node, whose `clientId` is that of a user-assigned identity.
+     */
+    mode: Type.Optional(Type.Enum(['identity-binding', 'node'])),
   },
   strict,
 )

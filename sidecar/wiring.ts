@@ -60,8 +60,10 @@ async function startSidecar(role: string, { environment, root, log }: Required<W
   const registry = new Registry()
   const report = new Report(log, registry)
   const token = join(root, environment['AZURE_FEDERATED_TOKEN_FILE'] || tokenFile)
+  const authority = environment['AZURE_KUBERNETES_CA_FILE']
   const hooks = { onRequest: report.request, onSignIn: report.signIn }
-  const vaults = openVaults(settings, { ...environment, AZURE_FEDERATED_TOKEN_FILE: token }, hooks)
+  const files = { AZURE_FEDERATED_TOKEN_FILE: token, ...(authority && { AZURE_KUBERNETES_CA_FILE: join(root, authority) }) } // prettier-ignore
+  const vaults = openVaults(settings, { ...environment, ...files }, hooks)
   if (!vaults.ok) return failed(...vaults.problems)
 
   const podinfo = new LiveFiles(join(root, podinfoFolder))

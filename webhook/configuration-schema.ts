@@ -119,6 +119,13 @@ export const ConfigurationFile = Type.Object(
         default: 'deny',
       }),
     ),
+    allowNodeIdentity: optional(
+      Type.Boolean({
+        default: false,
+        description:
+          'whether a SecretProviderClass with `useVMManagedIdentity` is fetched as the node, whose identity every pod on it has; refused otherwise',
+      }),
+    ),
     sidecarPort: optional(
       Type.Integer({
         minimum: 1024,

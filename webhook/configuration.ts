@@ -145,6 +145,7 @@ function fillIn(file: ConfigurationFile, read: ReadText): Parsed<Configuration> 
       resources,
       imagePullSecrets: file.imagePullSecrets ?? [],
       missingClientId: file.missingClientId ?? defaultOf('missingClientId'),
+      allowNodeIdentity: file.allowNodeIdentity ?? defaultOf('allowNodeIdentity'),
       sidecarPort: file.sidecarPort ?? defaultOf('sidecarPort'),
       volumeSizeLimit: file.volumeSizeLimit ?? defaultOf('volumeSizeLimit'),
       report: file.report ?? defaultOf('report'),

@@ -1,4 +1,4 @@
-import type { Cloud } from '../shared/clouds.ts'
+import { builtInClouds, isAdfs, type Cloud } from '../shared/clouds.ts'
 import type { Identity } from '../shared/settings.ts'
 import { didYouMean, quote } from '../shared/suggest.ts'
 import type { Configuration } from './configuration.ts'
@@ -17,12 +17,15 @@ export interface Party {
   cloud: Cloud
   tenantId?: string
   clientId?: string
+  /** How it signs in, where not with the pod's own token at the authority. */
+  mode?: Identity['mode']
 }
 
-/** Who the pod's sidecar signs in as, unless an object says otherwise. */
+/**
+ * Who the pod's sidecar signs in as, unless an object says otherwise. With the mode `identity-binding` (AKS's) variables and token
+ * are the workload identity webhook's.
+ */
 export interface PodIdentity extends Party {
-  /** AKS's identity binding: variables and token are the workload identity webhook's. */
-  binding: boolean
   /** Life of the projected token in seconds. */
   tokenLifetime: number
 }
@@ -63,24 +66,33 @@ export function resolveIdentity(
     return undefined
   }
   const tokenLifetime = lifetime(onPod[lifetimeAnnotation] ?? onAccount[lifetimeAnnotation])
-  if (onPod[bindingAnnotation] === 'true') return { cloudName, cloud, binding: true, tokenLifetime }
+  const named = { clientId: values['client-id'], tenantId: values['tenant-id'] }
+  if (onPod[bindingAnnotation] === 'true')
+    return { cloudName, cloud, ...filled(named), mode: 'identity-binding', tokenLifetime }
 
-  const clientId = values['client-id'] ?? onAccount[clientIdAnnotation]
-  const tenantId = values['tenant-id'] ?? onAccount[tenantIdAnnotation] ?? configuration.tenantId
+  const clientId = named.clientId ?? onAccount[clientIdAnnotation]
+  const tenantId = named.tenantId ?? onAccount[tenantIdAnnotation] ?? configuration.tenantId
   if (!clientId && needed) {
     if (configuration.missingClientId === 'deny')
       notes.problem('no-identity', `no client id: ${clientIdGap(whereabouts)}`)
     else notes.warn('no-client-id', `no client id: ${accountOf(whereabouts)} has no annotation ${clientIdAnnotation}`)
   }
   if (!tenantId && needed) notes.problem('no-identity', `no tenant id: ${tenantIdGap(whereabouts)}`)
-  return {
-    cloudName,
-    cloud,
-    ...(clientId ? { clientId } : {}),
-    ...(tenantId ? { tenantId } : {}),
-    binding: false,
-    tokenLifetime,
-  }
+  if (needed) notes.problem('no-identity', ...adfsProblems(tenantId, cloud))
+  return { cloudName, cloud, ...filled({ clientId, tenantId }), tokenLifetime }
+}
+
+/** What has a text in it. */
+export const filled = ({ clientId, tenantId }: Record<'clientId' | 'tenantId', string | undefined>) => ({
+  ...(tenantId ? { tenantId } : {}),
+  ...(clientId ? { clientId } : {}),
+})
+
+/** Public clouds have no AD FS: who asks there has forgotten to name the cloud. */
+export function adfsProblems(tenantId: string | undefined, { authorityHost }: Cloud): string[] {
+  const isPublic = Object.values(builtInClouds).some((cloud) => cloud.authorityHost === authorityHost)
+  if (tenantId === undefined || !isAdfs(tenantId) || !isPublic) return []
+  return [`the tenant "adfs" is that of Azure Stack Hub with AD FS, and ${authorityHost} has none: name the cloud that the administrator's configuration has for it`] // prettier-ignore
 }
 
 const accountOf = ({ accountName, namespace }: Whereabouts): string =>
@@ -101,8 +113,8 @@ function lifetime(text: string | undefined): number {
 }
 
 /** The entry of the settings' identities. With an identity binding the pod's environment says the rest. */
-export const settingsIdentity = ({ cloudName, tenantId, clientId }: Party): Identity => ({
+export const settingsIdentity = ({ cloudName, tenantId, clientId, mode }: Party): Identity => ({
   cloud: cloudName,
-  ...(tenantId === undefined ? {} : { tenantId }),
-  ...(clientId === undefined ? {} : { clientId }),
+  ...filled({ clientId, tenantId }),
+  ...(mode === undefined ? {} : { mode }),
 })

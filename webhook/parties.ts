@@ -18,7 +18,7 @@ export function gather(asked: readonly AskedObject[], trusting: (cloud: Cloud) =
   const parties = new Map<string, { index: number; party: Party }>()
   const sources = new Map<ObjectSpec, string>()
   const objects = asked.map(({ object, party, source }): ObjectSpec => {
-    const key = JSON.stringify([party.cloudName, party.tenantId, party.clientId])
+    const key = JSON.stringify([party.cloudName, party.tenantId, party.clientId, party.mode])
     const known = parties.get(key) ?? { index: parties.size, party }
     parties.set(key, known)
     const spec = { ...object, identity: known.index }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import type { ClientRequest } from 'node:http'
 import { Agent, type AgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
@@ -64,7 +65,7 @@ export function connections({ caCertificates, proxy = {}, onReuse = () => {} }: 
 }
 
 /** The public certificates and these. */
-function trusting(caCertificates: string): SecureContext {
+export function trusting(caCertificates: string): SecureContext {
   const secure = createSecureContext()
   // Undocumented, but 2 MB of memory and 20 ms less than to read every public certificate a second time for the option `ca`.
   const native = secure.context as { addCACert(pem: string): void }
@@ -72,7 +73,19 @@ function trusting(caCertificates: string): SecureContext {
   return secure
 }
 
-function proxyOptions(environment: ProxyEnvironment): AgentOptions {
+export function proxyOptions(environment: ProxyEnvironment): AgentOptions {
   const settings = Object.entries(environment).filter(([name]) => /^(https?|no)_proxy$/i.test(name))
   return settings.length > 0 ? { proxyEnv: Object.fromEntries(settings) } : {}
+}
+
+/** What is wrong with PEM certificates; OpenSSL ignores what it cannot read between them, so each is looked at. */
+export function certificateProblem(pem: string): string | undefined {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g)
+  if (!blocks) return 'there is no PEM certificate in it'
+  try {
+    for (const block of blocks) new X509Certificate(block)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
 }

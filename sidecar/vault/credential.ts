@@ -1,13 +1,15 @@
 import type { AccessToken, GetTokenOptions, TokenCredential } from '@azure/core-auth'
+import { isAdfs } from '../../shared/clouds.ts'
 import { annotationPrefix } from '../../shared/names.ts'
-import type { Exchange } from './federated-exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { VaultFailure, type FailureKind } from './vault.ts'
 
 /** A sign-in as logs and metrics tell it. */
 export interface SignIn {
-  /** The client id. */
+  /** The client id, and that it is the node's where it is. */
   identity: string
-  tenant: string
+  /** Absent where the node's identity is not known to be of one. */
+  tenant?: string
   outcome: 'success' | FailureKind
   /** Of a failure: `AADSTS70021`, `ENOTFOUND`. */
   code?: string
@@ -33,8 +35,9 @@ export interface Credential extends TokenCredential {
 
 export interface CredentialOptions {
   exchange: Exchange
-  clientId: string
-  tenantId: string
+  /** How {@link SignIn}s call who signs in. */
+  identity: string
+  tenantId: string | undefined
   now: () => number
   /** From 0 to 1. */
   random: () => number
@@ -70,7 +73,7 @@ interface State {
  * (full jitter up to a minute, or `Retry-After` up to 15 minutes). Has no timers of its own.
  */
 export function cachingCredential(options: CredentialOptions): Credential {
-  const { exchange, clientId, tenantId, now, random, onSignIn, timeout = 10 * second } = options
+  const { exchange, identity, tenantId, now, random, onSignIn, timeout = 10 * second } = options
   const states = new Map<string, State>()
   const born = now()
   let everSucceeded = false
@@ -92,8 +95,9 @@ export function cachingCredential(options: CredentialOptions): Credential {
     const tell = (outcome: SignIn['outcome'], failure?: VaultFailure) => {
       const { code, message } = failure ?? {}
       const durationMs = Math.max(0, now() - started)
+      const tenant = tenantId !== undefined && { tenant: tenantId }
       const details = { ...(code !== undefined && { code }), ...(message !== undefined && { message }) }
-      onSignIn({ identity: clientId, tenant: tenantId, outcome, ...details, durationMs, ahead })
+      onSignIn({ identity, ...tenant, outcome, ...details, durationMs, ahead })
     }
     try {
       const { token, lifetime, refreshIn } = await exchange(scope, AbortSignal.timeout(timeout))
@@ -170,11 +174,13 @@ export function cachingCredential(options: CredentialOptions): Credential {
   }
 }
 
-const isId = (tenant: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(tenant)
+/** An id, or AD FS: what is not equal is not the same. A tenant's domain may stand for any id. */
+const isComparable = (tenant: string) => isAdfs(tenant) || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(tenant)
 
 /** The vault's challenge names its tenant; a tenant given by domain name cannot be compared and is left to the vault. */
-function checkTenant(wanted: string | undefined, own: string): void {
-  if (wanted === undefined || !isId(wanted) || !isId(own) || wanted.toLowerCase() === own.toLowerCase()) return
+function checkTenant(wanted: string | undefined, own: string | undefined): void {
+  if (wanted === undefined || own === undefined || wanted.toLowerCase() === own.toLowerCase()) return
+  if (!isComparable(wanted) || !isComparable(own)) return
   throw new VaultFailure(
     'sign-in',
     `it belongs to tenant ${wanted}, but the pod signs in at tenant ${own}; if the former is right, set the pod's annotation ${annotationPrefix}tenant-id (in a SecretProviderClass: tenantID) to it`,

@@ -10,7 +10,7 @@ export interface Subject {
   type: ObjectType
   object?: string | undefined
   version?: string | undefined
-  /** The client id. */
+  /** The client id, and that it is the node's where it is. */
   identity: string
 }
 
@@ -137,12 +137,15 @@ const remedies: Record<string, string> = {
 const untrusted =
   /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?))$/
 
-/** `ECONNRESET: socket hang up`, with a remedy where there is one. */
-export function describeConnection(error: unknown): { code: string | undefined; text: string } {
+/** `ECONNRESET: socket hang up`, with a remedy where there is one; `authority` says whose certificates are to be trusted. */
+export function describeConnection(
+  error: unknown,
+  authority = 'set caCertificates of the cloud',
+): { code: string | undefined; text: string } {
   const { code, message } = error as { code?: unknown; message?: unknown }
   const known = typeof code === 'string' ? code : undefined
   const remedy = untrusted.test(known ?? '')
-    ? "the server's certificate is not signed by a trusted authority; set caCertificates of the cloud"
+    ? `the server's certificate is not signed by a trusted authority; ${authority}`
     : remedies[known ?? '']
   const words =
     remedy ?? (typeof message === 'string' && message !== '' ? message.slice(0, 300) : 'the connection failed')

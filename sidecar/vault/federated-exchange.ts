@@ -1,26 +1,14 @@
+import { isAdfs } from '../../shared/clouds.ts'
 import {
   createHttpHeaders,
   createPipelineRequest,
   type HttpClient,
   type PipelineRequest,
 } from '@azure/core-rest-pipeline'
-import { isObject, parseJson, readBody, retryAfterOf, serviceError, type Answer } from './answer.ts'
-import { describeConnection } from './failures.ts'
-import { VaultFailure, type FailureKind } from './vault.ts'
-
-/** An access token as the sign-in service grants it; durations in milliseconds. */
-export interface Grant {
-  token: string
-  lifetime: number
-  /** When the service wants it to be renewed, counted from now. */
-  refreshIn?: number
-}
-
-/**
- * One sign-in: whatever a pod has is exchanged for an access token. Throws a {@link VaultFailure}, and is never retried by
- * itself. Other ways to sign in (AD FS, a managed identity, an identity binding's proxy) are other functions of this type.
- */
-export type Exchange = (scope: string, signal: AbortSignal) => Promise<Grant>
+import { isObject, parseJson, retryAfterOf, serviceError, type Answer } from './answer.ts'
+import { grantOf, kindOf, send, type Exchange } from './exchange.ts'
+import type { TokenProxy } from './token-proxy.ts'
+import { VaultFailure } from './vault.ts'
 
 export interface FederatedExchangeOptions {
   /** `https://login.microsoftonline.com`, without a trailing slash. */
@@ -31,18 +19,30 @@ export interface FederatedExchangeOptions {
   readToken: () => Promise<string>
   http: HttpClient
   agent?: PipelineRequest['agent'] | undefined
+  /** Where an identity binding is used: what is asked in place of the authority. */
+  proxy?: TokenProxy | undefined
   now: () => number
 }
+
+/**
+ * Where an authority issues tokens. AD FS, as MSAL calls it by the tenant `adfs`, has the older endpoint
+ * ({@link https://learn.microsoft.com/windows-server/identity/ad-fs/overview/ad-fs-openid-connect-oauth-concepts}).
+ */
+export const tokenUrl = (authorityHost: string, tenantId: string): string =>
+  `${authorityHost}/${tenantId}/${isAdfs(tenantId) ? 'oauth2/token' : 'oauth2/v2.0/token'}`
 
 /**
  * Entra ID's client credentials grant with a federated credential: the ServiceAccount token is the client's assertion
  * ({@link https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow}).
  */
 export function federatedExchange(options: FederatedExchangeOptions): Exchange {
-  const { authorityHost, tenantId, clientId, readToken, http, agent, now } = options
-  const place = `sign-in of identity ${clientId} at ${authorityHost}/${tenantId}`
+  const { authorityHost, tenantId, clientId, readToken, http, proxy, now } = options
+  const through = proxy ? ` through the token proxy ${proxy.url}` : ''
+  const place = `sign-in of identity ${clientId} at ${authorityHost}/${tenantId}${through}`
+  const direct = tokenUrl(authorityHost, tenantId)
   return async (scope, signal) => {
     const assertion = await readAssertion(readToken, place)
+    const { url, agent } = proxy ? await proxy.route(direct, place) : { url: direct, agent: options.agent }
     const form = {
       client_id: clientId,
       scope,
@@ -51,16 +51,15 @@ export function federatedExchange(options: FederatedExchangeOptions): Exchange {
       client_assertion: assertion,
     }
     const request = createPipelineRequest({
-      url: `${authorityHost}/${tenantId}/oauth2/v2.0/token`,
+      url,
       method: 'POST',
       headers: createHttpHeaders({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' }),
       body: new URLSearchParams(form).toString(),
       abortSignal: signal,
-      streamResponseStatusCodes: new Set([Infinity]),
     })
     // createPipelineRequest takes this as an option and forgets it.
     if (agent) request.agent = agent
-    const answer = await send(http, request, place, signal)
+    const answer = await send(http, request, place, proxy?.untrusted)
     return answer.status === 200 ? grantOf(answer, place) : refuse(answer, place, assertion, now())
   }
 }
@@ -77,36 +76,6 @@ async function readAssertion(readToken: () => Promise<string>, place: string): P
   return token
 }
 
-async function send(http: HttpClient, request: PipelineRequest, place: string, signal: AbortSignal): Promise<Answer> {
-  try {
-    const response = await http.sendRequest(request)
-    const text = await readBody(response.readableStreamBody as NodeJS.ReadableStream)
-    return { status: response.status, header: (name) => response.headers.get(name), text }
-  } catch (error) {
-    if (signal.aborted)
-      throw new VaultFailure('sign-in-unavailable', `${place}: no complete answer in time`, { code: 'ETIMEDOUT' })
-    const { code, text } = describeConnection(error)
-    throw new VaultFailure('sign-in-unavailable', `${place}: ${text}`, { code })
-  }
-}
-
-function grantOf(answer: Answer, place: string): Grant {
-  const body = parseJson(answer.text)
-  const { access_token: token, expires_in, refresh_in } = isObject(body) ? body : {}
-  const lifetime = seconds(expires_in)
-  if (typeof token !== 'string' || token === '' || lifetime === undefined) {
-    throw new VaultFailure('sign-in-unavailable', `${place}: 200, but the answer holds no token`, { status: 200 })
-  }
-  const refreshIn = seconds(refresh_in)
-  return { token, lifetime, ...(refreshIn !== undefined && { refreshIn }) }
-}
-
-/** Some servers give numbers as text. */
-function seconds(value: unknown): number | undefined {
-  const number = typeof value === 'string' ? Number(value) : value
-  return typeof number === 'number' && number > 0 && Number.isFinite(number) ? number * 1000 : undefined
-}
-
 function refuse(answer: Answer, place: string, assertion: string, now: number): never {
   const { status } = answer
   const error = serviceError(answer)
@@ -119,10 +88,6 @@ function refuse(answer: Answer, place: string, assertion: string, now: number): 
     status,
     retryAfter: retryAfterOf(answer, now),
   })
-}
-
-function kindOf(status: number): FailureKind {
-  return status === 408 || status === 429 || status >= 500 || status < 400 ? 'sign-in-unavailable' : 'sign-in'
 }
 
 /** What Entra ID's codes mean for a pod ({@link https://learn.microsoft.com/entra/identity-platform/reference-error-codes}). */

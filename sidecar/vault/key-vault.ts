@@ -27,7 +27,7 @@ export interface KeyVault extends Vault {
   readonly url: string
   /** How messages, logs and metrics call it: its name, or its host where that is not `<name>.<the cloud's suffix>`. */
   readonly name: string
-  /** The client id. */
+  /** The client id, and that it is the node's where it is. */
   readonly identity: string
   /** To be called when a poll begins: in each of them, a refused token is replaced by signing in again at most once. */
   beginPoll(): void

@@ -22,10 +22,13 @@ import { fail, ok, type Parsed } from '../../shared/parsed.ts'
 import type { Settings } from '../../shared/settings.ts'
 import { connections, type Connections } from './connections.ts'
 import { cachingCredential, type Credential, type SignIn } from './credential.ts'
+import type { Exchange } from './exchange.ts'
 import { federatedExchange } from './federated-exchange.ts'
 import { keyVault, type KeyVault, type VaultRequest } from './key-vault.ts'
+import { nodeExchange } from './node-exchange.ts'
 import { currentOperation } from './operation.ts'
 import { partyOf, type Environment, type Party } from './party.ts'
+import { tokenProxy } from './token-proxy.ts'
 
 export interface OpenVaults {
   /** The vault of an object of the settings, as that object's identity sees it. */
@@ -40,7 +43,7 @@ export interface Effects {
   onSignIn?: (signIn: SignIn) => void
   now?: () => number
   random?: () => number
-  /** Reads the file of the pod's token. */
+  /** Reads the file of the pod's token, and of the certificates of an identity binding's proxy. */
   readText?: (path: string) => Promise<string>
   /** For the token endpoint. */
   http?: HttpClient
@@ -91,20 +94,33 @@ function once<V>(made: Map<string, V>, key: string, make: () => V): V {
 
 function vaultOf(url: string, party: Party, credential: Credential, link: Connections, effects: Effects): KeyVault {
   const { onRequest = () => {}, now = Date.now, timeout } = effects
-  const { cloud, clientId } = party
+  const { cloud, name: identity } = party
   const { apiVersion, verifyChallengeResource } = cloud
   const name = nameOf(url, cloud)
-  return keyVault({ url, name, identity: clientId, credential, connections: link, apiVersion, verifyChallengeResource, now, onRequest, timeout }) // prettier-ignore
+  return keyVault({ url, name, identity, credential, connections: link, apiVersion, verifyChallengeResource, now, onRequest, timeout }) // prettier-ignore
 }
 
 function credentialOf(party: Party, link: Connections, environment: Environment, effects: Effects): Credential {
   const { onSignIn = () => {}, now = Date.now, random = Math.random, timeout } = effects
-  const { readText = (path: string) => readFile(path, 'utf8'), http = createDefaultHttpClient() } = effects
-  const { authorityHost, tenantId, clientId } = party
-  const readToken = () => readText(environment['AZURE_FEDERATED_TOKEN_FILE'] || tokenFile)
-  const exchange = federatedExchange({ authorityHost, tenantId, clientId, readToken, http, agent: link.signIn, now })
-  return cachingCredential({ exchange, tenantId, clientId, now, random, onSignIn, timeout })
+  const { tenantId, name: identity } = party
+  const exchange = exchangeOf(party, link, environment, effects)
+  return cachingCredential({ exchange, tenantId, identity, now, random, onSignIn, timeout })
 }
+
+function exchangeOf(party: Party, link: Connections, environment: Environment, effects: Effects): Exchange {
+  const { now = Date.now, readText = readFileText, http = createDefaultHttpClient() } = effects
+  const { mode, clientId, cloud } = party
+  if (mode === 'node') {
+    return nodeExchange({ service: environment['AZURE_POD_IDENTITY_AUTHORITY_HOST'] || undefined, clientId, http, now })
+  }
+  const { authorityHost, tenantId } = party
+  const readToken = () => readText(environment['AZURE_FEDERATED_TOKEN_FILE'] || tokenFile)
+  const { caCertificates } = cloud
+  const proxy = party.proxy && tokenProxy(party.proxy, { environment, caCertificates, readText })
+  return federatedExchange({ authorityHost, tenantId, clientId, readToken, http, agent: link.signIn, proxy, now })
+}
+
+const readFileText = (path: string) => readFile(path, 'utf8')
 
 function noteReuse(): void {
   const operation = currentOperation()

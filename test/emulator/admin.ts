@@ -1,7 +1,7 @@
 /**
  * The emulator's switches over plain HTTP, for those outside its process. JSON in, JSON out; never for the open network.
  *
- *     PUT    /admin/vaults/{vault}                        makes it; {authorization?: "rbac" | "access-policy"}
+ *     PUT    /admin/vaults/{vault}                        makes it; {authorization?: "rbac" | "access-policy", tenant?}
  *     PUT    /admin/vaults/{vault}/secrets/{name}         {value, contentType?, attributes?, tags?, managed?}; managed: as if it were a
  *                                                         certificate's, whatever the value is
  *     PUT    /admin/vaults/{vault}/keys/{name}            {jwk} or {kty, size?, curve?}, attributes?
@@ -126,6 +126,7 @@ function checkAttributes(body: unknown): Partial<Attributes> {
 
 interface VaultBody extends Partial<CertificateImport>, Partial<KeyRequest> {
   authorization?: Vault['authorization']
+  tenant?: string
   jwk?: KeyContent['jwk']
   pending?: boolean
   names?: string[]
@@ -137,6 +138,7 @@ async function vaults(emulator: Emulator, method: string, [vaultName, kind, name
   const body = given as VaultBody
   if (kind === undefined && method === 'PUT') {
     if (body.authorization) vault.authorization = body.authorization
+    if (body.tenant) vault.tenant = body.tenant
     return done
   }
   const collection = collections.find((one) => one === kind)

@@ -36,7 +36,7 @@ export interface EmulatorOptions {
   suffix?: string
   /** What challenges name as the authority; `https://localhost:<port>/` by default. */
   authorityHost?: string
-  /** The tenant of all vaults. */
+  /** The tenant of vaults that have none of their own. */
   tenant?: string
   /** DNS names (wildcards allowed) and addresses for the certificate, beside localhost and the suffix. */
   names?: string[]

@@ -34,6 +34,10 @@ const routes: [method: string, shape: RegExp, operation: EntraOperation][] = [
   ['GET', /^\/([^/]+)\/v2\.0\/\.well-known\/openid-configuration$/, 'openid'],
   ['GET', /^\/([^/]+)\/discovery\/v2\.0\/keys$/, 'keys'],
   ['POST', /^\/([^/]+)\/oauth2\/v2\.0\/token$/, 'token'],
+  // Active Directory Federation Services have no versions.
+  ['GET', /^\/(adfs)\/\.well-known\/openid-configuration$/, 'openid'],
+  ['GET', /^\/(adfs)\/discovery\/keys$/, 'keys'],
+  ['POST', /^\/(adfs)\/oauth2\/token$/, 'token'],
 ]
 
 export function entraRoute({ method, path }: Pick<Call, 'method' | 'path'>): EntraRoute | undefined {
@@ -79,14 +83,18 @@ function instance(call: Call) {
 
 /** The issuer has the host that was asked: MSAL refuses another (`validateIssuer` in @azure/msal-common). */
 const openid = (base: string, tenant: string) => ({
-  issuer: `${base}/${tenant}/v2.0`,
-  authorization_endpoint: `${base}/${tenant}/oauth2/v2.0/authorize`,
-  token_endpoint: `${base}/${tenant}/oauth2/v2.0/token`,
-  jwks_uri: `${base}/${tenant}/discovery/v2.0/keys`,
+  ...endpoints(`${base}/${tenant}`, tenant === 'adfs' ? '' : '/v2.0'),
   token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt'],
   response_types_supported: ['code', 'id_token', 'token'],
   subject_types_supported: ['pairwise'],
   id_token_signing_alg_values_supported: ['ES256'],
+})
+
+const endpoints = (authority: string, version: string) => ({
+  issuer: `${authority}${version}`,
+  authorization_endpoint: `${authority}/oauth2${version}/authorize`,
+  token_endpoint: `${authority}/oauth2${version}/token`,
+  jwks_uri: `${authority}/discovery${version}/keys`,
 })
 
 async function token(form: URLSearchParams, tenant: string, entra: Entra, now: number): Promise<Answer> {

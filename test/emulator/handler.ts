@@ -102,7 +102,8 @@ function understand(world: World, call: Call, bound?: string): Meaning {
 
 function understandVault(world: World, call: Call, route: VaultRoute, vault: Vault): Meaning {
   const { collection, verb, object, version } = route
-  const { tokens, tenant } = world.entra
+  const { tokens } = world.entra
+  const tenant = vault.tenant ?? world.entra.tenant
   const resource = resourceOf(call.host)
   const subject = { operation: `${collection}.${verb}`, vault: vault.name, object, version }
   const refuse = (reason: string, fault?: Fault) => {

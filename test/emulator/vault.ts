@@ -54,6 +54,8 @@ export class Vault {
   readonly name: string
   /** Which inner code a refusal has: roles (`ForbiddenByRbac`) or access policies (`AccessDenied`). */
   authorization: 'rbac' | 'access-policy' = 'rbac'
+  /** Whose tokens it takes, where not those of the emulator's own tenant; `adfs` for one of Azure Stack Hub. */
+  tenant: string | undefined
   readonly secrets: ObjectStore<SecretContent>
   readonly keys: ObjectStore<KeyContent>
   readonly certificates: ObjectStore<CertificateContent>

@@ -47,3 +47,21 @@ export function withMesh<P>(pod: P): P {
   copy.spec['volumes'] = [...list(copy.spec['volumes']), { name: 'mesh-certs', emptyDir: {} }]
   return copy as P
 }
+
+/**
+ * What the workload identity webhook adds to every container, unless a variable of that name stands there already; the last three are
+ * those of an identity binding.
+ */
+export function withWorkloadIdentity<P>(pod: P): P {
+  const copy = structuredClone(pod) as { spec: Item }
+  const variables = ['AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE', 'AZURE_AUTHORITY_HOST', 'AZURE_KUBERNETES_TOKEN_PROXY', 'AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'] // prettier-ignore
+  const mount = { name: 'azure-identity-token', mountPath: '/var/run/secrets/azure/wi/token', readOnly: true }
+  for (const container of [...list(copy.spec['initContainers']), ...list(copy.spec['containers'])]) {
+    const env = list(container['env'])
+    const missing = variables.filter((name) => env.every((one) => one['name'] !== name))
+    container['env'] = [...env, ...missing.map((name) => ({ name, value: 'theirs' }))]
+    container['volumeMounts'] = [...list(container['volumeMounts']), mount]
+  }
+  copy.spec['volumes'] = [...list(copy.spec['volumes']), { name: mount.name, projected: { sources: [] } }]
+  return copy as P
+}

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parseConfiguration } from '../../webhook/configuration.ts'
 
@@ -127,4 +128,11 @@ void t.test('more than eight problems are told at once', async (t) => {
   const fields = Array.from({ length: 20 }, (_, index) => `unknown${index}: 1`)
   const parsed = parseConfiguration(fields.join('\n'))
   t.equal(parsed.ok ? 0 : parsed.problems.length, 20)
+})
+
+void t.test('the clouds of the documentation', async (t) => {
+  const text = readFileSync('docs/configuration.md', 'utf8')
+  const example = /```yaml\n(clouds:[^`]*)```/.exec(text)?.[1] ?? ''
+  const parsed = parseConfiguration(example, () => '-----BEGIN CERTIFICATE-----')
+  t.match(parsed, { ok: true, value: { clouds: { Bleu: {}, Delos: {}, AzureStackHub: { verifyChallengeResource: false } } } }) // prettier-ignore
 })

@@ -9,7 +9,7 @@ import { decide, type Decision } from '../../webhook/decide.ts'
 import { patchOf } from '../../webhook/patch.ts'
 import type { Surroundings } from '../../webhook/plan.ts'
 import type { Pod } from '../../webhook/pod/pod.ts'
-import { withDefaults, withMesh } from './api-server.ts'
+import { withDefaults, withMesh, withWorkloadIdentity } from './api-server.ts'
 import { withoutAdditions } from './laws.ts'
 import { configurationOf, surroundings } from './setting.ts'
 
@@ -82,6 +82,8 @@ for (const name of names) {
     t.match(decide(patched, facts), { kind: 'skip', reason: 'already-injected' }, 'a second pass changes nothing')
     const later = withDefaults(patched)
     t.match(decide(later, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with the defaults of the API')
+    const signedIn = withDefaults(withWorkloadIdentity(patched))
+    t.match(decide(signedIn, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with what the workload identity webhook adds') // prettier-ignore
     const meshed = withDefaults(withMesh(patched))
     t.match(decide(meshed, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with what a mesh adds')
   })

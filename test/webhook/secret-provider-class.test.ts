@@ -162,9 +162,11 @@ const bad: Record<string, [FoundClass, ...string[]]> = {
   'a placeholder for a client id': [classOf({ clientID: '<client-id>' }), `${here}clientID "<client-id>": expected a GUID such as 00000000-0000-0000-0000-000000000000`], // prettier-ignore
   'a placeholder for a tenant': [classOf({ tenantID: '$TENANT' }), `${here}tenantID "$TENANT": expected the id or the domain of a tenant`], // prettier-ignore
   'a wrong tenant in the older spelling': [classOf({ tenantID: undefined, tenantId: '?' }), `${here}tenantId "?": expected the id or the domain of a tenant`], // prettier-ignore
-  'AD FS': [classOf({ tenantID: 'adfs' }), `${here}tenantID "adfs": signing in at AD FS is not supported; use a tenant of Entra ID`], // prettier-ignore
+  'AD FS in a public cloud': [classOf({ tenantID: 'adfs' }), `${here}the tenant "adfs" is that of Azure Stack Hub with AD FS, and https://login.microsoftonline.com has none: name the cloud that the administrator's configuration has for it`], // prettier-ignore
   'pod identity': [classOf({ usePodIdentity: 'true' }), `${here}usePodIdentity: AAD Pod Identity is not supported; ${remedy}`], // prettier-ignore
-  "the node's identity": [classOf({ useVMManagedIdentity: 'true', userAssignedIdentityID: clientOfClass }), `${here}useVMManagedIdentity: the node's identity is not used, because every pod of the node has it; ${remedy}`], // prettier-ignore
+  "the node's identity": [classOf({ useVMManagedIdentity: 'true', userAssignedIdentityID: clientOfClass, clientID: undefined }), `${here}useVMManagedIdentity: the node's identity is not used, because every pod of the node has it; ${remedy}, or have the administrator set allowNodeIdentity`], // prettier-ignore
+  'two ways to sign in': [classOf({ useVMManagedIdentity: 'true', useAzureTokenProxy: 'true' }), `${here}useVMManagedIdentity and useAzureTokenProxy exclude each other: the former asks as the node, the latter as the pod`], // prettier-ignore
+  "a name for the node's identity": [classOf({ useVMManagedIdentity: 'true', userAssignedIdentityID: '/subscriptions/x' }), `${here}userAssignedIdentityID "/subscriptions/x": expected a GUID such as 00000000-0000-0000-0000-000000000000`], // prettier-ignore
   'a switch that is neither': [classOf({ usePodIdentity: 'yes' }), `${here}usePodIdentity "yes": expected "true" or "false"`], // prettier-ignore
   'a token proxy without a binding': [classOf({ useAzureTokenProxy: 'true' }), `${here}useAzureTokenProxy needs an identity binding: set the pod's annotation azure.workload.identity/use-identity-binding to "true", or take the parameter out`], // prettier-ignore
   'the German cloud': [classOf({ cloudName: 'AzureGermanCloud' }), `${here}cloudName "AzureGermanCloud": this cloud was closed in 2021; use the public one`], // prettier-ignore
@@ -215,7 +217,7 @@ for (const [name, [found, ...texts]] of Object.entries(bad)) {
   void t.test(`refused: ${name}`, async (t) => {
     const { problems } = told({ kv: found })
     t.strictSame(problems.map((problem) => problem.replace(/^[a-z-]+: /, '')), texts) // prettier-ignore
-    t.ok(problems.every((problem) => /^(secret-provider-class|bad-annotation): /.test(problem)))
+    t.ok(problems.every((problem) => /^(secret-provider-class|bad-annotation|no-identity): /.test(problem)))
   })
 }
 
@@ -319,9 +321,57 @@ void t.test('a class that names its identity needs none on the ServiceAccount', 
 })
 
 void t.test('an identity binding stands in for what the class leaves out', async (t) => {
-  const pod = podWith('kv', { 'azure.workload.identity/use-identity-binding': 'true' })
-  const parameters = { useAzureTokenProxy: 'true', clientID: undefined, tenantID: undefined }
-  t.strictSame(settingsOf({ kv: classOf(parameters) }, pod).identities, [{ cloud: 'AzurePublicCloud' }])
+  const binding = { 'azure.workload.identity/use-identity-binding': 'true' }
+  const pod = podWith('kv', binding)
+  const identities = (parameters: Record<string, string | undefined>, asking: object = pod) =>
+    settingsOf({ kv: classOf(parameters) }, asking).identities
+  const bound = { cloud: 'AzurePublicCloud', mode: 'identity-binding' }
+  const nobody = { clientID: undefined, tenantID: undefined }
+  t.strictSame(identities({ useAzureTokenProxy: 'true', ...nobody }), [bound])
+  const named = { tenantId: tenantOfClass, clientId: clientOfClass }
+  t.strictSame(identities({ useAzureTokenProxy: 'true' }), [{ ...bound, ...named }])
+  t.strictSame(identities({}), [{ ...bound, ...named }], 'the pod has one way to sign in')
+  const own = { 'client-id': clientId, 'tenant-id': tenantId }
+  t.strictSame(identities(nobody, podWith('kv', { ...binding, ...own })), [{ ...bound, clientId, tenantId }])
+})
+
+void t.test("the node's identity, where the administrator allows it", async (t) => {
+  const configuration = configurationOf({ allowNodeIdentity: true })
+  const node = { useVMManagedIdentity: 'true', clientID: undefined }
+  const cloud = 'AzurePublicCloud'
+  const cases: [string, Record<string, string | undefined>, object, ...string[]][] = [
+    ["the node's own", node, { cloud, tenantId: tenantOfClass, mode: 'node' }, "asks as the node's own identity, which every pod there has"], // prettier-ignore
+    ['a user-assigned one', { ...node, userAssignedIdentityID: clientOfClass }, { cloud, tenantId: tenantOfClass, clientId: clientOfClass, mode: 'node' }, `asks as the node's identity ${clientOfClass}, which every pod there has`], // prettier-ignore
+    ['no tenant', { ...node, tenantID: undefined }, { cloud, mode: 'node' }, "asks as the node's own identity, which every pod there has"], // prettier-ignore
+    ['a client id too', { useVMManagedIdentity: 'true' }, { cloud, tenantId: tenantOfClass, mode: 'node' }, "asks as the node's own identity, which every pod there has", 'clientID is ignored with useVMManagedIdentity: userAssignedIdentityID names the identity'], // prettier-ignore
+  ]
+  for (const [name, parameters, identity, ...warnings] of cases) {
+    const classes = { kv: classOf(parameters) }
+    // Nobody else needs an identity then.
+    const around = { configuration, serviceAccount: { annotations: {} } }
+    t.strictSame(
+      told(classes, undefined, around),
+      { problems: [], warnings: warnings.map((text) => here + text) },
+      name,
+    )
+    t.ok(warnings.every((text) => (here + text).length <= 120))
+    t.strictSame(settingsOf(classes, undefined, around).identities, [identity], name)
+  }
+  const both = settingsOf({ kv: classOf({ ...node, userAssignedIdentityID: clientOfClass }), pod: classOf(one(...password, 'objectAlias: b')) }, undefined, { configuration }) // prettier-ignore
+  t.equal(both.identities.length, 2, "the same client id is another's as the pod")
+})
+
+void t.test("AD FS in the administrator's cloud", async (t) => {
+  const hub = { authorityHost: 'https://adfs.local.azurestack.external', vaultSuffix: 'vault.local.azurestack.external', verifyChallengeResource: false, apiVersion: '2016-10-01' } // prettier-ignore
+  const configuration = configurationOf({ clouds: { AzureStackHub: hub } })
+  const settings = settingsOf({ kv: classOf({ tenantID: 'adfs', cloudName: 'azurestackhub' }) }, undefined, { configuration }) // prettier-ignore
+  t.strictSame(settings.identities, [{ cloud: 'AzureStackHub', tenantId: 'adfs', clientId: clientOfClass }])
+  t.strictSame(settings.clouds, { AzureStackHub: hub })
+  t.equal(settings.objects[0]?.vault, 'https://my-kv.vault.local.azurestack.external')
+
+  const pod = (annotations: Record<string, string>) => annotated({ vault: 'my-kv', objects: 'db-password', 'tenant-id': 'adfs', ...annotations }) // prettier-ignore
+  t.match(settingsOf({}, pod({ cloud: 'AzureStackHub' }), { configuration }).identities, [{ tenantId: 'adfs' }])
+  t.match(told({}, pod({}), { configuration }).problems, [/^no-identity: the tenant "adfs" is that of Azure Stack Hub/])
 })
 
 void t.test('classes and objects add up, each with its own vault and identity', async (t) => {

@@ -40,7 +40,7 @@ export function sidecarContainers(plan: Plan): { init: Container; beside?: Conta
 }
 
 function common(plan: Plan) {
-  const { image, configuration, user, resources, settings, hostNetwork } = plan
+  const { image, configuration, user, resources, settings, identity, hostNetwork } = plan
   return {
     image,
     ...(configuration.imagePullPolicy === undefined ? {} : { imagePullPolicy: configuration.imagePullPolicy }),
@@ -52,7 +52,7 @@ function common(plan: Plan) {
     securityContext: securityContext(user),
     volumeMounts: [
       { name: secretsVolume, mountPath: settings.mountPath },
-      { name: tokenVolume, mountPath: tokenFolder, readOnly: true },
+      ...(identity.mode === 'identity-binding' ? [] : [{ name: tokenVolume, mountPath: tokenFolder, readOnly: true }]),
       { name: podinfoVolume, mountPath: podinfoFolder, readOnly: true },
       ...(hostNetwork ? [{ name: runVolume, mountPath: runFolder }] : []),
     ],
@@ -63,7 +63,7 @@ function environment({ encodedSettings, identity, configuration: { proxy } }: Pl
   const variables: Record<string, string | undefined> = {
     [settingsVariable]: encodedSettings,
     // With an identity binding these four and the token are the workload identity webhook's.
-    ...(identity.binding
+    ...(identity.mode === 'identity-binding'
       ? {}
       : {
           AZURE_CLIENT_ID: identity.clientId,

@@ -7,27 +7,27 @@ import {
   tokenAudience,
   tokenVolume,
 } from '../../shared/names.ts'
+import type { PodIdentity } from '../identity.ts'
 import type { Plan } from '../plan.ts'
 import type { Volume } from './pod.ts'
 
-/** The volumes whose presence makes a pod ours, beside the container. */
-export const ownVolumes = [secretsVolume, tokenVolume, podinfoVolume] as const
-
-/** The sidecar's volumes: files in memory, a token to sign in with, live annotations, and on the host network a socket's folder. */
+/**
+ * The sidecar's volumes: files in memory, a token to sign in with (that of an identity binding is the workload identity webhook's),
+ * live annotations, and on the host network a socket's folder.
+ */
 export function volumes({ configuration, identity, hostNetwork }: Plan): Volume[] {
-  const expirationSeconds = identity.tokenLifetime
   return [
     { name: secretsVolume, emptyDir: { medium: 'Memory', sizeLimit: configuration.volumeSizeLimit } },
-    {
-      name: tokenVolume,
-      projected: {
-        sources: [{ serviceAccountToken: { audience: tokenAudience, expirationSeconds, path: 'token' } }],
-      },
-    },
+    ...(identity.mode === 'identity-binding' ? [] : [tokenOf(identity)]),
     { name: podinfoVolume, downwardAPI: { items: podinfoFiles() } },
     ...(hostNetwork ? [{ name: runVolume, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }] : []),
   ]
 }
+
+const tokenOf = ({ tokenLifetime: expirationSeconds }: PodIdentity): Volume => ({
+  name: tokenVolume,
+  projected: { sources: [{ serviceAccountToken: { audience: tokenAudience, expirationSeconds, path: 'token' } }] },
+})
 
 /** One file per live annotation, named as the annotation, and the pod's own name and namespace. */
 function podinfoFiles() {

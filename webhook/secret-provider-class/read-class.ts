@@ -13,6 +13,8 @@ export interface SecretProviderClass {
   cloudName?: string
   tenantId?: string
   clientId?: string
+  /** It asks as the node; `clientId` is then that of a user-assigned identity of the node. */
+  node: boolean
   /** It is meant for pods with an identity binding. */
   tokenProxy: boolean
   objects: ObjectRequest[]
@@ -57,11 +59,12 @@ function readSpec(name: string, spec: Record<string, unknown>, findings: Finding
   }
   warnings.push(...Object.keys(unknown).map((field) => `unknown field spec.${field} is ignored`))
   const texts = readTexts(isMap(parameters) ? parameters : {}, findings)
-  checkIdentityModes(texts, findings)
+  const modes = readModes(texts, findings)
   if (texts.cloudEnvFileName !== undefined) {
     warnings.push("cloudEnvFileName is ignored: the administrator's configuration describes clouds")
   }
-  const clientId = checked('clientID', texts.clientID, annotations['client-id'].parse, findings)
+  const whose = modes.node ? 'userAssignedIdentityID' : 'clientID'
+  const clientId = checked(whose, texts[whose], annotations['client-id'].parse, findings)
   const tenantId = readTenant(texts, findings)
   const { keyvaultName = '', cloudName } = texts
   if (keyvaultName === '') problems.push('keyvaultName is required')
@@ -73,7 +76,7 @@ function readSpec(name: string, spec: Record<string, unknown>, findings: Finding
     ...(cloudName === undefined ? {} : { cloudName }),
     ...(tenantId === undefined ? {} : { tenantId }),
     ...(clientId === undefined ? {} : { clientId }),
-    tokenProxy: isTrue('useAzureTokenProxy', texts, findings),
+    ...modes,
     objects: texts.objects === undefined ? [] : readClassObjects(texts.objects, findings),
   }
 }
@@ -92,23 +95,25 @@ function readTexts(parameters: Record<string, unknown>, { problems, warnings }: 
 /** Of the two spellings the newer one holds. */
 function readTenant({ tenantID, tenantId }: Texts, findings: Findings): string | undefined {
   const spelling = tenantID === undefined ? 'tenantId' : 'tenantID'
-  const tenant = checked(spelling, tenantID ?? tenantId, annotations['tenant-id'].parse, findings)
-  if (tenant?.toLowerCase() !== 'adfs') return tenant
-  findings.problems.push(`${spelling} "adfs": signing in at AD FS is not supported; use a tenant of Entra ID`)
-  return undefined
+  return checked(spelling, tenantID ?? tenantId, annotations['tenant-id'].parse, findings)
 }
 
-/** The one way to sign in here is workload identity; a class may have been written for others. */
-function checkIdentityModes(texts: Texts, findings: Findings): void {
-  const remedy = 'pods sign in by workload identity here: take the parameter out and set clientID'
+/** Which way to sign in a class was written for. */
+function readModes(texts: Texts, findings: Findings): Pick<SecretProviderClass, 'node' | 'tokenProxy'> {
+  const { problems, warnings } = findings
   if (isTrue('usePodIdentity', texts, findings)) {
-    findings.problems.push(`usePodIdentity: AAD Pod Identity is not supported; ${remedy}`)
+    problems.push('usePodIdentity: AAD Pod Identity is not supported; pods sign in by workload identity here: take the parameter out and set clientID') // prettier-ignore
   }
-  if (isTrue('useVMManagedIdentity', texts, findings)) {
-    findings.problems.push(`useVMManagedIdentity: the node's identity is not used, because every pod of the node has it; ${remedy}`) // prettier-ignore
-  } else if (texts.userAssignedIdentityID !== undefined) {
-    findings.warnings.push('userAssignedIdentityID is ignored: pods sign in as clientID')
+  const node = isTrue('useVMManagedIdentity', texts, findings)
+  const tokenProxy = isTrue('useAzureTokenProxy', texts, findings)
+  if (node && tokenProxy) problems.push("useVMManagedIdentity and useAzureTokenProxy exclude each other: the former asks as the node, the latter as the pod") // prettier-ignore
+  if (node && texts.clientID !== undefined) {
+    warnings.push('clientID is ignored with useVMManagedIdentity: userAssignedIdentityID names the identity')
   }
+  if (!node && texts.userAssignedIdentityID !== undefined) {
+    warnings.push('userAssignedIdentityID is ignored: pods sign in as clientID')
+  }
+  return { node, tokenProxy }
 }
 
 /** As Go's `strconv.ParseBool`, which the provider reads them by. */

@@ -1,6 +1,14 @@
 import { didYouMean, quote } from '../../shared/suggest.ts'
 import type { Configuration } from '../configuration.ts'
-import { clientIdGap, tenantIdGap, type Party, type PodIdentity, type Whereabouts } from '../identity.ts'
+import {
+  adfsProblems,
+  clientIdGap,
+  filled,
+  tenantIdGap,
+  type Party,
+  type PodIdentity,
+  type Whereabouts,
+} from '../identity.ts'
 import type { Notes } from '../reasons.ts'
 import { resolveVault, type AskedObject } from '../vaults.ts'
 import { readClass, type SecretProviderClass } from './read-class.ts'
@@ -57,27 +65,47 @@ function resolveClass(read: SecretProviderClass, context: ClassContext): AskedOb
 
 /** Who the class's objects are asked for as: what it says, then what holds for the pod. */
 function resolveParty(read: SecretProviderClass, where: string, context: ClassContext): Party | undefined {
-  const { identity, whereabouts, configuration, notes } = context
-  if (read.tokenProxy && !identity.binding) {
-    notes.problem('secret-provider-class', `${where}: useAzureTokenProxy needs an identity binding: set the pod's annotation azure.workload.identity/use-identity-binding to "true", or take the parameter out`) // prettier-ignore
-  }
+  const { identity, configuration, notes } = context
   const cloudName = read.cloudName === undefined ? identity.cloudName : cloudNamed(read.cloudName, configuration)
   const cloud = configuration.clouds[cloudName ?? '']
   if (cloudName === undefined || cloud === undefined) {
     notes.problem('secret-provider-class', `${where}: cloudName ${quote(read.cloudName ?? '')}: ${noCloud(read.cloudName ?? '', configuration)}`) // prettier-ignore
     return undefined
   }
+  const named = read.node ? resolveNode(read, where, context) : resolvePod(read, where, context)
+  notes.problem('no-identity', ...adfsProblems(named.tenantId, cloud).map((problem) => `${where}: ${problem}`))
+  return { cloudName, cloud, ...named }
+}
+
+type Named = Pick<Party, 'clientId' | 'tenantId' | 'mode'>
+
+/** The node's identity is every pod's on it, so the administrator decides whether it may be used. */
+function resolveNode({ clientId, tenantId }: SecretProviderClass, where: string, context: ClassContext): Named {
+  const { configuration, notes } = context
+  if (!configuration.allowNodeIdentity) {
+    notes.problem('secret-provider-class', `${where}: useVMManagedIdentity: the node's identity is not used, because every pod of the node has it; pods sign in by workload identity here: take the parameter out and set clientID, or have the administrator set allowNodeIdentity`) // prettier-ignore
+  } else {
+    const whose = clientId === undefined ? "the node's own identity" : `the node's identity ${clientId}`
+    notes.warn('node-identity', `${where}: asks as ${whose}, which every pod there has`)
+  }
+  return { ...filled({ clientId, tenantId }), mode: 'node' }
+}
+
+function resolvePod(read: SecretProviderClass, where: string, context: ClassContext): Named {
+  const { identity, whereabouts, configuration, notes } = context
   const clientId = read.clientId ?? identity.clientId
   const tenantId = read.tenantId ?? identity.tenantId
-  if (!identity.binding) {
-    if (clientId === undefined) {
-      const text = `${where}: no clientID, and ${clientIdGap(whereabouts)}: a class written for another way to sign in, such as a service principal, needs the clientID of a workload identity` // prettier-ignore
-      if (configuration.missingClientId === 'deny') notes.problem('no-identity', text)
-      else notes.warn('no-client-id', `${where}: no clientID`)
-    }
-    if (tenantId === undefined) notes.problem('no-identity', `${where}: no tenantID, and ${tenantIdGap(whereabouts)}`)
+  if (identity.mode === 'identity-binding') return { ...filled({ clientId, tenantId }), mode: identity.mode }
+  if (read.tokenProxy) {
+    notes.problem('secret-provider-class', `${where}: useAzureTokenProxy needs an identity binding: set the pod's annotation azure.workload.identity/use-identity-binding to "true", or take the parameter out`) // prettier-ignore
   }
-  return { cloudName, cloud, ...(clientId ? { clientId } : {}), ...(tenantId ? { tenantId } : {}) }
+  if (clientId === undefined) {
+    const text = `${where}: no clientID, and ${clientIdGap(whereabouts)}: a class written for another way to sign in, such as a service principal, needs the clientID of a workload identity` // prettier-ignore
+    if (configuration.missingClientId === 'deny') notes.problem('no-identity', text)
+    else notes.warn('no-client-id', `${where}: no clientID`)
+  }
+  if (tenantId === undefined) notes.problem('no-identity', `${where}: no tenantID, and ${tenantIdGap(whereabouts)}`)
+  return filled({ clientId, tenantId })
 }
 
 /** Other names of clouds that the provider takes. {@link https://github.com/Azure/go-autorest/blob/main/autorest/azure/environments.go} */

@@ -10,7 +10,7 @@ import { optionsOf } from '../../../scripts/build.ts'
 import { podinfoFolder, runFolder, settingsVariable, terminationLog } from '../../../shared/names.ts'
 import { encodeSettings, type Settings } from '../../../shared/settings.ts'
 import { startEmulator, type Emulator } from '../../emulator/emulator.ts'
-import { makeIssuer } from '../../emulator/issuer.ts'
+import { makeIssuer, type TestIssuer } from '../../emulator/issuer.ts'
 import { memoryFolder } from './folder.ts'
 import { settingsWith } from './settings.ts'
 
@@ -27,6 +27,8 @@ export interface StartOptions {
 /** The sidecar's real bundle beside an emulated cloud, in a folder of its own. */
 export interface Stage {
   emulator: Emulator
+  /** Of the pod's tokens. */
+  issuer: TestIssuer
   /** Where the process finds its absolute paths. */
   root: string
   mount: string
@@ -102,7 +104,7 @@ export async function startStage(objects: string[], overrides: Partial<Settings>
 
   const running = new Set<Running>()
   return {
-    ...{ emulator, root, settings },
+    ...{ emulator, issuer, root, settings },
     mount: join(root, settings.mountPath),
     tokenPath: join(root, tokenPath),
     start({ args = [], flags = [], settings: own = settings, env = {} } = {}) {

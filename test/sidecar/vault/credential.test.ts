@@ -1,6 +1,6 @@
 import t from 'tap'
 import { cachingCredential, type SignIn } from '../../../sidecar/vault/credential.ts'
-import type { Grant } from '../../../sidecar/vault/federated-exchange.ts'
+import type { Grant } from '../../../sidecar/vault/exchange.ts'
 import { VaultFailure } from '../../../sidecar/vault/vault.ts'
 import { failure } from './stage.ts'
 
@@ -24,7 +24,7 @@ function stand({ random = 0.5, answer }: { random?: number; answer?: (count: num
       open.push(pending)
       return pending.promise
     },
-    clientId: 'c1',
+    identity: 'c1',
     tenantId,
     now: () => clock.now,
     random: () => random,

@@ -1,8 +1,12 @@
 import { createHttpHeaders, type HttpClient, type PipelineRequest } from '@azure/core-rest-pipeline'
+import { WorkloadIdentityCredential } from '@azure/identity'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { federatedExchange } from '../../../sidecar/vault/federated-exchange.ts'
 import { makeIssuer } from '../../emulator/issuer.ts'
+import { memoryFolder } from '../support/folder.ts'
 import { failure, never } from './stage.ts'
 
 const token = makeIssuer({ issuer: 'https://oidc.example/1' }).token({ namespace: 'shop', serviceAccount: 'web' })
@@ -67,6 +71,35 @@ void t.test('the request is the documented one', async (t) => {
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: token,
   })
+})
+
+void t.test('MSAL asks the same, AD FS too', async (t) => {
+  const folder = memoryFolder('assertion-')
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const tokenFilePath = join(folder, 'token')
+  writeFileSync(tokenFilePath, token)
+  const authorityHost = 'https://login.example'
+  for (const tenantId of ['adfs', '7e57e57e-0000-4000-8000-000000000001']) {
+    const asked: { url: string; form: Record<string, string> }[] = []
+    const httpClient: HttpClient = {
+      async sendRequest(request) {
+        const base = `${authorityHost}/${tenantId}`
+        const version = tenantId === 'adfs' ? '' : '/v2.0'
+        const metadata = { issuer: `${base}${version}`, authorization_endpoint: base, token_endpoint: `${base}/oauth2${version}/token`, jwks_uri: base } // prettier-ignore
+        const isMetadata = request.method === 'GET'
+        if (!isMetadata) asked.push({ url: request.url.replace(/\?.*/, ''), form: Object.fromEntries(new URLSearchParams(request.body as string)) }) // prettier-ignore
+        const bodyAsText = JSON.stringify(isMetadata ? metadata : { access_token: 'a', expires_in: 3600, token_type: 'Bearer' }) // prettier-ignore
+        return { request, status: 200, headers: createHttpHeaders(), bodyAsText, readableStreamBody: Readable.from([Buffer.from(bodyAsText)]) } // prettier-ignore
+      },
+    }
+    const options = { tenantId, clientId: 'c1', authorityHost }
+    await new WorkloadIdentityCredential({ ...options, tokenFilePath, disableInstanceDiscovery: true, httpClient }).getToken(scope) // prettier-ignore
+    await federatedExchange({ ...options, readToken: async () => token, http: httpClient, now: () => 0 })(scope, never)
+    const [msal, ours] = asked
+    t.equal(ours?.url, msal?.url)
+    t.strictSame({ ...msal?.form, ...ours?.form }, msal?.form, 'and adds only what it says of itself')
+    t.strictSame(Object.keys(msal?.form ?? {}).filter((name) => !/^x-|^client-request-id$/.test(name) && !(name in (ours?.form ?? {}))), []) // prettier-ignore
+  }
 })
 
 void t.test('refusals', async (t) => {

@@ -3,7 +3,7 @@ import type { Cloud } from '../../../shared/clouds.ts'
 import type { Identity } from '../../../shared/settings.ts'
 import { openVaults } from '../../../sidecar/vault/open-vaults.ts'
 import { makeAuthority } from '../../emulator/tls.ts'
-import { never, objectOf, startVaultStage } from './stage.ts'
+import { failure, never, objectOf, startVaultStage } from './stage.ts'
 
 const clouds: Record<string, Cloud> = {
   public: { authorityHost: 'https://login.example/', vaultSuffix: 'vault.example' },
@@ -58,7 +58,8 @@ void t.test('every problem of the identities in use is told', async (t) => {
   const cases: [name: string, identity: Identity, wanted: Parameters<typeof open>[2], problems: RegExp[]][] = [
     ['nobody', { cloud: 'public' }, { environment: {} }, [/no tenant id/, /no client id/]],
     ['no such cloud', { cloud: 'private' }, {}, [/there is no cloud "private"/]],
-    ['AD FS', { cloud: 'public', tenantId: 'adfs' }, {}, [/AD FS/]],
+    ['half an identity binding', { cloud: 'public', mode: 'identity-binding' }, { environment: { ...environment, AZURE_KUBERNETES_SNI_NAME: 'x' } }, [/^AZURE_KUBERNETES_SNI_NAME without AZURE_KUBERNETES_TOKEN_PROXY$/]], // prettier-ignore
+    ['no certificate for a node', { cloud: 'public', mode: 'node' }, { environment: {}, clouds: { public: { ...clouds['public']!, caCertificates: 'abc' } } }, [/caCertificates cannot be read/]], // prettier-ignore
     ['a tenant that would be a path', { cloud: 'public', tenantId: '../x' }, {}, [/"\.\.\/x"/]],
     ['plain http', { cloud: 'public' }, { clouds: { public: { ...clouds['public']!, authorityHost: 'http://login.example' } } }, [/never asked for over plain http/]], // prettier-ignore
     ['no certificate', { cloud: 'public' }, { clouds: { public: { ...clouds['public']!, caCertificates: 'abc' } } }, [/caCertificates cannot be read: there is no PEM certificate/]], // prettier-ignore
@@ -74,6 +75,21 @@ void t.test('every problem of the identities in use is told', async (t) => {
     { ok: true },
     'those that nobody uses do not count',
   )
+  t.match(
+    open([[kv, 0]], [{ cloud: 'public' }], { environment: { ...environment, AZURE_KUBERNETES_SNI_NAME: 'x' } }),
+    { ok: true },
+    'what the environment says of a binding counts for a binding alone',
+  )
+})
+
+void t.test('the node needs neither a tenant nor a client id, and takes none from the environment', async (t) => {
+  const opened = open([[kv, 0], [kv, 1], [kv, 2]], [{ cloud: 'public', mode: 'node' }, { cloud: 'public', mode: 'node', clientId: 'C1' }, { cloud: 'public' }]) // prettier-ignore
+  if (!opened.ok) throw new Error(opened.problems.join())
+  t.strictSame(
+    opened.value.all.map(({ identity }) => identity),
+    ['system-assigned of the node', 'C1 of the node', 'c1'],
+  )
+  opened.value.close()
 })
 
 void t.test('identities side by side, over the same token', async (t) => {
@@ -102,4 +118,46 @@ void t.test('identities side by side, over the same token', async (t) => {
   t.match(await read('b', 1), { content: { secret: 'b' } })
   await t.rejects(read('b', 0), { kind: 'forbidden', message: new RegExp(stage.clientId) })
   t.equal(emulator.journal.count('token'), 2, 'one sign-in for each identity')
+})
+
+void t.test('tenants side by side, AD FS among them', async (t) => {
+  const stage = await startVaultStage()
+  t.teardown(() => stage.end())
+  const { emulator, issuer, environment, clientId } = stage
+  const tenants = { own: emulator.tenant, other: '0e57e57e-0000-4000-8000-000000000002', hub: 'adfs' }
+  for (const [name, tenant] of Object.entries(tenants)) {
+    emulator.vault(name).tenant = tenant
+    emulator.vault(name).setSecret('db', name)
+    emulator.federate({ clientId, issuer: issuer.issuer, subject: 'system:serviceaccount:shop:web', tenant })
+  }
+  const url = (name: string) => emulator.url(name).slice(0, -1)
+  const identities = [{}, { tenantId: tenants.other }, { tenantId: 'ADFS' }].map((one) => ({ cloud: 'test', ...one }))
+  const pairs = Object.keys(tenants).flatMap((name) => [0, 1, 2].map((identity) => objectOf(url(name), identity)))
+  // Azure Stack Hub's own documents give the authority of AD FS with its tenant at the end.
+  for (const authorityHost of [emulator.authorityHost, `${emulator.authorityHost}adfs/`]) {
+    const ofHub = authorityHost.endsWith('adfs/')
+    const opened = openVaults({ clouds: { test: { ...stage.cloud, authorityHost } }, identities, objects: pairs }, environment) // prettier-ignore
+    if (!opened.ok) throw new Error(opened.problems.join())
+    t.teardown(() => opened.value.close())
+    const read = (vault: string, identity: number) =>
+      opened.value.of({ vault: url(vault), identity }).get('secret', 'db', undefined, never)
+    t.match(await read('hub', 2), { content: { secret: 'hub' } })
+    if (ofHub) continue
+    t.match(await read('own', 0), { content: { secret: 'own' } })
+    t.match(await read('other', 1), { content: { secret: 'other' } })
+    for (const [vault, identity, tenant, own] of [
+      ['own', 1, tenants.own, tenants.other],
+      ['hub', 0, 'adfs', tenants.own],
+      ['own', 2, tenants.own, 'adfs'],
+    ] as const) {
+      // prettier-ignore
+      const failed = await failure(read(vault, identity))
+      t.match(failed, { kind: 'sign-in', code: 'TenantMismatch' })
+      t.match(failed.message, `it belongs to tenant ${tenant}, but the pod signs in at tenant ${own}`)
+    }
+  }
+  t.strictSame(
+    emulator.seen.map(({ tenant, sub, outcome }) => [tenant, sub, outcome]),
+    [tenants.hub, tenants.own, tenants.other, tenants.hub].map((tenant) => [tenant, 'system:serviceaccount:shop:web', 'issued']), // prettier-ignore
+  )
 })

@@ -1,0 +1,61 @@
+import { createHttpHeaders, createPipelineRequest, type HttpClient } from '@azure/core-rest-pipeline'
+import { retryAfterOf, serviceError, type Answer } from './answer.ts'
+import { grantOf, kindOf, send, type Exchange } from './exchange.ts'
+import { VaultFailure } from './vault.ts'
+
+/** Azure's Instance Metadata Service, at the same address on every node; plain HTTP that does not leave it. */
+export const metadataService = 'http://169.254.169.254'
+
+export interface NodeExchangeOptions {
+  /** In place of {@link metadataService}. */
+  service?: string | undefined
+  /** Of a user-assigned identity of the node; without it the node's own is asked for. */
+  clientId?: string | undefined
+  http: HttpClient
+  now: () => number
+}
+
+/**
+ * A token of the node's managed identity
+ * ({@link https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#get-a-token-using-http}).
+ */
+export function nodeExchange({ service = metadataService, clientId, http, now }: NodeExchangeOptions): Exchange {
+  const whose = clientId === undefined ? "the node's own identity" : `the node's identity ${clientId}`
+  const place = `sign-in of ${whose} at ${service}`
+  return async (scope, signal) => {
+    const query = new URLSearchParams({ 'api-version': '2018-02-01', resource: scope.replace(/\/\.default$/, '') })
+    if (clientId !== undefined) query.set('client_id', clientId)
+    const request = createPipelineRequest({
+      url: `${service.replace(/\/$/, '')}/metadata/identity/oauth2/token?${query.toString()}`,
+      headers: createHttpHeaders({ accept: 'application/json', metadata: 'true' }),
+      abortSignal: signal,
+      allowInsecureConnection: true,
+      disableKeepAlive: true,
+    })
+    const answer = await send(http, request, place)
+    return answer.status === 200 ? grantOf(answer, place) : refuse(answer, place, clientId, now())
+  }
+}
+
+function refuse(answer: Answer, place: string, clientId: string | undefined, now: number): never {
+  const { status } = answer
+  const { code, words } = serviceError(answer)
+  const told = [words ?? "an answer that is not the metadata service's", remedyOf(status, words, clientId)]
+  // The service says 404 and 410 while it is being updated, for 70 seconds at most.
+  const kind = status === 404 || status === 410 ? 'sign-in-unavailable' : kindOf(status)
+  throw new VaultFailure(kind, `${place}: ${status} ${told.filter(Boolean).join('; ')}`, {
+    ...{ code, status },
+    retryAfter: retryAfterOf(answer, now),
+  })
+}
+
+function remedyOf(status: number, words = '', clientId: string | undefined): string | undefined {
+  if (status === 400 && /identity not found/i.test(words)) {
+    return clientId === undefined
+      ? "the node has no identity of its own: give its scale set one, or name a user-assigned one of the node's with userAssignedIdentityID"
+      : "assign this identity to the node's scale set, or correct userAssignedIdentityID, which is a client id"
+  }
+  if (status === 400 && /multiple user assigned identities/i.test(words)) return 'say which with userAssignedIdentityID'
+  if (status === 403) return 'does the cluster restrict access to the metadata service?'
+  return undefined
+}
