@@ -64,17 +64,19 @@ export const isDead = ({ state, threads }: Process): boolean => 'ZXx'.includes(s
 /** By its text alone, which costs next to nothing: state and parent follow the name. */
 const isParentless = (stat: string): boolean => stat.startsWith(' 0 ', stat.lastIndexOf(')') + 3)
 
+/** What follows the name: state and parent, and as fields 20 and 22 the number of threads and the start. */
+const afterName = /\) (\S) (\d+) (?:\S+ ){15}(\d+) \S+ (\d+) /y
+
 /** @returns nothing for a text that is not a whole line of `stat`, as when its process ended while it was read */
 export function parseStat(text: string): Process | undefined {
   // The name may hold spaces, parentheses and line ends; what follows it is numbers only.
   const open = text.indexOf('(')
-  const close = text.lastIndexOf(')')
-  if (open < 0 || close < open) return undefined
-  const rest = text.slice(close + 2).split(' ', 20)
-  const [state, ppid] = rest
-  const process = { pid: Number.parseInt(text), ppid: Number(ppid), threads: Number(rest[17]), start: Number(rest[19]) }
-  if (state === undefined || Object.values(process).some(Number.isNaN)) return undefined
-  return { ...process, comm: text.slice(open + 1, close), state }
+  afterName.lastIndex = text.lastIndexOf(')')
+  const [, state, ppid, threads, start] = afterName.exec(text) ?? []
+  const pid = Number.parseInt(text)
+  if (open < 0 || Number.isNaN(pid) || state === undefined) return undefined
+  const comm = text.slice(open + 1, text.lastIndexOf(')'))
+  return { pid, comm, state, ppid: Number(ppid), threads: Number(threads), start: Number(start) }
 }
 
 export function parseStatus(text: string): Status | undefined {

@@ -94,6 +94,7 @@ void t.test('each warning has its sentence, of 120 characters at most with ordin
     'another user': [annotated({ ...signal, 'run-as-user': '2000' }, known), {}, 'run-as-user is 2000, but app runs as 1000: the signal may not be permitted'], // prettier-ignore
     'root': [annotated(signal, { securityContext: { runAsUser: 0 } }), {}, 'the sidecar runs as user 0 to signal a process of user 0'], // prettier-ignore
     'SIGTERM and OnFailure': [annotated(signal, { ...known, restartPolicy: 'OnFailure' }), {}, 'SIGTERM with restartPolicy: OnFailure: an app that exits 0 stays down'], // prettier-ignore
+    'SIGTERM and Never': [annotated(signal, { ...known, restartPolicy: 'Never' }), {}, 'SIGTERM with restartPolicy: Never: the app stays down'], // prettier-ignore
     'SIGTERM and preStop': [annotated(signal, { ...known, ...app({ lifecycle: { preStop: {} } }) }), {}, 'SIGTERM from the sidecar does not run the preStop hook of "app"'], // prettier-ignore
     'kill 1': [annotated(signal, { ...known, ...app({ livenessProbe: hook }) }), {}, '"app" has a hook or probe with kill ... 1: process 1 is the pause container\'s now'], // prettier-ignore
     'a subPath': [annotated({}, app({ volumeMounts: [{ name: 'akv-injector-secrets', mountPath: '/x', subPath: 'a', readOnly: true }] })), {}, 'container "app": the subPath mount at "/x" never shows a rotation'], // prettier-ignore
@@ -107,6 +108,8 @@ void t.test('each warning has its sentence, of 120 characters at most with ordin
     t.ok(expected.length <= 120, `${name}: ${expected.length} characters`)
   }
   t.strictSame(warningsOf(annotated(signal, { ...known, ...app({ livenessProbe: { exec: { command: ['sh', '-c', 'kill -0 10; echo 1'] } } }) })), [], 'other uses of kill and 1 are fine') // prettier-ignore
+  const proxy = { initContainers: [{ name: 'proxy', restartPolicy: 'Always' }] }
+  t.strictSame(warningsOf(annotated({ ...signal, 'signal-container': 'proxy' }, { ...known, ...proxy, restartPolicy: 'Never' })), [], 'a native sidecar is restarted whatever the pod says') // prettier-ignore
 })
 
 void t.test('pod over namespace over administrator over table', async (t) => {

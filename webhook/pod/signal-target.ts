@@ -64,8 +64,13 @@ function targetContainer(
 
 function warnAbout(pod: Pod, container: Container, signal: string, notes: Notes): void {
   const { restartPolicy } = pod.spec
-  if (signal === 'SIGTERM' && (restartPolicy === 'Never' || restartPolicy === 'OnFailure')) {
-    notes.warn('sigterm-stays-down', `SIGTERM with restartPolicy: ${restartPolicy}: an app that exits 0 stays down`)
+  if (
+    signal === 'SIGTERM' &&
+    (restartPolicy === 'Never' || restartPolicy === 'OnFailure') &&
+    !isNativeSidecar(container)
+  ) {
+    const who = restartPolicy === 'Never' ? 'the app' : 'an app that exits 0'
+    notes.warn('sigterm-stays-down', `SIGTERM with restartPolicy: ${restartPolicy}: ${who} stays down`)
   }
   if (signal === 'SIGTERM' && container.lifecycle?.preStop !== undefined) {
     notes.warn('sigterm-skips-pre-stop', `SIGTERM from the sidecar does not run the preStop hook of ${quote(container.name)}`) // prettier-ignore

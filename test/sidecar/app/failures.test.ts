@@ -1,11 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
-import { podWith } from '../support/pod.ts'
+import type { Manifest } from '../../../sidecar/volume/manifest.ts'
+import { podWith, type TestPod } from '../support/pod.ts'
 import { objectOf } from '../support/settings.ts'
 
 const second = 1_000
 const minute = 60 * second
 const hour = 60 * minute
 const three = ['db-user', 'db-password', 'api-key']
+
+/** When the change was switched in that the app is to be told of, and when it is due, as the volume has it. */
+function notificationIn({ mount }: TestPod): { switchedAt: number; dueAt: number } {
+  const { notification } = JSON.parse(readFileSync(join(mount, '..data/..manifest.json'), 'utf8')) as Manifest
+  const { switchedAt = NaN, dueAt = NaN } = notification ?? {}
+  return { switchedAt, dueAt }
+}
 
 void t.test('what fails keeps its last good value, and the others go on', async (t) => {
   for (const kind of [
@@ -274,6 +284,27 @@ void t.test('an earlier set', async (t) => {
     await pod.start()
     t.equal(pod.files()['api-key'], 'api-key-2')
     t.equal(pod.told.length, 1)
+  })
+  await t.test('keeps the deadline of a splay', async (t) => {
+    const pod = await podWith(t, three, { notify: { splay: 5 * minute } })
+    await pod.start()
+    pod.appListens = false
+    pod.random = () => 0.25
+    pod.twin.set('api-key', 'api-key-2')
+    await pod.advance(5 * minute)
+    const { switchedAt, dueAt } = notificationIn(pod)
+    t.equal(dueAt - switchedAt, 75_000, 'a draw of its own for each change')
+    for (const draw of [0.5, 0.75]) {
+      pod.random = () => draw
+      pod.stop()
+      await pod.start()
+      await pod.advance(minute)
+      t.strictSame(notificationIn(pod), { switchedAt, dueAt })
+    }
+    pod.stop()
+    pod.appListens = true
+    await pod.start()
+    t.match(pod.told, [{ switchedAt, dueAt }])
   })
   await t.test('of other settings is not served', async (t) => {
     const pod = await podWith(t, three)
