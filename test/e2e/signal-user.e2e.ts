@@ -1,6 +1,7 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
 import { makeServiceAccount, pod, reloading, restrictedContainer } from './support/apps.ts'
+import { forward } from './support/forward.ts'
 import { makeNamespace, tryApply } from './support/kubectl.ts'
 import { logHas, getPod } from './support/pods.ts'
 import { makeToldPod } from './support/told.ts'
@@ -43,9 +44,18 @@ void t.test(
       containers: [{ name: 'app', image, script }],
       spec: { securityContext: anyUser },
     })
-    const log = await logHas(namespace, 'app', sidecarContainer, 'not-permitted', 20)
-    t.match(log, 'run-as-user')
-    t.match(log, '4711', "the target's own user id")
+    const advice = 'azure.keyvault.injector/run-as-user: \\"4711\\"'
+    t.match(await logHas(namespace, 'app', sidecarContainer, 'not-permitted', 20), advice, 'in the log')
+    const { initContainers = [] } = (await getPod(namespace, 'app')).spec
+    const sidecar = initContainers.find(({ name }) => name === sidecarContainer)
+    const port = await forward(t, namespace, 'pod/app', sidecar?.startupProbe?.httpGet?.port ?? 0)
+    const read = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
+    t.match(await read('/metrics'), 'akv_injector_sidecar_signal_permitted{outcome="not-permitted"} 0\n', 'as a metric')
+    const status = JSON.parse(await read('/status')) as { notification: object }
+    t.match(status.notification, {
+      permission: { outcome: 'not-permitted', detail: JSON.parse(`"${advice}"`) as string },
+      targets: [{ container: 'app', uid: 4711 }],
+    })
   },
 )
 

@@ -1,7 +1,7 @@
 import { randomBytes, type JsonWebKey } from 'node:crypto'
-import type { Test } from 'tap'
 import { forward } from './forward.ts'
 import { apply, kubectl } from './kubectl.ts'
+import type { Lifetime } from './process.ts'
 
 export const emulatorNamespace = 'key-vault'
 
@@ -30,7 +30,7 @@ export interface EmulatorClient {
 }
 
 /** Opens a way to the emulator's admin port for as long as the test runs. */
-export async function connectEmulator(t: Test): Promise<EmulatorClient> {
+export async function connectEmulator(t: Lifetime): Promise<EmulatorClient> {
   const port = await forward(t, emulatorNamespace, 'service/key-vault-emulator', 8080)
   const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
     const response = await fetch(`http://127.0.0.1:${port}/admin/${path}`, {
@@ -56,7 +56,7 @@ export async function connectEmulator(t: Test): Promise<EmulatorClient> {
 }
 
 /** A vault of the test's own: a Service in front of the emulator, whose name is the vault's. */
-export async function makeVault(t: Test): Promise<string> {
+export async function makeVault(t: Lifetime): Promise<string> {
   const name = `kv-${randomBytes(4).toString('hex')}`
   await apply({
     apiVersion: 'v1',

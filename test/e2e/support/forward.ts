@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import type { Test } from 'tap'
+import type { Lifetime } from './process.ts'
 
 /** Leads a free port of this machine to a port of a pod or Service for as long as the test runs, and gives the port. */
-export async function forward(t: Test, namespace: string, target: string, port: number): Promise<number> {
+export async function forward(t: Lifetime, namespace: string, target: string, port: number): Promise<number> {
   const child = spawn('kubectl', ['port-forward', '-n', namespace, target, `:${port}`])
   t.teardown(() => child.kill())
   return new Promise((resolve, reject) => {

@@ -1,8 +1,7 @@
 import { stringify } from 'yaml'
 import { randomBytes } from 'node:crypto'
-import type { Test } from 'tap'
 import { injectionLabel } from '../../../shared/names.ts'
-import { run, type Finished } from './process.ts'
+import { run, type Finished, type Lifetime } from './process.ts'
 
 /** What the stories read of Kubernetes' objects. */
 export interface KubernetesObject {
@@ -48,7 +47,7 @@ export const logs = async (namespace: string, pod: string, container: string, ..
   kubectl(['logs', '-n', namespace, pod, '-c', container, ...flags])
 
 /** A namespace of the test's own, opted in unless said otherwise; it goes when the test ends. */
-export async function makeNamespace(t: Test, labels: Record<string, string> = {}): Promise<string> {
+export async function makeNamespace(t: Lifetime, labels: Record<string, string> = {}): Promise<string> {
   const name = `e2e-${randomBytes(4).toString('hex')}`
   await apply({
     apiVersion: 'v1',

@@ -38,6 +38,7 @@ export interface PodContainer {
   env?: { name: string; value?: string }[]
   securityContext?: Record<string, unknown>
   volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[]
+  startupProbe?: { httpGet?: { port: number } }
 }
 
 export const getPod = (namespace: string, name: string): Promise<Pod> => get<Pod>(namespace, 'pod', name)

@@ -6,6 +6,11 @@ export interface Finished {
   stderr: string
 }
 
+/** What lives as long as a test does: tap's own, or another's that ends what was begun in it. */
+export interface Lifetime {
+  teardown: (end: () => unknown) => unknown
+}
+
 /** Runs a program to its end, without a shell; `input` goes to its standard input. */
 export function run(
   command: string,
