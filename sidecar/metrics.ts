@@ -18,7 +18,7 @@ export const metrics = {
     [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
   ),
   httpRequests: counter('vault_http_requests_total', 'HTTP requests to a vault, challenges and pages included.', ['vault', 'operation']), // prettier-ignore
-  throttled: counter('throttled_total', 'Calls that a vault or the sign-in service throttled.', ['vault']),
+  throttled: counter('throttled_total', 'Calls that a vault throttled; of sign-ins it is an outcome.', ['vault']),
   signIns: counter('sign_ins_total', 'Exchanges of the ServiceAccount token by outcome.', ['outcome']),
   changedObjects: counter('changed_objects_total', 'Objects whose files differed from those before.'),
   unsettled: counter('unsettled_switches_total', 'Switches for which the vault did not confirm that all values belong together.'), // prettier-ignore

@@ -117,7 +117,7 @@ export function cachingCredential(options: CredentialOptions): Credential {
       const backoff = random() * Math.min(minute, second * 2 ** (state.failures - 1))
       state.wait = Math.round(Math.min(failure.retryAfter ?? backoff, 15 * minute))
       state.last = failure
-      tell(failure.kind, failure)
+      tell(failure.status === 429 ? 'throttled' : failure.kind, failure)
       throw failure
     }
   }

@@ -131,7 +131,8 @@ const remedies: Record<string, string> = {
   EHOSTUNREACH: 'there is no route to it; is there a network policy?',
   ENETUNREACH: 'there is no route to it; is there a network policy?',
   ETIMEDOUT: 'it does not answer; is there a network policy or firewall?',
-  CERT_HAS_EXPIRED: "the server's certificate has expired",
+  CERT_HAS_EXPIRED: "the server's certificate has expired, or the clock of this node is wrong",
+  CERT_NOT_YET_VALID: "the server's certificate is not valid yet; is the clock of this node right?",
   ERR_TLS_CERT_ALTNAME_INVALID: "the server's certificate is for other names",
 }
 const untrusted =

@@ -132,6 +132,12 @@ void t.test('an outage of the sign-in service', async (t) => {
   t.equal(await token(), 'token-6')
 })
 
+void t.test('a sign-in service that throttles is told apart', async (t) => {
+  const { token, signIns } = stand({ answer: () => down({ status: 429 }) })
+  t.match(await failure(token()), { kind: 'sign-in-unavailable' })
+  t.match(signIns, [{ outcome: 'throttled' }])
+})
+
 void t.test('how long a failure waits', async (t) => {
   const waits = async (random: number, details = {}, times = 1) => {
     const { clock, token } = stand({ random, answer: () => down(details) })

@@ -120,6 +120,7 @@ void t.test('connections that fail', async (t) => {
     ['an unknown CA', { code: 'SELF_SIGNED_CERT_IN_CHAIN', message: 'x' }, 'SELF_SIGNED_CERT_IN_CHAIN', /caCertificates/], // prettier-ignore
     ['no leaf signature', { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', message: 'x' }, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', /caCertificates/], // prettier-ignore
     ['an expired certificate', { code: 'CERT_HAS_EXPIRED', message: 'x' }, 'CERT_HAS_EXPIRED', /expired/],
+    ['a clock set back', { code: 'CERT_NOT_YET_VALID', message: 'x' }, 'CERT_NOT_YET_VALID', /clock/],
     ['both addresses', { code: 'ECONNREFUSED', message: '' }, 'ECONNREFUSED', /nothing listens/],
     ['nothing known', {}, undefined, /^the connection failed$/],
   ]
