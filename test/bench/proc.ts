@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Supervisor } from '../demo/processes.ts'
 
@@ -32,3 +32,6 @@ export async function bareMemory(
   await bare.stop(1000)
   return figures
 }
+
+/** How many files, sockets and so on a process has open. */
+export const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length

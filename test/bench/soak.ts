@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Bench } from './bench.ts'
+import { lineChart } from './chart.ts'
+import { descriptors, memory } from './proc.ts'
+import { podWithSecrets, polls, runSidecar, vault } from './sidecar-run.ts'
+
+const second = 1000
+/** SOAK_MINUTES=60 for a long one. */
+const duration = Number(process.env['SOAK_MINUTES'] ?? 3) * 60 * second
+/** Until the engine has compiled what is used, and its heap has found its size. */
+const warmUp = duration / 3
+const objects = 25
+/** Of figures that go up and down between two collections of garbage. */
+const window = duration / 6
+
+interface Sample {
+  /** Milliseconds since the start. */
+  at: number
+  anonymous: number
+  descriptors: number
+}
+
+/** A sidecar that polls every second and finds a rotation every few: whether it grows. */
+export const soak: Bench = {
+  ids: ['soak-memory', 'soak-descriptors'],
+  async run(workshop) {
+    const { cloud, draw, signal } = workshop
+    const sidecar = await runSidecar(workshop, await podWithSecrets(workshop, objects, '1s'))
+    const { pid } = sidecar.process
+    const samples: Sample[] = []
+    const start = performance.now()
+    for (let count = 0; performance.now() - start < duration; count++) {
+      signal.throwIfAborted()
+      if (count % 5 === 0) cloud.emulator.vault(vault).setSecret(`secret-${count % objects}`, `value ${count}`)
+      await sleep(second)
+      samples.push({ at: performance.now() - start, anonymous: memory(pid).anonymous, descriptors: descriptors(pid) })
+    }
+    const polled = await polls(sidecar)
+    if (polled < duration / (2 * second)) throw new Error(`the sidecar polled only ${polled} times`)
+    await sidecar.process.stop(1000)
+    draw('soak', chart(samples))
+    const warm = samples.filter(({ at }) => at >= warmUp && at < warmUp + window)
+    const last = samples.filter(({ at }) => at >= duration - window)
+    const most = (some: Sample[]) => [Math.max(...some.map((sample) => sample.descriptors))]
+    const anonymous = (some: Sample[]) => some.map((sample) => sample.anonymous)
+    return [
+      { id: 'soak-memory', unit: 'MB', samples: anonymous(last), floor: anonymous(warm), target: { ratioAtMost: 1.1 } },
+      { id: 'soak-descriptors', unit: 'open', samples: most(last), floor: most(warm), target: { ratioAtMost: 1 } },
+    ]
+  },
+}
+
+const chart = (samples: Sample[]): string =>
+  lineChart({
+    ...{ title: 'A sidecar that polls every second, with a rotation every 5 s', x: 'minutes', y: 'MB' },
+    series: [{ name: 'anonymous memory', points: samples.map(({ at, anonymous }) => [at / 60_000, anonymous]) }],
+  })
