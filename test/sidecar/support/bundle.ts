@@ -19,6 +19,8 @@ export interface StartOptions {
   args?: string[]
   /** For Node itself. */
   flags?: string[]
+  /** A program that runs the rest of its arguments, with its own arguments. */
+  within?: string[]
   /** In place of the stage's. */
   settings?: Settings
   env?: Record<string, string>
@@ -107,8 +109,9 @@ export async function startStage(objects: string[], overrides: Partial<Settings>
     ...{ emulator, issuer, root, settings },
     mount: join(root, settings.mountPath),
     tokenPath: join(root, tokenPath),
-    start({ args = [], flags = [], settings: own = settings, env = {} } = {}) {
-      const child = spawn(process.execPath, [...flags, script, ...args], {
+    start({ args = [], flags = [], within = [], settings: own = settings, env = {} } = {}) {
+      const [program = '', ...rest] = [...within, process.execPath, ...flags, script, ...args]
+      const child = spawn(program, rest, {
         env: {
           [settingsVariable]: encodeSettings(own),
           AKV_INJECTOR_ROOT: root,
