@@ -31,6 +31,8 @@ export class Poller {
   /** No request moves a poll before it: the vault asked for it. */
   #notBefore = 0
   #lastRefresh: number | undefined
+  /** When a poll is due that was asked for and has not begun: suspension holds it back, and nothing else forgets it. */
+  #asked: number | undefined
   #lastEnd: number | undefined
   #hasSucceeded = false
   #waiting = new AbortController()
@@ -55,7 +57,7 @@ export class Poller {
   refresh(): void {
     const now = this.#options.clock.elapsed()
     const at = now + refreshDelay(now, this.#lastRefresh, this.#notBefore)
-    this.#lastRefresh = at
+    this.#lastRefresh = this.#asked = at
     this.dueAt = Math.min(this.dueAt, at)
     this.#waiting.abort()
   }
@@ -67,6 +69,7 @@ export class Poller {
     if (this.failures === 0 && this.#lastEnd !== undefined) {
       const soon = clock.elapsed() + random() * Math.min(interval, refreshSpacing)
       this.dueAt = Math.max(soon, this.#lastEnd + nextDelay({ interval, ready, failures: 0 }, random))
+      this.dueAt = Math.min(this.dueAt, this.#asked ?? Infinity)
     }
     this.#waiting.abort()
   }
@@ -84,6 +87,7 @@ export class Poller {
 
   async #poll(): Promise<void> {
     const { poll, retrying, situation, clock, random } = this.#options
+    this.#asked = undefined
     const { failed, retryAfter = 0, refused = false } = await poll()
     this.failures = failed ? this.failures + 1 : 0
     this.#lastEnd = clock.elapsed()

@@ -81,7 +81,7 @@ export class Report {
   }
 
   refresh(isSuspended: boolean): void {
-    const what = isSuspended ? 'a poll was asked for, but polling is suspended' : 'a poll was asked for'
+    const what = isSuspended ? 'a poll was asked for: it comes when suspend ends' : 'a poll was asked for'
     this.#log.info({ event: 'refresh', suspended: isSuspended }, what)
   }
 

@@ -56,6 +56,25 @@ void t.test('suspend', async (t) => {
   t.ok(pod.twin.count('list') >= 8)
 })
 
+void t.test('a poll that was asked for while polling was suspended comes when that ends', async (t) => {
+  const pod = await podWith(t, three, { pollInterval: 6 * 60 * minute })
+  await pod.start()
+  await pod.advance(minute)
+  pod.annotations = { ...pod.annotations, suspend: 'true' }
+  pod.twin.set('api-key', 'api-key-2')
+  await pod.advance(minute)
+  pod.annotations = { ...pod.annotations, refresh: '1' }
+  await pod.advance(minute)
+  t.equal(pod.files()['api-key'], 'api-key-1')
+  pod.annotations = { ...pod.annotations, suspend: 'false' }
+  await pod.advance(2 * second)
+  t.equal(pod.files()['api-key'], 'api-key-2')
+  pod.twin.asked.length = 0
+  pod.annotations = { ...pod.annotations, 'poll-interval': '5h' }
+  await pod.advance(60 * minute)
+  t.strictSame(pod.twin.asked, [], 'once')
+})
+
 void t.test('suspend at the start, with an earlier set', async (t) => {
   const pod = await podWith(t, three)
   await pod.start()
