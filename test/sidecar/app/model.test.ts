@@ -21,6 +21,7 @@ class Step implements fc.AsyncCommand<object, World> {
   check = (): boolean => true
 
   async run(_model: object, world: World): Promise<void> {
+    told++
     await this.#run(world)
     await world.pod.idle()
     world.check()
@@ -84,6 +85,13 @@ const refusal = vault.map((v) => new Step(`vault ${v} allows no lists`, (world) 
 
 const objects = ['a', 'b', 'c', 'd', 'other:e', 'other:f']
 
+/** MODEL_RUNS=20 makes it tell twenty times as many stories, MODEL_SEED those of an earlier run again. */
+const runs = Number(process.env['MODEL_RUNS'] ?? 1)
+const seed = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+t.comment(`MODEL_SEED=${seed}`)
+let told = 0
+t.teardown(() => t.comment(`${told} steps`))
+
 type Commands = fc.Arbitrary<Iterable<fc.AsyncCommand<object, World>>>
 
 const story = (commands: Commands, overrides: Partial<Settings> = {}, numRuns = 50) => {
@@ -100,10 +108,7 @@ const story = (commands: Commands, overrides: Partial<Settings> = {}, numRuns = 
       world.pod.remove()
     }
   }
-  // MODEL_RUNS=20 makes it tell twenty times as many stories.
-  return fc.assert(fc.asyncProperty(commands, fc.nat(), tell), {
-    numRuns: numRuns * Number(process.env['MODEL_RUNS'] ?? 1),
-  })
+  return fc.assert(fc.asyncProperty(commands, fc.nat(), tell), { seed, numRuns: numRuns * runs })
 }
 
 const within = { maxCommands: 60, size: 'max' as const }

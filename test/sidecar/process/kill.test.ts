@@ -6,8 +6,8 @@ import t from 'tap'
 import { isReady, startStage, until } from '../support/bundle.ts'
 
 const names = ['a', 'b', 'c', 'conf-d', 'conf-e']
-/** KILLS=400 for more of them. */
-const kills = Number(process.env['KILLS'] ?? 40)
+/** KILLS=1000 for more of them. */
+const kills = Number(process.env['KILLS'] ?? 200)
 
 /** Large, so that writing it takes a while. */
 const valueOf = (generation: string | number, name: string): string => `${generation}:${name}:${'x'.repeat(20_000)}`
