@@ -55,6 +55,22 @@ export async function connectEmulator(t: Lifetime): Promise<EmulatorClient> {
   }
 }
 
+const selector = (isThere: boolean) => ({ 'app.kubernetes.io/name': isThere ? 'key-vault-emulator' : 'nobody' })
+
+/** Takes all endpoints from a vault's Service, and breaks the connections that are open; what it gives puts them back. */
+export async function cutOff(vault: string, emulator: EmulatorClient): Promise<() => Promise<void>> {
+  const select = async (isThere: boolean) => {
+    const patch = JSON.stringify({ spec: { selector: selector(isThere) } })
+    await kubectl(['patch', 'service', '-n', emulatorNamespace, vault, '--type=merge', '-p', patch])
+  }
+  const end = await emulator.fault({ match: { vault }, fault: { kind: 'reset' } })
+  await select(false)
+  return async () => {
+    await select(true)
+    await end()
+  }
+}
+
 /** A vault of the test's own: a Service in front of the emulator, whose name is the vault's. */
 export async function makeVault(t: Lifetime): Promise<string> {
   const name = `kv-${randomBytes(4).toString('hex')}`
@@ -63,7 +79,7 @@ export async function makeVault(t: Lifetime): Promise<string> {
     kind: 'Service',
     metadata: { name, namespace: emulatorNamespace, labels: { 'akv-injector-e2e': 'true' } },
     spec: {
-      selector: { 'app.kubernetes.io/name': 'key-vault-emulator' },
+      selector: selector(true),
       ports: [{ name: 'https', port: 443, targetPort: 'https' }],
     },
   })

@@ -1,3 +1,7 @@
+import type { Test } from 'tap'
+import { sidecarContainer } from '../../../shared/names.ts'
+import type { Status } from '../../../sidecar/status.ts'
+import { forward } from './forward.ts'
 import { get, list, logs } from './kubectl.ts'
 import { eventually } from './process.ts'
 
@@ -43,7 +47,7 @@ export interface PodContainer {
 
 export const getPod = (namespace: string, name: string): Promise<Pod> => get<Pod>(namespace, 'pod', name)
 
-const isReady = (pod: Pod): boolean =>
+export const isReady = (pod: Pod): boolean =>
   pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
 
 /** Waits until a pod is ready and gives it. */
@@ -90,3 +94,12 @@ export const statusOf = (pod: Pod, container: string): ContainerStatus | undefin
   [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])].find(
     ({ name }) => name === container,
   )
+
+/** What a sidecar says of itself to `kubectl port-forward`. */
+export async function sidecarStatus(t: Test, namespace: string, name: string): Promise<Status> {
+  const { spec } = await getPod(namespace, name)
+  const sidecar = [...(spec.initContainers ?? []), ...spec.containers].find((one) => one.name === sidecarContainer)
+  const port = await forward(t, namespace, `pod/${name}`, sidecar?.startupProbe?.httpGet?.port ?? 0)
+  const response = await fetch(`http://localhost:${port}/status`)
+  return (await response.json()) as Status
+}
