@@ -56,7 +56,7 @@ function checkEncoding({ encoding, format }: ObjectSpec, pkcs12: boolean): void 
 
 /** node-forge is loaded with the first container. */
 async function read(value: string, pkcs12: boolean): Promise<CertifiedKey> {
-  const certified = pkcs12 ? (await import('./pkcs12.ts')).readPkcs12(decodeBase64(value)) : readPem(value)
+  const certified = pkcs12 ? await (await import('./pkcs12.ts')).readPkcs12(decodeBase64(value)) : readPem(value)
   if (certified.certificates.length === 0) throw new RenderFailure('it holds no certificate')
   return certified
 }

@@ -1,22 +1,19 @@
-import { createHmac } from 'node:crypto'
-import forge from 'node-forge'
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { children, inside, named, octets, oid, parseDer, toDer, type Node } from './asn1.ts'
 import { readCertificate, readPrivateKey, type CertifiedKey } from './certificates.ts'
+import { deriveByPbkdf2, deriveByPkcs12, hmacOf, type Password } from './key-derivation.ts'
+import { decryptByPassword } from './password-encryption.ts'
 import { RenderFailure } from './rendered.ts'
 
-const { asn1, pki, pkcs12, util } = forge
-type Node = forge.asn1.Asn1
-/** No password may mean the empty one or none at all, which are different keys to PKCS#12 (RFC 7292, appendix B.1). */
-type Password = '' | undefined
-
 /**
- * Opens a PKCS#12 container (RFC 7292) that has no password, as a vault gives it out. node-forge has the ASN.1 and the ciphers; its
- * own reader of containers encodes RSA certificates anew and confuses the two passwords, so the bags are unpacked here.
- * This module loads node-forge: import it where it is needed.
+ * Opens a PKCS#12 container (RFC 7292) that has no password, as a vault gives it out. node-forge has the ASN.1; its own reader of
+ * containers encodes RSA certificates anew, confuses the two passwords and derives keys in JavaScript, so the bags are unpacked
+ * here, by OpenSSL's hashes and ciphers. This module loads node-forge: import it where it is needed.
  * @throws {@link RenderFailure} where it is damaged or locked with a password
  */
-export function readPkcs12(container: Buffer): CertifiedKey {
+export async function readPkcs12(container: Buffer): Promise<CertifiedKey> {
   const certified: CertifiedKey = { key: undefined, certificates: [] }
-  for (const { kind, content } of unpack(container)) {
+  for (const { kind, content } of await unpack(container)) {
     if (kind === 'key') certified.key ??= readPrivateKey(content)
     else certified.certificates.push(readCertificate(content))
   }
@@ -29,111 +26,99 @@ interface Bag {
   content: Buffer
 }
 
-function unpack(container: Buffer): Bag[] {
+async function unpack(container: Buffer): Promise<Bag[]> {
   try {
-    const [, safe, mac] = children(asn1.fromDer(container.toString('latin1')))
+    const [, safe, mac] = children(parseDer(container))
     const content = octets(inside(children(safe)[1]))
-    const passwords = (['', undefined] as Password[]).filter((password) => !mac || macHolds(mac, content, password))
-    if (passwords.length === 0) throw new Error('its MAC does not hold, so it has a password or is damaged')
-    return firstOf(passwords, (password) => safeContents(content, password))
+    const passwords = mac ? [await passwordOf(mac, content)] : both
+    return await firstOf(passwords, (password) => safeContents(content, password))
   } catch (cause) {
     throw new RenderFailure(`its PKCS#12 container cannot be opened without a password: ${(cause as Error).message}`)
   }
 }
 
 /** The result for the first password that works; the first one's error where none does. */
-function firstOf(passwords: Password[], open: (password: Password) => Bag[]): Bag[] {
+async function firstOf(passwords: readonly Password[], open: (password: Password) => Promise<Bag[]>): Promise<Bag[]> {
   try {
-    return open(passwords[0])
+    return await open(passwords[0])
   } catch (cause) {
     if (passwords.length < 2) throw cause
-    try {
-      return open(passwords[1])
-    } catch {
+    return open(passwords[1]).catch(() => {
       throw cause
-    }
+    })
   }
+}
+
+const both = ['', undefined] as const
+
+async function passwordOf(mac: Node, content: Buffer): Promise<Password> {
+  for (const password of both) if (await macHolds(mac, content, password)) return password
+  throw new Error('its MAC does not hold, so it has a password or is damaged')
 }
 
 /** MacData (RFC 7292, section 4) over the authenticated safe's content. */
-function macHolds(mac: Node, content: string, password: Password): boolean {
-  const [digestInfo, salt, iterations] = children(mac)
+async function macHolds(mac: Node, content: Buffer, password: Password): Promise<boolean> {
+  const [digestInfo, salt, count] = children(mac)
   const [algorithm, digest] = children(digestInfo)
-  const hash = pki.oids[oid(children(algorithm)[0])]
-  if (hash !== 'sha1' && hash !== 'sha256' && hash !== 'sha384' && hash !== 'sha512') {
-    throw new Error(`the algorithm ${hash ?? 'of its MAC'} is not supported`)
+  const { hash, key } = await macKey(algorithm, octets(salt), count, password)
+  const [wanted, made] = [octets(digest), createHmac(hash, key).update(content).digest()]
+  return wanted.length === made.length && timingSafeEqual(wanted, made)
+}
+
+const hashes: Record<string, [name: string, length: number]> = {
+  '1.3.14.3.2.26': ['sha1', 20],
+  '2.16.840.1.101.3.4.2.4': ['sha224', 28],
+  '2.16.840.1.101.3.4.2.1': ['sha256', 32],
+  '2.16.840.1.101.3.4.2.2': ['sha384', 48],
+  '2.16.840.1.101.3.4.2.3': ['sha512', 64],
+}
+
+/** By the key derivation of PKCS#12 or, newer, by PBMAC1 (RFC 9579), which says all of it in its own parameters. */
+async function macKey(algorithm: Node | undefined, salt: Buffer, count: Node | undefined, password: Password) {
+  const [id, parameters] = children(algorithm)
+  if (oid(id) === '1.2.840.113549.1.5.14') {
+    const [derivation, hmac] = children(parameters)
+    return { hash: hmacOf(hmac), key: await deriveByPbkdf2(derivation, undefined) }
   }
-  const md = forge.md[hash].create()
-  const rounds = iterations ? asn1.derToInteger(octets(iterations)) : 1
-  const saltBuffer = util.createBuffer(octets(salt))
-  const key = pkcs12.generateKey(password, saltBuffer, 3, rounds, md.digestLength, md)
-  return createHmac(hash, bytes(key)).update(content, 'latin1').digest().toString('latin1') === octets(digest)
+  const known = hashes[oid(id)]
+  if (known === undefined) throw new Error(`the algorithm ${named(id)} of its MAC is not supported`)
+  const [hash, length] = known
+  return { hash, key: await deriveByPkcs12(hash, 'mac', password, { salt, count, length }) }
 }
 
 /** AuthenticatedSafe: contents in the clear or encrypted as a whole, each a sequence of bags. */
-function safeContents(content: string, password: Password): Bag[] {
-  return children(asn1.fromDer(content)).flatMap((info) => {
+async function safeContents(content: Buffer, password: Password): Promise<Bag[]> {
+  const bags: Bag[] = []
+  for (const info of children(parseDer(content))) {
     const [type, data] = children(info)
-    const bags = oid(type) === pki.oids['data'] ? asn1.fromDer(octets(inside(data))) : decrypt(inside(data), password)
-    return children(bags).flatMap((bag) => openBag(bag, password))
-  })
+    const plain = named(type) === 'data' ? octets(inside(data)) : await decrypt(inside(data), password)
+    for (const bag of children(parseDer(plain))) bags.push(...(await openBag(bag, password)))
+  }
+  return bags
 }
 
-/** EncryptedData (PKCS#7) differs from an encrypted private key in its wrapping only, and those node-forge decrypts. */
-function decrypt(encryptedData: Node | undefined, password: Password): Node {
+/** EncryptedData (PKCS#7). */
+async function decrypt(encryptedData: Node | undefined, password: Password): Promise<Buffer> {
   const [, algorithm, encrypted] = children(children(encryptedData)[1])
-  const content = asn1.create(asn1.Class.UNIVERSAL, asn1.Type.OCTETSTRING, false, octets(encrypted))
-  const wrapped = asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [present(algorithm), content])
-  return decryptKey(wrapped, password)
-}
-
-/** PBES2 takes the password as bytes, to which the empty one and none are the same. */
-function decryptKey(wrapped: Node, password: Password): Node {
-  const modern = oid(children(children(wrapped)[0])[0]) === pki.oids['pkcs5PBES2']
-  const plain = pki.decryptPrivateKeyInfo(wrapped, (modern ? '' : password) as string) as Node | null
-  if (plain === null) throw new Error('it has a password')
-  return plain
+  return decryptByPassword(algorithm, octets(encrypted), password)
 }
 
 /** Bags that are neither keys nor X.509 certificates (revocation lists, secrets) are passed over. */
-function openBag(bag: Node, password: Password): Bag[] {
+async function openBag(bag: Node, password: Password): Promise<Bag[]> {
   const [type, value] = children(bag)
   const content = inside(value)
-  switch (oid(type)) {
-    case pki.oids['keyBag']:
-      return [{ kind: 'key', content: der(content) }]
-    case pki.oids['pkcs8ShroudedKeyBag']:
-      return [{ kind: 'key', content: der(decryptKey(content, password)) }]
-    case pki.oids['certBag']: {
+  switch (named(type)) {
+    case 'keyBag':
+      return [{ kind: 'key', content: toDer(content) }]
+    case 'pkcs8ShroudedKeyBag': {
+      const [algorithm, encrypted] = children(content)
+      return [{ kind: 'key', content: await decryptByPassword(algorithm, octets(encrypted), password) }]
+    }
+    case 'certBag': {
       const [format, certificate] = children(content)
-      if (oid(format) !== pki.oids['x509Certificate']) return []
-      return [{ kind: 'certificate', content: Buffer.from(octets(inside(certificate)), 'latin1') }]
+      return named(format) === 'x509Certificate' ? [{ kind: 'certificate', content: octets(inside(certificate)) }] : []
     }
     default:
       return []
   }
 }
-
-function present(node: Node | undefined): Node {
-  if (node === undefined) throw new Error('it is not built as PKCS#12')
-  return node
-}
-
-function children(node: Node | undefined): Node[] {
-  const { value } = present(node)
-  if (typeof value === 'string') throw new Error('it is not built as PKCS#12')
-  return value
-}
-
-/** The content of an explicit tag. */
-const inside = (node: Node | undefined): Node => present(children(node)[0])
-
-/** The bytes of a primitive as a Latin-1 string; BER lets a string come in pieces. */
-function octets(node: Node | undefined): string {
-  const { value } = present(node)
-  return typeof value === 'string' ? value : value.map(octets).join('')
-}
-
-const oid = (node: Node | undefined): string => asn1.derToOid(octets(node))
-const bytes = (buffer: forge.util.ByteBuffer): Buffer => Buffer.from(buffer.getBytes(), 'latin1')
-const der = (node: Node): Buffer => bytes(asn1.toDer(node))

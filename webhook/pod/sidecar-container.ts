@@ -9,8 +9,8 @@ import { securityContext } from './security-context.ts'
 
 /**
  * V8's flags for a process that mostly sleeps: interpreted, with the least of room for what is new. Only loops that do not end soon
- * are compiled (a PKCS#12 container may hash 100,000 times), for which `--jitless`, no smaller, takes 25 times as long. A node
- * that does not know one of them does not start: they belong to the version in the image.
+ * are compiled; `--jitless`, no smaller, would not do even that. A node that does not know one of them does not start: they belong
+ * to the version in the image.
  */
 const nodeFlags: readonly string[] = [
   '--max-semi-space-size=1',

@@ -15,7 +15,7 @@ const script = `
   const files = new Map([['a', { content: Buffer.from('1') }]])
   process.stdout.write(await renderBundle('yaml', objects, files))
   process.stdout.write(await renderTemplate('{{ a | b64enc }}', objects, files))
-  console.log(readPkcs12(readFileSync(process.argv[2])).certificates.length)
+  console.log((await readPkcs12(readFileSync(process.argv[2]))).certificates.length)
 `
 
 // A library that is CommonJS has other exports when it is imported dynamically in a bundle than under Node itself.

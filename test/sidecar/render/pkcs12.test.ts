@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, X509Certificate } from 'node:crypto'
+import { createHash, createHmac, pbkdf2Sync, randomBytes, X509Certificate } from 'node:crypto'
 import forge from 'node-forge'
 import t from 'tap'
 import { printCertificates, printPrivateKey } from '../../../sidecar/render/certificates.ts'
@@ -26,18 +26,35 @@ function macKey(password: Buffer, salt: Buffer, iterations: number): Buffer {
 
 /** Gives a container without a MAC one that holds for the password, in the bytes that PKCS#12 makes of it. */
 function withMac(container: Buffer, password: Buffer): Buffer {
+  const salt = randomBytes(8)
+  const algorithm = node(SEQUENCE, [node(OID, asn1.oidToDer('2.16.840.1.101.3.4.2.1').getBytes())])
+  const key = macKey(password, salt, 1000)
+  return withMacOf(container, algorithm, (content) => createHmac('sha256', key).update(content, 'latin1').digest(), salt) // prettier-ignore
+}
+
+function withMacOf(
+  container: Buffer,
+  algorithm: forge.asn1.Asn1,
+  mac: (content: string) => Buffer,
+  salt = randomBytes(8),
+): Buffer {
   const pfx = asn1.fromDer(container.toString('latin1'))
   const [version, safe] = pfx.value as [forge.asn1.Asn1, forge.asn1.Asn1]
   const explicit = safe.value[1] as forge.asn1.Asn1
-  const content = (explicit.value[0] as forge.asn1.Asn1).value as string
-  const salt = randomBytes(8)
-  const mac = createHmac('sha256', macKey(password, salt, 1000))
-    .update(content, 'latin1')
-    .digest()
-  const algorithm = node(SEQUENCE, [node(OID, asn1.oidToDer('2.16.840.1.101.3.4.2.1').getBytes())])
-  const digest = node(SEQUENCE, [algorithm, node(OCTETSTRING, mac.toString('latin1'))])
+  const made = mac((explicit.value[0] as forge.asn1.Asn1).value as string)
+  const digest = node(SEQUENCE, [algorithm, node(OCTETSTRING, made.toString('latin1'))])
   const data = [digest, node(OCTETSTRING, salt.toString('latin1')), node(INTEGER, asn1.integerToDer(1000).getBytes())]
   return der({ ...pfx, value: [version, safe, node(SEQUENCE, data)] })
+}
+
+/** Says of the MAC that its key is derived so often. */
+function withIterations(container: Buffer, iterations: number): Buffer {
+  const pfx = asn1.fromDer(container.toString('latin1'))
+  const [version, safe, mac] = pfx.value as forge.asn1.Asn1[]
+  const [digest, salt] = mac!.value as forge.asn1.Asn1[]
+  const hex = iterations.toString(16)
+  const count = Buffer.from(`00${hex.length % 2 ? '0' : ''}${hex}`, 'hex').toString('latin1')
+  return der({ ...pfx, value: [version!, safe!, node(SEQUENCE, [digest!, salt!, node(INTEGER, count)])] })
 }
 
 /** Wraps the one plain key bag of a container that encrypts nothing. */
@@ -62,8 +79,8 @@ function replaceKey(pfx: forge.asn1.Asn1, wrap: (key: forge.asn1.Asn1) => forge.
 }
 
 const chain = pki.chain('P-256', 2)
-const opens = (container: Buffer) => {
-  const { key, certificates } = readPkcs12(container)
+const opens = async (container: Buffer) => {
+  const { key, certificates } = await readPkcs12(container)
   return printPrivateKey(key!) + printCertificates(certificates)
 }
 const expected = chain.key + chain.certificates.join('')
@@ -75,22 +92,22 @@ const encryptions: [name: string, args: string[]][] = [
 ]
 for (const [name, args] of encryptions) {
   void t.test(`no MAC: ${name}`, async (t) => {
-    t.equal(opens(pki.pkcs12(chain, { arguments: ['-nomac', ...args] })), expected)
+    t.equal(await opens(pki.pkcs12(chain, { arguments: ['-nomac', ...args] })), expected)
   })
   void t.test(`a MAC with the empty password: ${name}`, async (t) => {
     const container = pki.pkcs12(chain, { arguments: ['-nomac', ...args] })
-    t.equal(opens(withMac(container, Buffer.of(0, 0))), expected)
+    t.equal(await opens(withMac(container, Buffer.of(0, 0))), expected)
   })
   void t.test(`a MAC of another password: ${name}`, async (t) => {
     const container = withMac(pki.pkcs12(chain, { arguments: ['-nomac', ...args] }), Buffer.of(0, 120, 0, 0))
     const message = 'its PKCS#12 container cannot be opened without a password: its MAC does not hold, so it has a password or is damaged' // prettier-ignore
-    t.throws(() => opens(container), new RenderFailure(message))
+    await t.rejects(opens(container), new RenderFailure(message))
   })
 }
 for (const [name, args] of [encryptions[0]!, encryptions[2]!]) {
   void t.test(`a MAC without a password: ${name}`, async (t) => {
     const container = withMac(pki.pkcs12(chain, { arguments: ['-nomac', ...args] }), Buffer.alloc(0))
-    t.equal(opens(container), expected)
+    t.equal(await opens(container), expected)
     pki.openssl('pkcs12', '-in', pki.file(container), '-passin', 'pass:', '-noout')
   })
 }
@@ -103,9 +120,43 @@ void t.test('a key that is encrypted without a password, in the old way', async 
     return forge.pki.encryptPrivateKeyInfo(key, password, { algorithm: '3des', count: 1000, saltSize: 8 })
   }
   const container = withMac(der(replaceKey(plain, wrap)), Buffer.alloc(0))
-  t.equal(opens(container), expected)
+  t.equal(await opens(container), expected)
   const legacy = ['-legacy', '-passin', 'pass:', '-nodes', '-nocerts']
   t.match(pki.openssl('pkcs12', '-in', pki.file(container), ...legacy).toString(), chain.key, 'OpenSSL agrees')
+})
+
+void t.test('a MAC by PBMAC1, as newer OpenSSL writes it', async (t) => {
+  const salt = randomBytes(16)
+  const object = (id: string) => node(OID, asn1.oidToDer(id).getBytes())
+  const whole = (value: number) => node(INTEGER, asn1.integerToDer(value).getBytes())
+  const hmac = node(SEQUENCE, [object('1.2.840.113549.2.11')])
+  for (const [password, opened] of [
+    ['', true],
+    ['x', false],
+  ] as const) {
+    // prettier-ignore
+    const container = pki.pkcs12(chain, { arguments: ['-nomac'] })
+    const key = pbkdf2Sync(password, salt, 3000, 64, 'sha512')
+    const derivation = node(SEQUENCE, [object('1.2.840.113549.1.5.12'), node(SEQUENCE, [node(OCTETSTRING, salt.toString('latin1')), whole(3000), whole(64), hmac])]) // prettier-ignore
+    const algorithm = node(SEQUENCE, [object('1.2.840.113549.1.5.14'), node(SEQUENCE, [derivation, hmac])])
+    const made = withMacOf(container, algorithm, (content) => createHmac('sha512', key).update(content, 'latin1').digest()) // prettier-ignore
+    if (opened) t.equal(await opens(made), expected)
+    else await t.rejects(opens(made), { name: 'RenderFailure', message: /its MAC does not hold/ })
+  }
+})
+
+void t.test('many iterations let everything else go on, and too many are refused', async (t) => {
+  for (const args of [[], ['-legacy']]) {
+    const container = pki.pkcs12(chain, { arguments: ['-iter', '20000', ...args] })
+    let turns = 0
+    const counting = setInterval(() => turns++)
+    t.equal(await opens(container), expected)
+    clearInterval(counting)
+    t.ok(turns >= 5, `${turns} turns of the event loop`)
+    const message = /cannot be opened without a password: its key derivation is repeated more than 1000000 times; export it anew with fewer iterations$/ // prettier-ignore
+    await t.rejects(opens(withIterations(container, 1_000_001)), { name: 'RenderFailure', message })
+    await t.rejects(opens(withIterations(container, 2 ** 60)), { name: 'RenderFailure', message })
+  }
 })
 
 void t.test('strings in pieces, as Windows writes them', async (t) => {
@@ -118,7 +169,7 @@ void t.test('strings in pieces, as Windows writes them', async (t) => {
       [content.slice(0, 400), content.slice(400)].map((part) => node(OCTETSTRING, part)),
     ),
   ]
-  t.equal(opens(der(pfx)), expected)
+  t.equal(await opens(der(pfx)), expected)
 })
 
 void t.test('other hashes and ciphers', async (t) => {
@@ -128,8 +179,11 @@ void t.test('other hashes and ciphers', async (t) => {
     ['-macalg', 'sha512', '-keypbe', 'aes-128-cbc', '-certpbe', 'aes-192-cbc'],
     ['-keypbe', 'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES'],
     ['-iter', '1'],
+    ['-macalg', 'sha224'],
+    ['-legacy', '-keypbe', 'PBE-SHA1-2DES', '-certpbe', 'PBE-SHA1-RC2-128'],
+    ['-keypbe', 'des-ede3-cbc', '-certpbe', 'des-ede3-cbc'],
   ]) {
-    t.equal(opens(pki.pkcs12(chain, { arguments: args })), expected, args.join(' '))
+    t.equal(await opens(pki.pkcs12(chain, { arguments: args })), expected, args.join(' '))
   }
 })
 
@@ -143,7 +197,7 @@ void t.test('certificates come out as they went in, whatever signed them', async
     pki.certificate('RSA below EC', key, 'leaf', byEc),
     pki.certificate('Grüße 😀', key, 'leaf', undefined, ...named),
   ]) {
-    const [read] = readPkcs12(pki.pkcs12({ key, certificates: [certificate] })).certificates
+    const [read] = (await readPkcs12(pki.pkcs12({ key, certificates: [certificate] }))).certificates
     t.ok(read?.raw.equals(new X509Certificate(certificate).raw))
   }
 })
@@ -151,6 +205,6 @@ void t.test('certificates come out as they went in, whatever signed them', async
 void t.test('a container cut anywhere is refused, and the reason quotes nothing of it', async (t) => {
   const container = pki.pkcs12(chain)
   for (let length = 0; length < container.length; length += 101) {
-    t.throws(() => readPkcs12(container.subarray(0, length)), { name: 'RenderFailure', message: /^[ -~]{20,200}$/ })
+    await t.rejects(readPkcs12(container.subarray(0, length)), { name: 'RenderFailure', message: /^[ -~]{20,200}$/ })
   }
 })
