@@ -5,7 +5,14 @@ import { makePlan, type Surroundings } from './plan.ts'
 import { desiredPod } from './pod/desired.ts'
 import { checkNames, findEarlier, hasAll } from './pod/ours.ts'
 import { appContainers, readPod, type Pod } from './pod/pod.ts'
-import { byImportance, Notes, type Problem, type SkipReason, type Warning } from './reasons.ts'
+import {
+  Notes,
+  problemsByImportance,
+  warningsByImportance,
+  type Problem,
+  type SkipReason,
+  type Warning,
+} from './reasons.ts'
 
 /** What becomes of a pod. Answers, logs, Events, metrics and audit annotations are read off it, and off nothing else. */
 export type Decision =
@@ -29,9 +36,9 @@ export function decide(received: unknown, surroundings: Surroundings): Decision 
     const decided = inject(read.value, surroundings, notes)
     if (decided !== undefined) return decided
   }
-  const [first, ...rest] = byImportance(notes.problems)
+  const [first, ...rest] = problemsByImportance(notes.problems)
   if (first === undefined) throw new Error('a pod was neither injected nor refused')
-  return { kind: 'deny', problems: [first, ...rest], warnings: byImportance(notes.warnings) }
+  return { kind: 'deny', problems: [first, ...rest], warnings: warningsByImportance(notes.warnings) }
 }
 
 /** Whether there is nothing to do: the pod did not ask, or may not. */
@@ -60,7 +67,7 @@ function inject(pod: Pod, surroundings: Surroundings, notes: Notes): Decision | 
   const plan = makePlan(bare, surroundings, earlier?.settings, notes)
   if (plan === undefined) return undefined
   const desired = desiredPod(bare, plan)
-  const warnings = byImportance(notes.warnings)
+  const warnings = warningsByImportance(notes.warnings)
   if (earlier !== undefined && hasAll(pod, desired)) return skip('already-injected', warnings)
   return { kind: 'inject', pod: desired, settings: plan.settings, warnings }
 }

@@ -88,8 +88,13 @@ export class Notes {
   }
 }
 
-/** The same entries, the most important first; equals stay in the order they were found in. */
-export function byImportance<T extends Problem | Warning>(entries: readonly T[]): T[] {
-  const order = [...Object.keys(denyReasons), ...Object.keys(warningReasons)]
-  return entries.toSorted((a, b) => order.indexOf(a.reason) - order.indexOf(b.reason))
-}
+/** The same problems, the most important first; equals stay in the order they were found in. */
+export const problemsByImportance = (problems: readonly Problem[]): Problem[] =>
+  byImportance(problems, Object.keys(denyReasons))
+
+/** The same of warnings. */
+export const warningsByImportance = (warnings: readonly Warning[]): Warning[] =>
+  byImportance(warnings, Object.keys(warningReasons))
+
+const byImportance = <T extends Problem | Warning>(entries: readonly T[], order: readonly string[]): T[] =>
+  entries.toSorted((a, b) => order.indexOf(a.reason) - order.indexOf(b.reason))

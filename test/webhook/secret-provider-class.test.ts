@@ -1,4 +1,5 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
 import type { ObjectSpec } from '../../shared/object-spec.ts'
@@ -276,6 +277,31 @@ spec:
     'rotated/2': file('one'),
   })
   t.strictSame(settings.identities, [{ cloud: 'AzurePublicCloud', tenantId: tenantOfClass, clientId: clientOfClass }])
+})
+
+void t.test('the documents of the migration guide', async (t) => {
+  const blocks = Array.from(readFileSync('docs/migrating-from-csi.md', 'utf8').matchAll(/```yaml\n(.*?)```/gs), ([, yaml = '']) => yaml) // prettier-ignore
+  const [before = '', after = '', shorter = ''] = blocks
+  const [oldClass, oldApp] = before
+    .split('---\n')
+    .map((text) => parse(text) as { spec: { template: { spec: object } } })
+  const { template } = (parse(after) as { spec: { template: { metadata: { annotations: object }; spec: object } } })
+    .spec
+  const containers = (spec: object) => (spec as { containers: { name: string; image: string }[] }).containers
+  t.strictSame(
+    containers(template.spec).map(({ name, image }) => [name, image]),
+    containers(oldApp?.spec.template.spec ?? {}).map(({ name, image }) => [name, image]),
+    'the app is the same',
+  )
+  const classes = { 'web-secrets': { spec: oldClass?.spec } }
+  t.strictSame(told(classes, template), { problems: [], warnings: [] })
+  const settings = settingsOf(classes, template)
+  const files = { 'db-password': file('pässword\n'), 'tls/web.pem': file(chain.key + leaf + root) }
+  t.strictSame(await filesOf(settings), files)
+  t.equal(settings.mountPath, '/mnt/secrets-store')
+  const annotations = parse(shorter) as Record<string, string>
+  const alike = settingsOf({}, { ...template, metadata: { ...template.metadata, annotations } })
+  t.strictSame(await filesOf(alike), files, 'and so say the annotations')
 })
 
 const summary = ({ objects, identities }: Settings): string[] =>
