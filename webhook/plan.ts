@@ -8,7 +8,7 @@ import { templateProblems } from '../shared/template.ts'
 import type { Configuration } from './configuration.ts'
 import { resolveIdentity, type PodIdentity, type ServiceAccount } from './identity.ts'
 import { gather } from './parties.ts'
-import { checkLimitRanges, type ContainerLimits } from './pod/limit-range.ts'
+import { checkLimitRanges, type Limits } from './pod/limit-range.ts'
 import { meshAnnotations } from './pod/mesh.ts'
 import { resolveMode } from './pod/mode.ts'
 import { checkMounts, resolveContainers, sidecarMountPath } from './pod/mounts.ts'
@@ -17,6 +17,7 @@ import { resolvePort } from './pod/port.ts'
 import { resolveResources, type Resources } from './pod/resources.ts'
 import { resolveUser, type SidecarUser } from './pod/security-context.ts'
 import { resolveSignal } from './pod/signal-target.ts'
+import { podTotals } from './pod/totals.ts'
 import type { Notes } from './reasons.ts'
 import { resolveClasses, type FoundClass } from './secret-provider-class/resolve-classes.ts'
 import { resolveValues, type Values } from './values.ts'
@@ -53,8 +54,8 @@ export interface Surroundings {
   serviceAccount?: ServiceAccount
   /** The SecretProviderClasses that the pod names. */
   secretProviderClasses?: ReadonlyMap<string, FoundClass>
-  /** The namespace's, as far as they are about containers. */
-  limitRanges: readonly ContainerLimits[]
+  /** The namespace's, as far as they are about pods and containers. */
+  limitRanges: readonly Limits[]
   configuration: Configuration
   /** Version of the oldest kubelet, where the administrator does not say it; absent where it is not known. */
   oldestKubelet?: string
@@ -126,7 +127,7 @@ export function makePlan(
   checkFiles(settings, values, sources, notes)
   const encodedSettings = encodeSettings(settings)
   checkSize(encodedSettings.length, notes)
-  checkLimitRanges(surroundings.limitRanges, resources, notes)
+  checkLimitRanges(surroundings.limitRanges, resources, podTotals(pod, resources, mode), notes)
   const annotations = meshAnnotations(pod, settings, configuration, notes)
   if (notes.problems.length > 0) return undefined
   return {

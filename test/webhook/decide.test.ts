@@ -3,6 +3,7 @@ import { settingsVariable } from '../../shared/names.ts'
 import { encodeSettings, type Settings } from '../../shared/settings.ts'
 import { decide, type Decision } from '../../webhook/decide.ts'
 import type { Surroundings } from '../../webhook/plan.ts'
+import type { Limits } from '../../webhook/pod/limit-range.ts'
 import type { Container, Pod } from '../../webhook/pod/pod.ts'
 import { withDefaults } from './api-server.ts'
 import { annotated } from './review-app.ts'
@@ -46,9 +47,12 @@ void t.test('each problem has its sentence', async (t) => {
     'root without a signal': [annotated({ 'run-as-user': '0' }), {}, 'user-id: run-as-user 0: the sidecar runs as root only to signal a process of root'], // prettier-ignore
     'native on old kubelets': [annotated({ mode: 'native' }), { oldestKubelet: 'v1.28.15' }, 'mode: mode native needs kubelets from 1.29 on; the oldest here is v1.28.15'], // prettier-ignore
     'a request above the limit': [annotated({ 'request-memory': '1Gi' }), {}, "resources: the sidecar's memory request of 1Gi is more than its limit of 128Mi: set request-memory and limit-memory together"], // prettier-ignore
-    'a LimitRange that refuses the sidecar': [annotated(), { limitRanges: [{ name: 'small', max: { cpu: '100m', memory: '1Gi' } }] }, 'resources: LimitRange "small" allows a container 100m of cpu at most, and the sidecar\'s limit is 250m: set request-cpu and limit-cpu'], // prettier-ignore
-    'a LimitRange that asks for more': [annotated(), { limitRanges: [{ name: 'large', min: { memory: '64Mi' } }] }, 'resources: LimitRange "large" allows a container 64Mi of memory at least, and the sidecar\'s request is 48Mi: set request-memory and limit-memory'], // prettier-ignore
-    'a LimitRange with a ratio': [annotated(), { limitRanges: [{ name: 'even', maxLimitRequestRatio: { cpu: '2', memory: '4' } }] }, 'resources: LimitRange "even" allows a container a limit of cpu of at most 2 times its request, and the sidecar\'s are 250m and 10m: set request-cpu and limit-cpu'], // prettier-ignore
+    'a LimitRange that refuses the sidecar': [annotated(), { limitRanges: [{ name: 'small', type: 'Container', max: { cpu: '100m', memory: '1Gi' } }] }, 'resources: LimitRange "small" allows a container 100m of cpu at most, and the sidecar\'s limit is 250m: set request-cpu and limit-cpu'], // prettier-ignore
+    'a LimitRange that asks for more': [annotated(), { limitRanges: [{ name: 'large', type: 'Container', min: { memory: '64Mi' } }] }, 'resources: LimitRange "large" allows a container 64Mi of memory at least, and the sidecar\'s request is 48Mi: set request-memory and limit-memory'], // prettier-ignore
+    'a LimitRange with a ratio': [annotated(), { limitRanges: [{ name: 'even', type: 'Container', maxLimitRequestRatio: { cpu: '2', memory: '4' } }] }, 'resources: LimitRange "even" allows a container a limit of cpu of at most 2 times its request, and the sidecar\'s are 250m and 10m: set request-cpu and limit-cpu'], // prettier-ignore
+    'a LimitRange that refuses the pod as a whole': [annotated({}, app({ resources: { limits: { cpu: '900m' } } })), { limitRanges: [{ name: 'whole', type: 'Pod', max: { cpu: '1' } }] }, 'resources: LimitRange "whole" allows a pod 1 of cpu at most, and with the sidecar its limits come to 1150m: set request-cpu and limit-cpu, or lower those of the other containers'], // prettier-ignore
+    'a LimitRange whose least limit only the sidecar has': [annotated({}, app({ resources: { requests: { memory: '1Gi' } } })), { limitRanges: [{ name: 'whole', type: 'Pod', min: { memory: '256Mi' } }] }, 'resources: LimitRange "whole" allows a pod a limit of 256Mi of memory at least, and with the sidecar its limits come to 128Mi: give every container one'], // prettier-ignore
+    'a LimitRange with a ratio for the pod': [annotated({}, app({ resources: { requests: { cpu: '100m' }, limits: { cpu: '200m' } } })), { limitRanges: [{ name: 'whole', type: 'Pod', maxLimitRequestRatio: { cpu: '2' } }] }, 'resources: LimitRange "whole" allows a pod limits of cpu of at most 2 times its requests, and with the sidecar they come to 450m and 110m: set request-cpu and limit-cpu, or lower those of the other containers'], // prettier-ignore
     'a classic proxy already there': [annotated({}, { containers: [{ name: 'app' }, { name: 'istio-proxy' }] }), {}, 'mesh: container istio-proxy takes the sidecar\'s traffic before it runs itself: set the annotations traffic.sidecar.istio.io/excludeOutboundPorts: "443" and traffic.sidecar.istio.io/excludeInboundPorts: "20471", or let the mesh use native sidecars'], // prettier-ignore
     'a classic proxy with half of the advice': [annotated({ 'config.linkerd.io/skip-outbound-ports': '443' }, { containers: [{ name: 'app' }, { name: 'linkerd-proxy' }] }), {}, 'mesh: container linkerd-proxy takes the sidecar\'s traffic before it runs itself: set the annotation config.linkerd.io/skip-inbound-ports: "20471", or let the mesh use native sidecars'], // prettier-ignore
     'a pod that is full': [annotated({}, { resources: { requests: { cpu: '1' } }, ...app({ resources: { requests: { cpu: '1000m' } } }) }), {}, "resources: the pod's resources.requests.cpu of 1 leave nothing for the sidecar, which asks for 10m: raise them by as much"], // prettier-ignore
@@ -212,6 +216,29 @@ void t.test('a pod with resources of its own keeps within them', async (t) => {
     { requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '200m', memory: '128Mi' } },
     'no limit above the pod’s',
   )
+})
+
+void t.test('a LimitRange of the pod as a whole counts as the API server does', async (t) => {
+  const cpu = (limit: string, more: object = {}) => ({ image: 'a', resources: { limits: { cpu: limit } }, ...more })
+  const decided = (most: string, annotations: Record<string, string>, spec: object): string => {
+    const limitRanges: Limits[] = [{ name: 'whole', type: 'Pod', max: { cpu: most } }]
+    return decide(annotated(annotations, spec), surroundings({ limitRanges })).kind
+  }
+  const apps = { containers: [{ name: 'a', ...cpu('300m') }, { name: 'b', ...cpu('200m') }] } // prettier-ignore
+  const native = { initContainers: [{ name: 'proxy', ...cpu('100m', { restartPolicy: 'Always' }) }] }
+  const migration = { initContainers: [{ name: 'migrate', ...cpu('600m') }] }
+  const cases: [what: string, annotations: Record<string, string>, spec: object, total: string, less: string][] = [
+    ['what runs side by side is added up', {}, apps, '750m', '749m'],
+    ['native sidecars as well', {}, { ...apps, ...native }, '850m', '849m'],
+    ['an init container runs beside native sidecars only', {}, { ...apps, ...migration }, '850m', '849m'],
+    ['a classic sidecar starts after the init containers', { mode: 'classic' }, { ...apps, ...migration }, '750m', '749m'], // prettier-ignore
+    ['one that only starts adds nothing', { mode: 'once' }, apps, '500m', '499m'],
+    ['what the pod says as a whole wins', {}, { ...apps, resources: { limits: { cpu: '600m' } } }, '600m', '599m'],
+  ]
+  for (const [what, annotations, spec, total, less] of cases) {
+    t.equal(decided(total, annotations, spec), 'inject', `${what}: ${total}`)
+    t.equal(decided(less, annotations, spec), 'deny', `${what}: more than ${less}`)
+  }
 })
 
 void t.test('a copy of an injected pod', async (t) => {

@@ -1,7 +1,7 @@
 import type { ServiceAccount } from '../identity.ts'
 import type { Namespace } from '../plan.ts'
 import type { FoundClass } from '../secret-provider-class/resolve-classes.ts'
-import type { ContainerLimits } from '../pod/limit-range.ts'
+import type { Limits } from '../pod/limit-range.ts'
 
 /** An object, or that there is none, and whether that came from a cache. */
 export interface Lookup<T> {
@@ -19,8 +19,8 @@ export interface LookupOptions {
 export interface Cluster {
   namespace(name: string, options?: LookupOptions): Promise<Lookup<Namespace>>
   serviceAccount(namespace: string, name: string, options?: LookupOptions): Promise<Lookup<ServiceAccount>>
-  /** What the namespace's LimitRanges say about containers; none where that is not known. */
-  limitRanges(namespace: string, options?: LookupOptions): Promise<Lookup<readonly ContainerLimits[]>>
+  /** What the namespace's LimitRanges say about pods and containers; none where that is not known. */
+  limitRanges(namespace: string, options?: LookupOptions): Promise<Lookup<readonly Limits[]>>
   secretProviderClass(
     namespace: string,
     name: string,

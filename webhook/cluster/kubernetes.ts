@@ -1,7 +1,7 @@
 import { annotationPrefix, systemLabel } from '../../shared/names.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { ServiceAccount } from '../identity.ts'
-import type { ContainerLimits } from '../pod/limit-range.ts'
+import type { Limits } from '../pod/limit-range.ts'
 import { enforceLabel } from '../pod/security-context.ts'
 import type { Namespace } from '../plan.ts'
 import { accept, ApiError, type Api } from './api.ts'
@@ -25,7 +25,7 @@ export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
   const { api } = options
   const namespaces = reflect<Namespace>({ ...options, path: '/api/v1/namespaces', keep: namespaceOf })
   const accounts = reflect<ServiceAccount>({ ...options, path: '/api/v1/serviceaccounts', keep: accountOf })
-  const ranges = reflect<ContainerLimits[], LimitRange>({
+  const ranges = reflect<Limits[], LimitRange>({
     ...options,
     path: '/api/v1/limitranges',
     whole: true,
@@ -100,10 +100,12 @@ function accountOf({ metadata }: Meta): ServiceAccount {
 }
 
 interface LimitRange extends Meta {
-  spec?: { limits?: ({ type?: string } & Omit<ContainerLimits, 'name'>)[] }
+  spec?: { limits?: ({ type?: string } & Omit<Limits, 'name' | 'type'>)[] }
 }
 
-const limitsOf = ({ metadata, spec }: LimitRange): ContainerLimits[] =>
-  (spec?.limits ?? [])
-    .filter(({ type }) => type === 'Container')
-    .map(({ min = {}, max = {}, maxLimitRequestRatio = {} }) => ({ name: metadata?.name ?? '', min, max, maxLimitRequestRatio })) // prettier-ignore
+const limitsOf = ({ metadata, spec }: LimitRange): Limits[] =>
+  (spec?.limits ?? []).flatMap(({ type, min = {}, max = {}, maxLimitRequestRatio = {} }) =>
+    type === 'Container' || type === 'Pod'
+      ? [{ name: metadata?.name ?? '', type, min, max, maxLimitRequestRatio }]
+      : [],
+  )

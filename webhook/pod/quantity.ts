@@ -16,5 +16,8 @@ export function quantityOf(text: string | number): number {
 
 /** Prints bytes as a quantity of mebibytes, rounded down: at least `1Mi`. */
 export const mebibytes = (bytes: number): string => `${Math.max(1, Math.floor(bytes / 2 ** 20))}Mi`
+/** Prints CPUs in thousandths, anything else in whole mebibytes where it is some, so that nothing is rounded away. */
+export const printed = (kind: string, amount: number): string =>
+  kind === 'cpu' ? millicpus(amount + 1e-9) : amount > 0 && amount % 2 ** 20 === 0 ? mebibytes(amount) : String(amount)
 /** Prints CPUs as a quantity of thousandths, rounded down: at least `1m`. */
 export const millicpus = (cpus: number): string => `${Math.max(1, Math.floor(cpus * 1000))}m`

@@ -19,7 +19,7 @@ async function started(t: Test, change: (api: FakeApi) => void = () => {}) {
     { namespace: 'shop', name: 'small' },
     { namespace: 'shopping', name: 'other' },
   ])
-  api.rest.set('small', { spec: { limits: [{ type: 'Pod', max: { cpu: '1' } }, { type: 'Container', max: { cpu: '100m' } }] } }) // prettier-ignore
+  api.rest.set('small', { spec: { limits: [{ type: 'PersistentVolumeClaim', max: { storage: '1Gi' } }, { type: 'Pod', max: { cpu: '1' } }, { type: 'Container', max: { cpu: '100m' } }] } }) // prettier-ignore
   api.answers.set('/api/v1/nodes', { columnDefinitions: [{ name: 'Name' }, { name: 'Version' }], rows: [{ cells: ['a', 'v1.34.1'] }, { cells: ['b', 'v1.9.11'] }, { cells: ['c', 'v1.30.2'] }] }) // prettier-ignore
   change(api)
   const cluster = kubernetesCluster({ api, log })
@@ -94,14 +94,18 @@ void t.test("the webhook's own image", async (t) => {
   await t.rejects(read(), /pod akv\/webhook-1 names no image/)
 })
 
-void t.test("a namespace's LimitRanges, as far as they are about containers", async (t) => {
+void t.test("a namespace's LimitRanges, as far as they are about pods and containers", async (t) => {
   const { api, cluster } = await started(t)
-  const known = { name: 'small', min: {}, max: { cpu: '100m' }, maxLimitRequestRatio: {} }
+  const rest = { name: 'small', min: {}, maxLimitRequestRatio: {} }
+  const known = [
+    { ...rest, type: 'Pod', max: { cpu: '1' } },
+    { ...rest, type: 'Container', max: { cpu: '100m' } },
+  ]
   for (let tries = 0; (await cluster.limitRanges('shop')).value?.length === 0 && tries < 500; tries++) await sleep(2)
-  t.strictSame(await cluster.limitRanges('shop'), { value: [known], cached: true })
+  t.strictSame(await cluster.limitRanges('shop'), { value: known, cached: true })
   t.strictSame(await cluster.limitRanges('none'), { value: [], cached: true })
   api.lists.set('/api/v1/namespaces/shop/limitranges', [])
   t.strictSame(await cluster.limitRanges('shop', { live: true }), { value: [], cached: false })
   api.failure = new ApiError(403, 'forbidden')
-  t.strictSame(await cluster.limitRanges('shop', { live: true }), { value: [known], cached: true }, 'no reason to fail')
+  t.strictSame(await cluster.limitRanges('shop', { live: true }), { value: known, cached: true }, 'no reason to fail')
 })

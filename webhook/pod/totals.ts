@@ -1,0 +1,48 @@
+import type { Mode } from './mode.ts'
+import { appContainers, initContainers, isNativeSidecar, type Container, type Pod } from './pod.ts'
+import { quantityOf } from './quantity.ts'
+import type { Resources } from './resources.ts'
+
+/** CPUs or bytes by kind. */
+type Amounts = Record<string, number>
+
+export interface Totals {
+  requests: Amounts
+  limits: Amounts
+}
+
+/**
+ * What a pod requests and is limited to as a whole once it has its sidecar, as the API server counts: what runs side by side is
+ * added up, and an init container adds to the native sidecars before it alone. What the pod says of itself as a whole wins.
+ * {@link https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers}
+ */
+export function podTotals(pod: Pod, sidecar: Resources, mode: Mode): Totals {
+  const ours = { name: 'sidecar', resources: sidecar }
+  const init = [mode === 'native' ? { ...ours, restartPolicy: 'Always' } : ours, ...initContainers(pod)]
+  const apps = [...appContainers(pod), ...(mode === 'classic' ? [ours] : [])]
+  const total = (field: keyof Totals): Amounts => ({
+    ...together(init, apps, field),
+    ...amounts(pod.spec.resources?.[field]),
+  })
+  return { requests: total('requests'), limits: total('limits') }
+}
+
+function together(init: readonly Container[], apps: readonly Container[], field: keyof Totals): Amounts {
+  let native: Amounts = {}
+  let starting: Amounts = {}
+  for (const container of init) {
+    const own = sum(native, amounts(container.resources?.[field]))
+    if (isNativeSidecar(container)) native = own
+    starting = most(starting, own)
+  }
+  const running = apps.reduce((before, { resources }) => sum(before, amounts(resources?.[field])), native)
+  return most(starting, running)
+}
+
+const amounts = (quantities: Record<string, string | number> = {}): Amounts =>
+  Object.fromEntries(Object.entries(quantities).map(([kind, quantity]) => [kind, quantityOf(quantity)]))
+
+const combine = (a: Amounts, b: Amounts, how: (x: number, y: number) => number): Amounts =>
+  Object.fromEntries(Object.keys({ ...a, ...b }).map((kind) => [kind, how(a[kind] ?? 0, b[kind] ?? 0)]))
+const sum = (a: Amounts, b: Amounts): Amounts => combine(a, b, (x, y) => x + y)
+const most = (a: Amounts, b: Amounts): Amounts => combine(a, b, Math.max)
