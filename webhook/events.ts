@@ -89,9 +89,15 @@ export function sendEvents({
   async function flush(): Promise<void> {
     for (const [key, happening] of [...waiting]) {
       waiting.delete(key)
-      await send(key, happening).catch((error: unknown) => {
-        log.warn({ reason: (error as Error).message, event: happening.reason }, 'an Event could not be sent')
-      })
+      const failed = await send(key, happening).then(
+        () => false,
+        (error: unknown) => {
+          log.warn({ reason: (error as Error).message, event: happening.reason }, 'an Event could not be sent')
+          return true
+        },
+      )
+      // An exit does not wait for an API server that does not answer.
+      if (failed && closing.signal.aborted) return
     }
   }
 

@@ -109,6 +109,19 @@ void t.test('one that the cluster has forgotten begins anew', async (t) => {
   t.strictSame(calls.map(({ method }) => method), ['POST', 'PATCH', 'POST']) // prettier-ignore
 })
 
+void t.test('an exit sends what waits, and gives up where that fails', async (t) => {
+  const { events, calls } = started(t)
+  for (const name of ['a', 'b']) events.add(decided({}, {}, {}, [owner(name)]))
+  await events.close()
+  t.equal(calls.length, 2)
+  const other = started(t, () => {
+    throw new Error('connection refused')
+  })
+  for (const name of ['a', 'b', 'c']) other.events.add(decided({}, {}, {}, [owner(name)]))
+  await other.events.close()
+  t.equal(other.calls.length, 1)
+})
+
 void t.test('a full queue drops, and sending goes on after a failure', async (t) => {
   let failing = true
   const { events, calls, tick } = started(t, () => {
