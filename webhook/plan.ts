@@ -1,4 +1,5 @@
 import type { Cloud } from '../shared/clouds.ts'
+import { annotationPrefix } from '../shared/names.ts'
 import { objectName, type ObjectSpec } from '../shared/object-spec.ts'
 import { treeProblems } from '../shared/paths.ts'
 import { plannedFiles } from '../shared/settings-rules.ts'
@@ -91,6 +92,7 @@ export function makePlan(
   const needsIdentity = values.objects !== undefined || classes.length === 0
   const identity = resolveIdentity(pod, whereabouts, values, configuration, notes, needsIdentity)
   if (identity === undefined) return undefined
+  const before = notes.problems.length
   const { sources, ...gathered } = gather(
     [
       ...resolveObjects(values, namespace.name, identity, configuration, notes),
@@ -98,6 +100,7 @@ export function makePlan(
     ],
     (cloud) => trusting(cloud, configuration.caCertificates),
   )
+  const objectsKnown = notes.problems.length === before && !isUnreadable('objects', pod, namespace, values)
   const hostNetwork = pod.spec.hostNetwork ?? false
   const bound = configuration.bounds['poll-interval']
   const settings: Settings = {
@@ -125,6 +128,8 @@ export function makePlan(
     admitted: { containers },
   }
   checkFiles(settings, values, sources, notes)
+  // An object that is refused is told already; a template that names it is not wrong for that.
+  if (objectsKnown) checkContents(settings, notes)
   const encodedSettings = encodeSettings(settings)
   checkSize(encodedSettings.length, notes)
   checkLimitRanges(surroundings.limitRanges, resources, podTotals(pod, resources, mode), notes)
@@ -149,6 +154,10 @@ const trusting = (cloud: Cloud, caCertificates: string | undefined): Cloud =>
     ? cloud
     : { ...cloud, caCertificates: [cloud.caCertificates, caCertificates].filter(Boolean).join('\n') }
 
+/** Whether an annotation that holds for the pod has a value that could not be read. */
+const isUnreadable = (name: 'objects', pod: Pod, { annotations }: Namespace, values: Values): boolean =>
+  values[name] === undefined && [pod.metadata?.annotations ?? {}, annotations].some((on) => Object.hasOwn(on, annotationPrefix + name)) // prettier-ignore
+
 function warnOfNoEffect(values: Values, mode: Settings['mode'], notes: Notes): void {
   for (const name of ['signal', 'notify-url'] as const) {
     if (mode === 'once' && values[name] !== undefined)
@@ -170,6 +179,10 @@ function checkFiles(settings: Settings, values: Values, sources: ReadonlyMap<Obj
   }
   const nameOf = (object: ObjectSpec): string => [objectName(object), sources.get(object)].filter(Boolean).join(' of ')
   notes.problem('bad-annotation', ...treeProblems(plannedFiles(settings, nameOf)))
+}
+
+/** Whether what templates and bundles are made of is there. */
+function checkContents(settings: Settings, notes: Notes): void {
   for (const [path, text] of Object.entries(settings.templates)) {
     const found = templateProblems(text, settings.objects)
     notes.problem('bad-annotation', ...found.map((problem) => `template "${path}", ${problem}`))

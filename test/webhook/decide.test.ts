@@ -116,6 +116,17 @@ void t.test('each warning has its sentence, of 120 characters at most with ordin
   t.strictSame(warningsOf(annotated({ ...signal, 'signal-container': 'proxy' }, { ...known, ...proxy, restartPolicy: 'Never' })), [], 'a native sidecar is restarted whatever the pod says') // prettier-ignore
 })
 
+void t.test('a template is not wrong because an object is', async (t) => {
+  const template = { 'template-a': '{{ secrets["db-password"] }}{{ secrets["nothing"] }}' }
+  const problem = /^bad-annotation: template "a", line 1: there is no secrets\["nothing"\]/
+  const objects = 'objects: [db-password, { name: other, format: odd }]'
+  t.match(problemsOf(annotated(template)), [problem])
+  t.match(problemsOf(annotated({ ...template, objects })), [/^bad-annotation: .*format "odd"/])
+  t.equal(problemsOf(annotated({ ...template, objects })).length, 1)
+  t.match(problemsOf(annotated({ ...template, vault: 'no_name' })), [/^bad-annotation: .*vault/])
+  t.equal(problemsOf(annotated({ ...template, vault: 'no_name' })).length, 1)
+})
+
 void t.test('pod over namespace over administrator over table', async (t) => {
   const interval = (onPod: object, onNamespace: Record<string, string>, file: object) =>
     injected(annotated({ ...onPod }), {
