@@ -48,20 +48,40 @@ export function withMesh<P>(pod: P): P {
   return copy as P
 }
 
+const identityVolume = 'azure-identity-token'
+const identityFolder = '/var/run/secrets/azure/wi/token'
+
 /**
- * What the workload identity webhook adds to every container, unless a variable of that name stands there already; the last three are
- * those of an identity binding.
+ * What the workload identity webhook adds to every container: a token, and variables of whose names none stands there already; the last
+ * three are those of an identity binding.
  */
 export function withWorkloadIdentity<P>(pod: P): P {
   const copy = structuredClone(pod) as { spec: Item }
   const variables = ['AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE', 'AZURE_AUTHORITY_HOST', 'AZURE_KUBERNETES_TOKEN_PROXY', 'AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'] // prettier-ignore
-  const mount = { name: 'azure-identity-token', mountPath: '/var/run/secrets/azure/wi/token', readOnly: true }
+  const has = (items: Item[], name: string): boolean => items.some((item) => item['name'] === name)
   for (const container of [...list(copy.spec['initContainers']), ...list(copy.spec['containers'])]) {
     const env = list(container['env'])
-    const missing = variables.filter((name) => env.every((one) => one['name'] !== name))
+    const missing = variables.filter((name) => !has(env, name))
     container['env'] = [...env, ...missing.map((name) => ({ name, value: 'theirs' }))]
-    container['volumeMounts'] = [...list(container['volumeMounts']), mount]
+    const mounts = list(container['volumeMounts'])
+    if (!has(mounts, identityVolume)) container['volumeMounts'] = [...mounts, { name: identityVolume, mountPath: identityFolder, readOnly: true }] // prettier-ignore
   }
-  copy.spec['volumes'] = [...list(copy.spec['volumes']), { name: mount.name, projected: { sources: [] } }]
+  const volumes = list(copy.spec['volumes'])
+  if (!has(volumes, identityVolume)) copy.spec['volumes'] = [...volumes, { name: identityVolume, projected: { sources: [] } }] // prettier-ignore
+  return copy as P
+}
+
+/** A pod whose lists of variables, mounts and volumes, which the order of webhooks moves about, are in order of name. */
+export function inOrder<P>(pod: P): P {
+  const copy = structuredClone(pod) as { spec: Item }
+  const sort = (of: Item, field: string): void => {
+    const key = (item: Item): string => `${String(item['name'])} ${String(item['mountPath'])}`
+    if (of[field] !== undefined) of[field] = list(of[field]).sort((a, b) => (key(a) < key(b) ? -1 : 1))
+  }
+  for (const container of [...list(copy.spec['initContainers']), ...list(copy.spec['containers'])]) {
+    sort(container, 'env')
+    sort(container, 'volumeMounts')
+  }
+  sort(copy.spec, 'volumes')
   return copy as P
 }

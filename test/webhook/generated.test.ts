@@ -2,12 +2,10 @@ import fc from 'fast-check'
 import jsonPatch from 'fast-json-patch'
 import t from 'tap'
 import { decide } from '../../webhook/decide.ts'
-import { happeningOf } from '../../webhook/events.ts'
 import { patchOf } from '../../webhook/patch.ts'
 import type { Pod } from '../../webhook/pod/pod.ts'
-import { withDefaults, withMesh } from './api-server.ts'
+import { inOrder, withDefaults, withMesh, withWorkloadIdentity } from './api-server.ts'
 import { withoutAdditions } from './laws.ts'
-import { appFor, reviewOf } from './review-app.ts'
 import { surroundings } from './setting.ts'
 
 /** Fields that no version of the API knows yet, and some that it does and we do not look at. */
@@ -111,12 +109,16 @@ void t.test('laws of every pod that is injected', async (t) => {
         patched,
         defaults: withDefaults(patched),
         mesh: withDefaults(withMesh(patched)),
+        identity: withDefaults(withWorkloadIdentity(patched)),
       })) {
         // prettier-ignore
         const again = decide(later, facts)
         if (again.kind !== 'skip' || again.reason !== 'already-injected')
           throw new Error(`${name}: ${JSON.stringify(again.kind === 'deny' ? again.problems : again.kind)}`)
       }
+      const second = decide(withWorkloadIdentity(received), facts)
+      if (second.kind !== 'inject') throw new Error(`after the workload identity webhook: ${second.kind}`)
+      same(inOrder(withWorkloadIdentity(second.pod)), inOrder(withWorkloadIdentity(patched)), 'the order of webhooks does not matter') // prettier-ignore
       const size = JSON.stringify(patch).length
       if (size > 12_000) throw new Error(`a patch of ${size} bytes`)
     }),
@@ -151,29 +153,6 @@ void t.test('anything at all is decided, never thrown at', async (t) => {
     }),
     { numRuns: 2000 },
   )
-  t.pass()
-})
-
-void t.test('any review is answered with a status and a reason', async (t) => {
-  const app = appFor(t, { decided: (decided) => void happeningOf(decided) })
-  const runs = Number(process.env['FUZZ_RUNS'] ?? 500)
-  const changes = fc.array(fc.tuple(fc.nat(), fc.jsonValue()), { maxLength: 4 })
-  const urls = fc.constantFrom('/mutate', '/report', '/validate', '/mutate?timeout=x', '/mutate?timeout=10s')
-  const property = fc.asyncProperty(pod, changes, urls, async (value, changes, url) => {
-    const object = { ...value, metadata: { ...value.metadata, ownerReferences: [{ controller: true, kind: 'A', name: 'a', uid: 'u', apiVersion: 'v' }] } } // prettier-ignore
-    const review = url === '/validate' ? reviewOf({ spec: { template: object } }, { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }) : reviewOf(object) // prettier-ignore
-    const payload = changes.reduce<unknown>((current, [place, replacement]) => replaceSomewhere(current, place, replacement), review) // prettier-ignore
-    const headers = { 'content-type': 'application/json' }
-    const { statusCode, payload: body } = await app.server.inject({ method: 'POST', url, headers, payload: JSON.stringify(payload) }) // prettier-ignore
-    const answer = JSON.parse(body) as {
-      message?: string
-      response?: { uid?: string; allowed?: boolean; status?: object }
-    }
-    if (statusCode === 400 && answer.message) return
-    if (statusCode !== 200 || answer.response?.uid === undefined) throw new Error(`${statusCode} ${body}`)
-    if (!answer.response.allowed && answer.response.status === undefined) throw new Error(body)
-  })
-  await fc.assert(property, { numRuns: runs })
   t.pass()
 })
 

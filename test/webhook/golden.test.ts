@@ -8,8 +8,9 @@ import { decodeSettings } from '../../shared/settings.ts'
 import { decide, type Decision } from '../../webhook/decide.ts'
 import { patchOf } from '../../webhook/patch.ts'
 import type { Surroundings } from '../../webhook/plan.ts'
+import type { Limits } from '../../webhook/pod/limit-range.ts'
 import type { Pod } from '../../webhook/pod/pod.ts'
-import { withDefaults, withMesh, withWorkloadIdentity } from './api-server.ts'
+import { inOrder, withDefaults, withMesh, withWorkloadIdentity } from './api-server.ts'
 import { withoutAdditions } from './laws.ts'
 import { configurationOf, surroundings } from './setting.ts'
 
@@ -23,15 +24,28 @@ interface Case {
   namespace?: { labels?: Record<string, string>; annotations?: Record<string, string> }
   serviceAccount?: { annotations: Record<string, string> } | null
   oldestKubelet?: string
+  limitRanges?: Limits[]
+  /** The `spec`s by name. */
+  secretProviderClasses?: Record<string, unknown>
 }
 
 const folder = join(import.meta.dirname, 'golden')
 
-const around = ({ configuration, namespace, serviceAccount, oldestKubelet }: Case): Surroundings => {
+const around = (given: Case): Surroundings => {
+  const {
+    configuration,
+    namespace,
+    serviceAccount,
+    oldestKubelet,
+    limitRanges = [],
+    secretProviderClasses = {},
+  } = given
   const { serviceAccount: known, ...rest } = surroundings({
     configuration: configurationOf(configuration),
     namespace: { name: 'shop', labels: {}, annotations: {}, ...namespace },
     ...(oldestKubelet === undefined ? {} : { oldestKubelet }),
+    limitRanges,
+    secretProviderClasses: new Map(Object.entries(secretProviderClasses).map(([name, spec]) => [name, { spec }])),
   })
   if (serviceAccount === null) return rest
   return { ...rest, serviceAccount: serviceAccount ?? known ?? { annotations: {} } }
@@ -63,7 +77,8 @@ t.ok(names.length > 0, 'there are cases')
 
 for (const name of names) {
   void t.test(name, async (t) => {
-    const given = parse(readFileSync(join(folder, `${name}.yaml`), 'utf8')) as Case
+    // Aliases would be one object at two places, which JSON knows not.
+    const given = JSON.parse(JSON.stringify(parse(readFileSync(join(folder, `${name}.yaml`), 'utf8')))) as Case
     const { pod } = given
     const before = structuredClone(pod)
     const facts = around(given)
@@ -86,5 +101,11 @@ for (const name of names) {
     t.match(decide(signedIn, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with what the workload identity webhook adds') // prettier-ignore
     const meshed = withDefaults(withMesh(patched))
     t.match(decide(meshed, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with what a mesh adds')
+
+    // Whoever is first is asked again when the other has changed the pod.
+    const oursFirst = withWorkloadIdentity(patched)
+    const second = decide(withWorkloadIdentity(pod), facts)
+    const theirsFirst = second.kind === 'inject' && withWorkloadIdentity(second.pod)
+    t.strictSame(inOrder(theirsFirst), inOrder(oursFirst), 'the order of the two does not matter')
   })
 }
