@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { destination } from 'pino'
 import { serveCertificateFiles } from '../certs/files.ts'
 import type { Certificates } from '../certs/manager.ts'
+import type { Lifetimes } from '../certs/rotation.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { createLogger, logLevels, type Logger } from '../shared/log.ts'
 import { watchConfiguration, type ConfigurationFile } from './configuration-file.ts'
@@ -12,11 +13,6 @@ import type { Events } from './events.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { buildApp } from './server.ts'
 
-/** Endpoints lag behind: so long after readiness fails the API server may still call. */
-const drainTime = 1000 * Number(process.env['DRAIN_SECONDS'] ?? 15)
-/** Between two looks for pods that have no sidecar and should. */
-const auditInterval = 1000 * Number(process.env['AUDIT_SECONDS'] ?? 600)
-
 const { env } = process
 const { version } = packageJson
 
@@ -24,6 +20,25 @@ function need(name: string): string {
   const value = env[name]
   if (value === undefined || value === '') throw new Error(`the environment variable ${name} is not set`)
   return value
+}
+
+/** Milliseconds, from a number of seconds that the environment may say. */
+function seconds(name: string): number | undefined {
+  const text = env[name] ?? ''
+  if (text === '') return undefined
+  if (!/^\d+(\.\d+)?$/.test(text))
+    throw new Error(`the environment variable ${name} is not a number of seconds: ${text}`)
+  return 1000 * Number(text)
+}
+
+/** How long authorities and certificates live, and how long an authority is published before it issues, as far as it is said. */
+function lifetimes(): Partial<Lifetimes> {
+  const said = {
+    authority: seconds('CERTIFICATE_AUTHORITY_SECONDS'),
+    leaf: seconds('CERTIFICATE_SECONDS'),
+    settle: seconds('CERTIFICATE_SETTLE_SECONDS'),
+  }
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))
 }
 
 /** The API server, unless a folder stands for it. The client loads only where it is used: it is large. */
@@ -65,7 +80,7 @@ async function startServing(connection: Connection | undefined, metrics: Metrics
     import('../certs/store.ts'),
   ])
   const cluster = kubernetesCertificates({ ...where, secretName: need('CERTIFICATES') })
-  return startCertificates({ cluster, service, log, onEvent })
+  return startCertificates({ cluster, service, lifetimes: lifetimes(), log, onEvent })
 }
 
 async function startAudits(
@@ -77,7 +92,9 @@ async function startAudits(
   const { startAudit } = await import('./audit.ts')
   const instance = env['POD_NAME'] ?? 'akv-injector'
   const paused = (): boolean => configuration.current().report
-  return startAudit({ api, instance, log, counted: missed, paused, interval: auditInterval })
+  // Between two looks.
+  const interval = seconds('AUDIT_SECONDS') ?? 600_000
+  return startAudit({ api, instance, log, counted: missed, paused, interval })
 }
 
 async function startEvents({ api }: Connection, log: Logger): Promise<Events> {
@@ -109,6 +126,8 @@ async function main(): Promise<void> {
   const lines = destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
   process.once('exit', () => lines.flushSync())
   const log = createLogger(logLevels.find((level) => level === env['LOG_LEVEL']) ?? 'info', lines)
+  // Endpoints lag behind: so long after readiness fails the API server may still call.
+  const drainTime = seconds('DRAIN_SECONDS') ?? 15_000
   let certificates: Certificates | undefined = undefined
   let events: Events | undefined = undefined
   const metrics = createMetrics({

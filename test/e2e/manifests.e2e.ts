@@ -1,28 +1,17 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { parseAllDocuments } from 'yaml'
 import { injectionLabel, sidecarContainer } from '../../shared/names.ts'
 import { makeServiceAccount, pod } from './support/apps.ts'
 import { certManagerKinds } from './support/cert-manager.ts'
-import {
-  apply,
-  kubectl,
-  makeNamespace,
-  toYaml,
-  tryApply,
-  tryKubectl,
-  type KubernetesObject,
-} from './support/kubectl.ts'
+import { beside, install, newName, newTag, render, write } from './support/own-installation.ts'
+import { apply, kubectl, makeNamespace, tryApply, tryKubectl } from './support/kubectl.ts'
 import { readyPods, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 
 const root = join(import.meta.dirname, '../..')
 const own = 'platform-secrets'
-const dist = join(root, 'dist')
-const [newName, newTag] = (process.env['E2E_IMAGE'] ?? 'localhost/akv-injector:e2e').split(':')
-const read = (text: string): KubernetesObject[] => parseAllDocuments(text).map((one) => one.toJS() as KubernetesObject)
 const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: own, labels: { 'akv-injector-e2e': 'true' } } } // prettier-ignore
 
 /** Kinds that somebody else's CustomResourceDefinitions bring; where they are there already, those are used. */
@@ -57,45 +46,6 @@ void t.test('the API server takes every overlay to the letter', async (t) => {
   t.not((await tryApply([misspelt], '--dry-run=server', '--validate=strict')).code, 0, 'a misspelt field would be told')
 })
 
-/** Cluster-wide kinds: their names, and what refers to them, must differ from those of the installation under test. */
-const clusterWide = ['ClusterRole', 'ClusterRoleBinding', 'MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'] // prettier-ignore
-
-/**
- * An overlay as an administrator would install it, but for what must not meet the installation that the other stories use: names
- * of cluster-wide objects, and the value of the namespaces' label. The policy for forgotten labels would warn twice, and is left out.
- * Nobody waits for the drain.
- */
-function beside(all: KubernetesObject[], name: string): KubernetesObject[] {
-  const taken = new Set(all.map(({ metadata }) => metadata.name))
-  return all
-    .filter(({ kind }) => !kind?.startsWith('ValidatingAdmissionPolicy'))
-    .map((one) => {
-      const metadata = { ...one.metadata, labels: { ...one.metadata.labels, 'akv-injector-e2e': 'true' } }
-      if (clusterWide.includes(one.kind ?? '')) metadata.name = `${metadata.name}-${name}`
-      if (clusterWide.includes(one.kind ?? '') && taken.has(metadata.name)) throw new Error(`${metadata.name} is a name of the base`) // prettier-ignore
-      const text = JSON.stringify({ ...one, metadata })
-        .replace(/"resourceNames":\["akv-injector"\]/g, `"resourceNames":["akv-injector-${name}"]`)
-        .replace(/("kind":"ClusterRole","name":"[^"]+)"/g, `$1-${name}"`)
-        .replace(/("name":"(MUTATING|VALIDATING)_CONFIGURATION","value":"[^"]+)"/g, `$1-${name}"`)
-        .replaceAll(`"${injectionLabel}":"enabled"`, `"${injectionLabel}":"${name}"`)
-        .replaceAll(`"${injectionLabel}":"report"`, `"${injectionLabel}":"${name}-report"`)
-        .replaceAll('["enabled","report"]', `["${name}"]`)
-        .replace('"env":[', '"env":[{"name":"DRAIN_SECONDS","value":"1"},')
-      return JSON.parse(text) as KubernetesObject
-    })
-}
-
-/** Applies it for as long as the test runs. It goes before its permissions do: no call of it is ever forbidden. */
-async function install(t: Test, all: KubernetesObject[]): Promise<void> {
-  await apply(...all.filter(({ kind }) => kind === 'Namespace'))
-  const running = all.filter(({ kind }) => kind === 'Deployment')
-  t.teardown(async () => {
-    await kubectl(['delete', '-f', '-', '--ignore-not-found', '--cascade=foreground'], toYaml(running))
-    await kubectl(['delete', '-f', '-', '--ignore-not-found', '--wait=false'], toYaml(all))
-  })
-  await apply(...all)
-}
-
 /** What becomes of a pod in a namespace that opted in. */
 async function asker(t: Test, label: string) {
   const team = await makeNamespace(t, { [injectionLabel]: label })
@@ -106,17 +56,11 @@ async function asker(t: Test, label: string) {
 const sidecarOf = (stdout: string) =>
   (JSON.parse(stdout) as Pod).spec.initContainers?.find(({ name }) => name === sidecarContainer)
 
-function write(folder: string, text: string): string {
-  mkdirSync(join(dist, folder), { recursive: true })
-  writeFileSync(join(dist, folder, 'kustomization.yaml'), text)
-  return join(dist, folder)
-}
-
 void t.test("an administrator's own overlay, from its installation to a pod that it injects", async (t) => {
   const folder = write('e2e-own', `resources: [../../manifests/examples/own]
 images: [{name: registry.example.com/platform/akv-injector, newName: ${newName}, newTag: ${newTag}}]
 `) // prettier-ignore
-  await install(t, beside(read(await kubectl(['kustomize', folder])), 'own'))
+  await install(t, beside(await render(folder), 'own'))
   const replicas = await readyPods(own, 'app.kubernetes.io/name=akv-injector', 3, 120)
   t.equal(replicas.length, 3, 'as many replicas as the overlay says, and all of them ready')
 
@@ -144,7 +88,7 @@ images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
   const folder = write('e2e-certificates', `resources: [injector]
 components: [../../manifests/components/cert-manager]
 `) // prettier-ignore
-  const all = read(await kubectl(['kustomize', folder]))
+  const all = await render(folder)
   const certificate = all.find(({ kind, metadata }) => kind === 'Certificate' && metadata.name === 'akv-injector')
   const { secretName, dnsNames } = certificate?.['spec'] as { secretName: string; dnsNames: string[] }
   t.strictSame(dnsNames[0], `akv-injector.${name}.svc`)

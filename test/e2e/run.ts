@@ -11,12 +11,18 @@ import { readSettings, type E2eSettings } from './support/settings.ts'
 const root = join(import.meta.dirname, '../..')
 const say = (text: string): void => console.error(`e2e: ${text}`)
 
-function stories(settings: E2eSettings, names: string[]): Promise<number> {
-  const files = globSync('test/e2e/*.e2e.ts', { cwd: root }).filter(
-    (file) => names.length === 0 || names.some((name) => basename(file).startsWith(name)),
-  )
-  const environment = { ...process.env, ...imageVariables(settings) }
-  const args = ['run', '--jobs=3', '--timeout=600', '--disable-coverage', ...files.sort()]
+/** The stories, and then what is to be seen when all have been told: of the time since the installation began. */
+async function tell(settings: E2eSettings, names: string[], since: string): Promise<number> {
+  const started = { E2E_STARTED: since, ...(names.length === 0 ? { E2E_WHOLE: 'true' } : {}) }
+  const find = (pattern: string): string[] => globSync(pattern, { cwd: root }).sort()
+  const isAsked = (file: string): boolean => names.length === 0 || names.some((name) => basename(file).startsWith(name))
+  const code = await runFiles(find('test/e2e/*.e2e.ts').filter(isAsked), settings, started)
+  return (await runFiles(find('test/e2e/after/*.e2e.ts'), settings, started)) || code
+}
+
+function runFiles(files: string[], settings: E2eSettings, more: Record<string, string>): Promise<number> {
+  const environment = { ...process.env, ...imageVariables(settings), ...more }
+  const args = ['run', '--jobs=3', '--timeout=600', '--disable-coverage', ...files]
   return new Promise((resolve, reject) => {
     const child = spawn(join(root, 'node_modules/.bin/tap'), args, { cwd: root, stdio: 'inherit', env: environment })
     child.on('error', reject)
@@ -33,9 +39,9 @@ async function main(): Promise<number> {
     return 1
   }
   try {
-    return await withInstallation(settings, say, () => {
+    return await withInstallation(settings, say, (since) => {
       say('running the stories')
-      return stories(settings, process.argv.slice(2))
+      return tell(settings, process.argv.slice(2), since)
     })
   } catch (error) {
     say((error as Error).message)

@@ -1,12 +1,10 @@
-import { request } from 'node:https'
-import { text } from 'node:stream/consumers'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
 import { deployment, makeServiceAccount, pod, podTemplate } from './support/apps.ts'
-import { forward } from './support/forward.ts'
 import { apply, get, kubectl, list, makeNamespace, tryApply } from './support/kubectl.ts'
 import { getPod, readyPods, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { askReplica } from './support/replica.ts'
 
 const app = { name: 'app', script: 'while :; do sleep 1; done' }
 const wanted = { vault: 'my-kv', objects: 'db-password' }
@@ -99,18 +97,6 @@ void t.test('in a namespace labelled `report` everything is told and nothing cha
   t.match(event, { involvedObject: { kind: 'ReplicaSet' }, reason: 'Injected' })
 })
 
-/** What a replica of the webhook measures. */
-async function metricsOf(t: Test, pod: string): Promise<string> {
-  const port = await forward(t, 'akv-injector-system', `pod/${pod}`, 8443)
-  return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path: '/metrics', rejectUnauthorized: false, agent: false }, (response) => {
-      text(response).then(resolve, reject)
-    })
-      .on('error', reject)
-      .end()
-  })
-}
-
 void t.test('a pod that was made before its namespace opted in is found, and told once', async (t) => {
   const namespace = await makeNamespace(t, { [injectionLabel]: '' })
   await makeServiceAccount(namespace)
@@ -122,7 +108,7 @@ void t.test('a pod that was made before its namespace opted in is found, and tol
   t.match(event, { involvedObject: { kind: 'Pod', name: 'early' }, message: /has no sidecar/ })
   for (const { metadata } of await readyPods('akv-injector-system', 'app.kubernetes.io/name=akv-injector', 2)) {
     const metrics = await eventually('each replica counts it', async () => {
-      const text = await metricsOf(t, metadata.name)
+      const text = await askReplica('akv-injector-system', metadata.name, '/metrics')
       return /^akv_injector_missed_pods\{reason="missed"\} [1-9]/m.test(text) && text
     })
     t.match(metrics, /^akv_injector_audit_last_success_timestamp_seconds \d{10}/m)

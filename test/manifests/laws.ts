@@ -137,6 +137,19 @@ const named: Record<string, string[]> = {
   validatingwebhookconfigurations: ['get', 'patch', 'watch'],
 }
 
+/** That an installation with a certificate of its own has each of these permissions: the end-to-end suite sees every one used. */
+export function holdPermissions(t: Test, all: readonly Manifest[]): void {
+  const granted = { unnamed: new Map<string, Set<string>>(), named: new Map<string, Set<string>>() }
+  for (const { resources, resourceNames, verbs } of ofKind(all, 'Role', 'ClusterRole').flatMap(rulesOf)) {
+    const to = resourceNames === undefined ? granted.unnamed : granted.named
+    for (const resource of resources) to.set(resource, new Set([...(to.get(resource) ?? []), ...verbs]))
+  }
+  const sorted = (map: Map<string, Set<string>>) => Object.fromEntries([...map].map(([resource, verbs]) => [resource, [...verbs].sort()])) // prettier-ignore
+  const expected = (of: Record<string, string[]>) => Object.fromEntries(Object.entries(of).filter(([resource]) => resource !== 'configmaps')) // prettier-ignore
+  t.strictSame(sorted(granted.unnamed), expected(unnamed), 'permissions that no name limits')
+  t.strictSame(sorted(granted.named), expected(named), 'permissions by name')
+}
+
 function holdPermissionLaws(t: Test, all: readonly Manifest[]): void {
   for (const role of ofKind(all, 'Role', 'ClusterRole')) {
     for (const { apiGroups, resources, resourceNames, verbs } of rulesOf(role)) {

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import t from 'tap'
 import { parseConfiguration } from '../../webhook/configuration.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import { holdLaws, ofKind } from './laws.ts'
+import { holdLaws, holdPermissions, ofKind } from './laws.ts'
 import { manifests, render, renderer, written, type Manifest } from './rendered.ts'
 
 const system = 'akv-injector-system'
@@ -32,6 +32,7 @@ const rulesOf = (all: Manifest[], kind: string, name: string): unknown =>
 void t.test('the files, as they are written', async (t) => {
   t.same(overlays.map(({ folder }) => basename(folder)), ['base', 'cert-manager', 'emulator', 'self-managed', 'own']) // prettier-ignore
   holdLaws(t, written(join(manifests, 'base')), { namespace: system })
+  holdPermissions(t, written(join(manifests, 'base')))
   t.equal(webhookOf(written(join(manifests, 'base'))).spec.template.spec.containers[0].image, `akv-injector:${packageJson.version}`) // prettier-ignore
 })
 

@@ -116,6 +116,7 @@ void t.test('what is wrong at the start is one line', async (t) => {
       /wrong.yaml: unknown field \\"tenant\\" \(did you mean \\"tenantId\\"\?\)/,
     ],
     [{ ...env, SIDECAR_IMAGE: '' }, /the environment variable SIDECAR_IMAGE is not set/],
+    [{ ...env, DRAIN_SECONDS: '15s' }, /the environment variable DRAIN_SECONDS is not a number of seconds: 15s/],
     [{ ...env, CERTIFICATES_FOLDER: '' }, /the environment variable CERTIFICATES_FOLDER is not set/],
   ]
   for (const [variables, message] of cases) {

@@ -24,12 +24,12 @@ export const imageVariables = ({ appImage, serversImage }: E2eSettings) => ({
 
 /**
  * Builds the images, installs the overlay `emulator` with kustomize, and removes everything again whatever becomes of `use`,
- * unless the environment has `E2E_KEEP`. @param say told of each step
+ * unless the environment has `E2E_KEEP`. @param say told of each step @param use given the time when it began to be installed
  */
 export async function withInstallation<T>(
   settings: E2eSettings,
   say: (step: string) => void,
-  use: () => Promise<T>,
+  use: (since: string) => Promise<T>,
 ): Promise<T> {
   try {
     writeOverlay()
@@ -38,8 +38,9 @@ export async function withInstallation<T>(
     say('building and loading the images')
     await build(settings)
     say('installing')
+    const since = new Date().toISOString()
     await install()
-    return await use()
+    return await use(since)
   } finally {
     if (process.env['E2E_KEEP'] === undefined) {
       say('removing everything')

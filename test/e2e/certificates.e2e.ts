@@ -1,0 +1,125 @@
+import { X509Certificate } from 'node:crypto'
+import t from 'tap'
+import { injectionLabel } from '../../shared/names.ts'
+import { admitPods } from './support/admissions.ts'
+import { makeServiceAccount, pod } from './support/apps.ts'
+import { beside, install, newName, newTag, render, write } from './support/own-installation.ts'
+import { apply, get, kubectl, makeNamespace } from './support/kubectl.ts'
+import { readyPods, statusOf, type Pod } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+import { askReplica } from './support/replica.ts'
+
+const system = 'platform-rotation'
+const selector = 'app.kubernetes.io/name=akv-injector'
+
+/** An authority lives a minute: with a new one every 40 s all of a year's rotations but the waiting is there. */
+const environment = {
+  CERTIFICATE_AUTHORITY_SECONDS: '60',
+  CERTIFICATE_SECONDS: '20',
+  CERTIFICATE_SETTLE_SECONDS: '3',
+  DRAIN_SECONDS: '5',
+}
+
+/** The authority that has issued the certificate in the Secret, once it is the newest. */
+async function issuing(): Promise<string | false> {
+  const { data } = await get<{ data?: Record<string, string> }>(system, 'secret', 'akv-injector-certificates')
+  const certificate = (key: string) => new X509Certificate(Buffer.from(data?.[key] ?? '', 'base64'))
+  const [newest, leaf] = [certificate('ca.crt'), certificate('tls.crt')]
+  return leaf.verify(newest.publicKey) && newest.fingerprint256
+}
+
+/** Changes the administrator's file; the kubelet takes a minute to bring it to the pods. */
+const configure = (text: string): Promise<string> =>
+  apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'akv-injector-configuration', namespace: system }, data: { 'configuration.yaml': text } }) // prettier-ignore
+
+/** Ends a container's program at once: the process 1 of a namespace of its own would be spared. */
+const kill = (pod: string): Promise<string> =>
+  kubectl(['exec', '-n', system, pod, '--', '/nodejs/bin/node', '-e', `
+    const { readdirSync, readFileSync } = require('node:fs')
+    const isWebhook = (pid) => { try { return readFileSync('/proc/' + pid + '/cmdline', 'utf8').split('\\0')[1] === '/app/webhook.js' } catch { return false } }
+    for (const pid of readdirSync('/proc').filter((name) => /^\\d+$/.test(name)).filter(isWebhook)) process.kill(Number(pid), 'SIGKILL')
+  `]) // prettier-ignore
+
+void t.test('no admission fails while authorities, certificates and replicas come and go', async (t) => {
+  const folder = write('e2e-rotation', `namespace: ${system}
+resources: [../../manifests/overlays/self-managed]
+images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
+configMapGenerator:
+  - {name: akv-injector-configuration, namespace: akv-injector-system, behavior: replace, literals: ['configuration.yaml=tenantId: 11111111-1111-1111-1111-111111111111']}
+generatorOptions: {disableNameSuffixHash: true}
+patches:
+  - target: {kind: Deployment}
+    patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: akv-injector}, spec: {template: {spec: {shareProcessNamespace: true}}}}'
+`) // prettier-ignore
+  await install(t, beside(await render(folder), 'rotation', environment))
+  const replicas = () => readyPods(system, selector, 2, 120)
+  await replicas()
+  const team = await makeNamespace(t, { [injectionLabel]: 'rotation' })
+  await makeServiceAccount(team)
+  const annotations = { vault: 'my-kv', objects: 'x' }
+  const pods = await admitPods(
+    t,
+    team,
+    pod(team, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] }),
+  )
+
+  const seen = new Set<string>()
+  const anotherAuthority = (): Promise<void> =>
+    eventually(
+      'another authority has issued the certificate',
+      async () => {
+        const authority = await issuing()
+        const isNew = authority !== false && !seen.has(authority)
+        if (isNew) seen.add(authority)
+        return isNew
+      },
+      { seconds: 120, every: 1000 },
+    ).then(() => pods.more(20))
+
+  const answers = (pod: string, path: string, pattern: RegExp) =>
+    eventually(
+      `${pod}${path} has ${String(pattern)}`,
+      async () => {
+        const text = await askReplica(system, pod, path)
+        return pattern.test(text) && text
+      },
+      { seconds: 120, every: 2000 },
+    )
+
+  await configure('tenant: 11111111-1111-1111-1111-111111111111')
+  await anotherAuthority()
+  await anotherAuthority()
+  const [first, second] = await replicas()
+  const stays = second!.metadata.name
+  await answers(stays, '/metrics', /^akv_injector_configuration_valid 0$/m)
+  t.match(
+    await askReplica(system, stays, '/readyz'),
+    /"ready":true,.*unknown field \\"tenant\\" \(did you mean \\"tenantId\\"\?\)/,
+  )
+  await configure('tenantId: 11111111-1111-1111-1111-111111111111')
+  await kubectl(['delete', 'pod', '-n', system, first!.metadata.name, '--wait=true', '--timeout=60s'])
+  await anotherAuthority()
+  await answers(stays, '/metrics', /^akv_injector_configuration_valid 1$/m)
+  await kubectl(['rollout', 'restart', '-n', system, 'deployment/akv-injector'])
+  await kubectl(['rollout', 'status', '-n', system, 'deployment/akv-injector', '--timeout=120s'])
+  await anotherAuthority()
+  t.strictSame(
+    pods.failures(),
+    [],
+    `none of ${pods.admitted()} admissions failed in ${seen.size - 1} changes of the authority`,
+  )
+
+  const [victim] = await replicas()
+  const { name } = victim!.metadata
+  await kill(name)
+  await eventually('the replica has been started again', async () => {
+    const { restartCount, ready } = statusOf(await get<Pod>(system, 'pod', name), 'webhook') ?? {}
+    return restartCount === 1 && ready
+  })
+  await pods.more(20)
+  await pods.stop()
+  const said = pods.failures().flat()
+  t.comment(`a killed replica: ${pods.failures().length} pods had to be tried again, ${said.length} times in all`)
+  // Until its endpoint is gone the cluster sends every other new connection to where nobody listens.
+  t.strictSame(said.filter((one) => !/connection refused|connection reset|broken pipe|EOF/.test(one)), [], 'no failure but of connections to it') // prettier-ignore
+})

@@ -1,0 +1,45 @@
+import t from 'tap'
+import { secretsVolume, sidecarContainer } from '../../shared/names.ts'
+import { makeServiceAccount, pod } from './support/apps.ts'
+import { connectEmulator, makeVault } from './support/emulator.ts'
+import { apply, kubectl, makeNamespace } from './support/kubectl.ts'
+import { getPod, logHas, readyPod, type Pod } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+
+const image = process.env['E2E_APP_IMAGE'] ?? 'busybox:1.37'
+const own = 'while :; do sleep 1; done'
+
+void t.test('kubectl debug: a copy with its own sidecar, and a container that joins a running pod', async (t) => {
+  const namespace = await makeNamespace(t)
+  const [emulator, vault] = [await connectEmulator(t), await makeVault(t)]
+  await emulator.setSecret(vault, 'db-password', 'the value')
+  await makeServiceAccount(namespace)
+  const script = `echo found: $(cat /mnt/secrets/db-password); ${own}`
+  await apply(
+    pod(namespace, 'app', {
+      annotations: { vault, objects: 'db-password', signal: 'SIGHUP' },
+      containers: [{ name: 'app', script }],
+    }),
+  )
+  const original = await readyPod(namespace, 'app')
+
+  const debug = (...args: string[]) => kubectl(['debug', '-n', namespace, 'app', `--image=${image}`, '--image-pull-policy=IfNotPresent', '--profile=restricted', ...args, '--', 'sleep', '3600']) // prettier-ignore
+  await debug('--copy-to=copy', '--container=debugger', '--share-processes')
+  await logHas(namespace, 'copy', 'app', 'found: the value')
+  const copy = await readyPod(namespace, 'copy')
+  const names = ({ spec }: Pod, of: 'containers' | 'initContainers') => spec[of]?.map(({ name }) => name)
+  t.strictSame(names(copy, 'initContainers'), names(original, 'initContainers'), 'one sidecar')
+  t.strictSame(names(copy, 'containers'), ['app', 'debugger'])
+  const debugger_ = copy.spec.containers.find(({ name }) => name === 'debugger')
+  t.notOk(debugger_?.volumeMounts?.some(({ name }) => name === secretsVolume), 'the debugger has no mount of ours') // prettier-ignore
+  t.equal(copy.spec.volumes?.filter(({ name }) => name === secretsVolume).length, 1)
+
+  await debug('--container=joined', '--target=app')
+  await eventually('the ephemeral container runs', async () => {
+    const { status } = (await getPod(namespace, 'app')) as Pod & { status: { ephemeralContainerStatuses?: { state: { running?: object } }[] } } // prettier-ignore
+    return status.ephemeralContainerStatuses?.[0]?.state.running
+  })
+  const after = await getPod(namespace, 'app')
+  t.strictSame(after.spec.initContainers, original.spec.initContainers, 'the running pod is as it was')
+  t.equal(after.spec.initContainers?.[0]?.name, sidecarContainer)
+})

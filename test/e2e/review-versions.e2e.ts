@@ -1,0 +1,47 @@
+import t from 'tap'
+import { injectionLabel, sidecarContainer } from '../../shared/names.ts'
+import { makeServiceAccount, pod } from './support/apps.ts'
+import { apply, kubectl, makeNamespace, tryApply } from './support/kubectl.ts'
+import type { Pod } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+
+interface Registration {
+  webhooks: { name: string }[]
+}
+
+void t.test('a registration for v1beta1 only: the API server asks and is answered in it', async (t) => {
+  const value = 'v1beta1'
+  const namespace = await makeNamespace(t, { [injectionLabel]: value })
+  await makeServiceAccount(namespace)
+  const live = JSON.parse(await kubectl(['get', 'mutatingwebhookconfiguration', 'akv-injector', '-o', 'json'])) as Registration // prettier-ignore
+  const inject = live.webhooks.find(({ name }) => name.startsWith('inject.'))
+  const name = `akv-injector-${namespace}`
+  t.teardown(() => kubectl(['delete', 'mutatingwebhookconfiguration', name]))
+  await apply({
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    metadata: { name, labels: { 'akv-injector-e2e': 'true' } },
+    webhooks: [
+      {
+        ...inject,
+        admissionReviewVersions: [value],
+        namespaceSelector: { matchLabels: { [injectionLabel]: value, 'kubernetes.io/metadata.name': namespace } },
+      },
+    ],
+  })
+  const create = (annotations: Record<string, string>) =>
+    tryApply([pod(namespace, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] })], '--dry-run=server', '-o', 'json') // prettier-ignore
+  const wanted = { vault: 'my-kv', objects: 'db-password' }
+  // A registration takes a moment to be in force.
+  const injected = await eventually('the pod is injected', async () => {
+    const { stdout } = await create(wanted)
+    const { spec } = JSON.parse(stdout) as Pod
+    return spec.initContainers?.some(({ name }) => name === sidecarContainer) && spec
+  })
+  t.ok(injected)
+  const questionable = await create({ ...wanted, 'signal-container': 'app' })
+  t.match(questionable.stderr, /Warning: signal-container has no effect/)
+  const refused = await create({ ...wanted, splay: 'soon', mode: 'nativ' })
+  t.not(refused.code, 0)
+  t.match(refused.stderr, /has 2 problems: .*mode "nativ".*splay "soon"/)
+})
