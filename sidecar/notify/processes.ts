@@ -56,7 +56,7 @@ export interface ProcFolder {
 const batch = 256
 
 /** Ticks are 10 ms for user space, whatever the kernel's own timer. */
-export const ticksPerSecond = 100
+const ticksPerSecond = 100
 
 /** Over; what is left is an entry in the table. A leader that ended before its threads shows as a zombie too, and lives on. */
 export const isDead = ({ state, threads }: Process): boolean => 'ZXx'.includes(state) && threads <= 1
@@ -152,4 +152,11 @@ export function openProc(folder = '/proc'): ProcFolder {
       return Number.isNaN(seconds) ? undefined : seconds * 1000
     },
   }
+}
+
+/** How long a process has run, in milliseconds; nothing where the kernel's uptime is another clock than its start times. */
+export function ageOf(proc: ProcFolder, process: Process, uptime = proc.uptime()): number | undefined {
+  if (uptime === undefined) return undefined
+  const age = uptime - (process.start * 1000) / ticksPerSecond
+  return age < -1000 ? undefined : Math.max(age, 0)
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { annotationPrefix } from '../../shared/names.ts'
 import type { SignalName } from '../../shared/signals.ts'
-import { type ProcFolder, type Process, ticksPerSecond } from './processes.ts'
+import { ageOf, type ProcFolder, type Process } from './processes.ts'
 import { called, isLive, isSame } from './target.ts'
 
 /** kill(2): throws an error whose `code` is ESRCH, EPERM or EACCES. */
@@ -64,14 +64,6 @@ export function handlingOf(proc: ProcFolder, pid: number, signal: SignalName): H
   if ((caught & bit) !== 0n) return 'caught'
   if ((ignored & bit) !== 0n) return 'ignored'
   return (blocked & bit) !== 0n ? 'blocked' : 'default'
-}
-
-/** How long a process has run, in milliseconds; nothing where the kernel's uptime is another clock than its start times. */
-export function ageOf(proc: ProcFolder, process: Process): number | undefined {
-  const uptime = proc.uptime()
-  if (uptime === undefined) return undefined
-  const age = uptime - (process.start * 1000) / ticksPerSecond
-  return age < -1000 ? undefined : Math.max(age, 0)
 }
 
 /** A program needs a moment to install its handlers, and until then a signal ends it. */

@@ -1,5 +1,5 @@
 import type { SignalTarget } from '../../shared/settings.ts'
-import { isDead, type Place, type ProcFolder, type Process } from './processes.ts'
+import { ageOf, isDead, type Place, type ProcFolder, type Process } from './processes.ts'
 
 /** The entry process of one run of a container. */
 export interface Entry {
@@ -10,6 +10,9 @@ export interface Entry {
 /** What to signal, or why nothing is. */
 export type Choice =
   { processes: Process[]; entry: Entry } | { outcome: 'no-such-process' | 'not-identifiable'; detail: string }
+
+/** Milliseconds. */
+const lasting = 10_000
 
 const missing = (detail: string): Choice => ({ outcome: 'no-such-process', detail })
 const unidentifiable = (detail: string): Choice => ({ outcome: 'not-identifiable', detail })
@@ -125,7 +128,10 @@ function findNamed(proc: ProcFolder, processes: Process[], entry: Entry, place: 
     return !(parent !== undefined && isNamed(parent)) && isNamed(process) && !isElsewhere(proc, process, place)
   })
   if (chosen.length > 0) return { processes: chosen, entry }
-  const names = [...new Set(app.map(({ comm }) => comm))].slice(0, 10).join(', ')
+  // What comes and goes would make it another message each time.
+  const uptime = proc.uptime()
+  const isLasting = (process: Process): boolean => (ageOf(proc, process, uptime) ?? lasting) >= lasting
+  const names = [...new Set([entry.process, ...app.filter(isLasting)].map(({ comm }) => comm))].slice(0, 10).join(', ')
   return missing(`no process "${name}" runs in container "${place.container}"; these do: ${names}`)
 }
 

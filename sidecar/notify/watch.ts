@@ -1,7 +1,7 @@
 import type { SignalTarget } from '../../shared/settings.ts'
 import type { Timing } from './channel.ts'
-import type { ProcFolder, Process } from './processes.ts'
-import { ageOf, handlingOf, type Kill, sendSignal } from './signal.ts'
+import { ageOf, type ProcFolder, type Process } from './processes.ts'
+import { handlingOf, type Kill, sendSignal } from './signal.ts'
 import { called, chooseTarget, type Choice, type Entry, isLive, isSame } from './target.ts'
 
 /** Whether the signal could be sent, found out with signal 0 long before there is one to send. */

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { openProc, type Process } from '../../../sidecar/notify/processes.ts'
-import { ageOf, handlingOf, isSettled, sendSignal } from '../../../sidecar/notify/signal.ts'
+import { ageOf, openProc, type Process } from '../../../sidecar/notify/processes.ts'
+import { handlingOf, isSettled, sendSignal } from '../../../sidecar/notify/signal.ts'
 import { type ProcessSpec, writePod, writeProcess } from './proc-tree.ts'
 
 const app = { pid: 20, comm: 'app', container: 'app' } satisfies ProcessSpec

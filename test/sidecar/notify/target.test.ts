@@ -161,6 +161,17 @@ void t.test('the words for what is not there', async (t) => {
   })
 })
 
+void t.test('what comes and goes does not make it another message', async (t) => {
+  const folder = writePod(t.testdir(), [{ ...app, start: 9_999_900 }], 100_000)
+  const words = async () => chooseTarget(openProc(folder), { container: 'app', process: 'redis' })
+  const expected = { detail: 'no process "redis" runs in container "app"; these do: app' }
+  t.match(await words(), expected)
+  writeProcess(folder, { pid: 21, comm: 'sleep', ppid: 20, container: 'app', start: 9_999_950 })
+  t.match(await words(), expected)
+  writeProcess(folder, { pid: 21, comm: 'server', ppid: 20, container: 'app', start: 9_990_000 })
+  t.match(await words(), { detail: 'no process "redis" runs in container "app"; these do: app, server' })
+})
+
 void t.test('among five thousand', async (t) => {
   const parentOf = (i: number): number => (i < 10 ? 20 : 100 + Math.floor(i / 3) - 1)
   const crowd = Array.from({ length: 5_000 }, (_, i) => ({
