@@ -15,8 +15,8 @@ import { machine, toResult, type Report } from './results.ts'
 import { table } from './table.ts'
 import { withWorkshop } from './workshop.ts'
 
-/** Milliseconds after which a bench that hangs is given up. */
-const limit = 10 * 60_000
+/** Milliseconds after which a run that hangs is given up. */
+const limit = 20 * 60_000
 
 const text = { type: 'string' } as const
 const { values } = parseArgs({ options: { only: text, compare: text, out: text } })
@@ -31,6 +31,7 @@ if (unknown.length > 0) {
 const earlier = values.compare === undefined ? undefined : (JSON.parse(readFileSync(values.compare, 'utf8')) as Report)
 
 const report: Report = { date: new Date().toISOString(), machine: machine(), results: [] }
+const left = Object.entries(leftOut).filter(([id]) => only?.includes(id) ?? true)
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(new Error(signal)))
 const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(limit)])
@@ -41,9 +42,14 @@ mkdirSync(output, { recursive: true })
 
 try {
   await withWorkshop({ signal, output }, async (workshop) => {
-    for (const { ids, run } of benches) {
+    for (const { ids, lacks, run } of benches) {
       const wanted = ids.filter((id) => only?.includes(id) ?? true)
       if (wanted.length === 0) continue
+      const missing = await lacks?.()
+      if (missing !== undefined) {
+        for (const id of wanted) left.push([id, missing])
+        continue
+      }
       console.error(`measuring ${wanted.join(', ')}`)
       const measured = await run(workshop)
       report.results.push(...measured.map(toResult).filter(({ id }) => wanted.includes(id)))
@@ -56,7 +62,5 @@ try {
 
 writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`)
 console.log(table(report.results, earlier))
-for (const [id, what] of Object.entries(leftOut)) {
-  if (only?.includes(id) ?? true) console.log(`left out: ${id} (${what})`)
-}
+for (const [id, what] of left) console.log(`left out: ${id} (needs ${what})`)
 process.exit()

@@ -67,3 +67,6 @@ export async function polls({ metrics }: SidecarRun): Promise<number> {
   const counts = text.matchAll(/^akv_injector_sidecar_polls_total\{.*\} (\d+)$/gm)
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
 }
+
+/** The flags of node that a pod's sidecar runs with. */
+export const sidecarFlags = (pod: Pod): string[] => sidecarOf(pod).args?.slice(0, -1) ?? []
