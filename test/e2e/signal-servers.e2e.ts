@@ -2,13 +2,14 @@ import { X509Certificate } from 'node:crypto'
 import { connect as connectTcp } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { connect } from 'node:tls'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { sidecarContainer } from '../../shared/names.ts'
 import { makeAuthority } from '../emulator/tls.ts'
 import { makeServiceAccount, pod } from './support/apps.ts'
 import { connectEmulator, makeVault } from './support/emulator.ts'
 import { forward } from './support/forward.ts'
-import { apply, kubectl, makeNamespace } from './support/kubectl.ts'
-import { getPod, readyPod, statusOf } from './support/pods.ts'
+import { apply, makeNamespace } from './support/kubectl.ts'
+import { getPod, logHas, readyPod, statusOf } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 
 /** Has nginx and redis-server, as Debian packages them. */
@@ -130,30 +131,56 @@ void t.test('redis takes a rotated password when SIGTERM has had it restarted', 
   t.match(await authenticate(again, 'one'), 'WRONGPASS')
 })
 
-void t.test('a Node app reloads on SIGHUP', async (t) => {
+/** A pod `app` of a Node program that has the secret `db-password`, and how to wait for what it says. */
+async function makeNodePod(t: Test, script: string, annotations: Record<string, string>) {
   const namespace = await makeNamespace(t)
   const emulator = await connectEmulator(t)
   const vault = await makeVault(t)
   await emulator.setSecret(vault, 'db-password', 'one')
   await makeServiceAccount(namespace)
-  const script = `
-    const read = () => require('fs').readFileSync('/mnt/secrets/db-password', 'utf8')
-    process.on('SIGHUP', () => console.log('reloaded: ' + read()))
-    setInterval(() => {}, 1000)
-    console.log('start: ' + read())`
+  const command = ['/nodejs/bin/node', '-e', `const read = () => require('fs').readFileSync('/mnt/secrets/db-password', 'utf8')\n${script}`] // prettier-ignore
   await apply(
     pod(namespace, 'app', {
-      annotations: { vault, objects: 'db-password', 'poll-interval': '2s', signal: 'SIGHUP' },
-      containers: [
-        { name: 'app', script: '', image: process.env['E2E_IMAGE'], command: ['/nodejs/bin/node', '-e', script] },
-      ],
+      annotations: { vault, objects: 'db-password', 'poll-interval': '2s', ...annotations },
+      containers: [{ name: 'app', script: '', image: process.env['E2E_IMAGE'], command }],
     }),
   )
   await readyPod(namespace, 'app')
-  const says = (text: string): Promise<unknown> =>
-    eventually(text, async () => (await kubectl(['logs', '-n', namespace, 'app', '-c', 'app'])).includes(text))
-  await says('start: one')
-  await emulator.setSecret(vault, 'db-password', 'two')
+  await logHas(namespace, 'app', 'app', 'start: one')
+  return {
+    namespace,
+    rotate: () => emulator.setSecret(vault, 'db-password', 'two'),
+    says: (text: string) => logHas(namespace, 'app', 'app', text),
+  }
+}
+
+void t.test('a Node app reloads on SIGHUP', async (t) => {
+  const script = `
+    process.on('SIGHUP', () => console.log('reloaded: ' + read()))
+    setInterval(() => {}, 1000)
+    console.log('start: ' + read())`
+  const { rotate, says } = await makeNodePod(t, script, { signal: 'SIGHUP' })
+  await rotate()
   await says('reloaded: two')
   t.pass('its handler ran')
+})
+
+void t.test('an app is told by a POST, and shares no process namespace for it', async (t) => {
+  const script = `
+    require('http').createServer((request, response) => {
+      let body = ''
+      request.on('data', (part) => (body += part))
+      request.on('end', () => {
+        console.log(request.method + ' ' + request.url + ' ' + body)
+        console.log('reloaded: ' + read())
+        response.writeHead(204).end()
+      })
+    }).listen(8081, '127.0.0.1', () => console.log('start: ' + read()))`
+  const { namespace, rotate, says } = await makeNodePod(t, script, { 'notify-url': 'http://localhost:8081/-/reload' })
+  await rotate()
+  const [, body = ''] = /^POST \/-\/reload (.*)$/m.exec(await says('reloaded: two')) ?? []
+  t.match(JSON.parse(body), { changed: [{ type: 'secret', name: 'db-password', version: /^[0-9a-f]{32}$/, paths: ['db-password'] }] }) // prettier-ignore
+  t.notMatch(body, /one|two/, 'no value')
+  await logHas(namespace, 'app', sidecarContainer, 'answered 204')
+  t.notOk((await getPod(namespace, 'app')).spec.shareProcessNamespace)
 })
