@@ -1,9 +1,9 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
+import type { Status } from '../../sidecar/status.ts'
 import { makeServiceAccount, pod, reloading, restrictedContainer } from './support/apps.ts'
-import { forward } from './support/forward.ts'
 import { makeNamespace, tryApply } from './support/kubectl.ts'
-import { logHas, getPod } from './support/pods.ts'
+import { connectSidecar, getPod, logHas } from './support/pods.ts'
 import { makeToldPod } from './support/told.ts'
 
 const script = reloading('')
@@ -46,12 +46,10 @@ void t.test(
     })
     const advice = 'azure.keyvault.injector/run-as-user: \\"4711\\"'
     t.match(await logHas(namespace, 'app', sidecarContainer, 'not-permitted', 20), advice, 'in the log')
-    const { initContainers = [] } = (await getPod(namespace, 'app')).spec
-    const sidecar = initContainers.find(({ name }) => name === sidecarContainer)
-    const port = await forward(t, namespace, 'pod/app', sidecar?.startupProbe?.httpGet?.port ?? 0)
-    const read = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
-    t.match(await read('/metrics'), 'akv_injector_sidecar_signal_permitted{outcome="not-permitted"} 0\n', 'as a metric')
-    const status = JSON.parse(await read('/status')) as { notification: object }
+    const ask = await connectSidecar(t, namespace, 'app')
+    const metrics = await (await ask('/metrics')).text()
+    t.match(metrics, 'akv_injector_sidecar_signal_permitted{outcome="not-permitted"} 0\n', 'as a metric')
+    const status = (await (await ask('/status')).json()) as Status
     t.match(status.notification, {
       permission: { outcome: 'not-permitted', detail: JSON.parse(`"${advice}"`) as string },
       targets: [{ container: 'app', uid: 4711 }],

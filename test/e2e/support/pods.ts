@@ -95,11 +95,20 @@ export const statusOf = (pod: Pod, container: string): ContainerStatus | undefin
     ({ name }) => name === container,
   )
 
-/** What a sidecar says of itself to `kubectl port-forward`. */
-export async function sidecarStatus(t: Test, namespace: string, name: string): Promise<Status> {
+/** A way to a pod's sidecar for as long as the test runs: what it answers to a path. */
+export async function connectSidecar(
+  t: Test,
+  namespace: string,
+  name: string,
+): Promise<(path: string) => Promise<Response>> {
   const { spec } = await getPod(namespace, name)
   const sidecar = [...(spec.initContainers ?? []), ...spec.containers].find((one) => one.name === sidecarContainer)
   const port = await forward(t, namespace, `pod/${name}`, sidecar?.startupProbe?.httpGet?.port ?? 0)
-  const response = await fetch(`http://localhost:${port}/status`)
-  return (await response.json()) as Status
+  return (path) => fetch(`http://localhost:${port}${path}`)
+}
+
+/** What a sidecar says of itself to `kubectl port-forward`. */
+export async function sidecarStatus(t: Test, namespace: string, name: string): Promise<Status> {
+  const ask = await connectSidecar(t, namespace, name)
+  return (await (await ask('/status')).json()) as Status
 }
