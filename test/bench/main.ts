@@ -51,8 +51,15 @@ try {
         continue
       }
       console.error(`measuring ${wanted.join(', ')}`)
-      const measured = await run(workshop)
-      report.results.push(...measured.map(toResult).filter(({ id }) => wanted.includes(id)))
+      try {
+        const measured = await run(workshop)
+        report.results.push(...measured.map(toResult).filter(({ id }) => wanted.includes(id)))
+      } catch (error) {
+        signal.throwIfAborted()
+        // What the others measured is not lost for it.
+        console.error(`bench: ${wanted.join(', ')}: ${(error as Error).message}`)
+        process.exitCode = 1
+      }
     }
   })
 } catch (error) {
