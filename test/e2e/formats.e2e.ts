@@ -1,8 +1,8 @@
-import { createHash, generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { Pki } from '../sidecar/render/pki.ts'
-import { clientId, makeServiceAccount, pod, restrictedPod } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
+import { clientId, listing as listingOfAll, makeServiceAccount, pod, restrictedPod } from './support/apps.ts'
+import { connectEmulator, issuerOf, makeVault } from './support/emulator.ts'
 import { apply, makeNamespace, tryApply } from './support/kubectl.ts'
 import { logHas, readyPod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
@@ -125,4 +125,47 @@ void t.test('a class is read as it is when the pod is created', async (t) => {
   })
   t.match(created.stderr, /unknown parameter "resourceGroup" is ignored/, 'warnings are shown')
   await readyPod(namespace, 'app')
+})
+
+void t.test('objects of one pod are asked for as identities of several tenants, each for its own', async (t) => {
+  await installDefinition(t)
+  const namespace = await makeNamespace(t)
+  const [emulator, vault, foreign] = [await connectEmulator(t), await makeVault(t), await makeVault(t)]
+  const tenant = randomUUID()
+  const [ofPod, ofA, ofB] = [randomUUID(), randomUUID(), randomUUID()]
+  for (const name of ['for-pod', 'for-a']) await emulator.setSecret(vault, name, `${name} value`)
+  await emulator.setSecret(foreign, 'for-b', 'for-b value')
+  await emulator.setTenant(foreign, tenant)
+  const subject = `system:serviceaccount:${namespace}:app`
+  await emulator.federate({ clientId: ofB, issuer: await issuerOf(), subject, tenant })
+  await emulator.allowOnly(ofPod, vault, 'secrets/for-pod')
+  await emulator.allowOnly(ofA, vault, 'secrets/for-a')
+  await emulator.allowOnly(ofB, foreign, 'secrets/for-b')
+  const node = { keyvaultName: vault, useVMManagedIdentity: 'true' }
+  await apply(
+    secretProviderClass(namespace, 'a', { keyvaultName: vault, clientID: ofA }, [['objectName: for-a', 'objectType: secret']]), // prettier-ignore
+    secretProviderClass(namespace, 'b', { keyvaultName: foreign, clientID: ofB, tenantID: tenant }, [['objectName: for-b', 'objectType: secret']]), // prettier-ignore
+    secretProviderClass(namespace, 'node', node, [['objectName: for-a', 'objectType: secret']]),
+  )
+  for (const name of ['app', 'other']) await makeServiceAccount(namespace, name, ofPod)
+  const objects = '- for-pod\n- {name: for-a, path: not-mine, optional: true}'
+  const annotations = { 'secret-provider-class': 'a, b', objects, vault }
+  await apply(pod(namespace, 'app', { annotations, containers: [{ name: 'app', script: listingOfAll }] }))
+  const stranger = { annotations: { 'secret-provider-class': 'b' }, spec: { serviceAccountName: 'other' }, containers: [app] } // prettier-ignore
+  await apply(pod(namespace, 'stranger', stranger))
+  await readyPod(namespace, 'app')
+  const log = await logHas(namespace, 'app', 'app', 'listed')
+  t.strictSame(log.trim().split('\n'), ['for-a for-a value', 'for-b for-b value', 'for-pod for-pod value', 'listed'])
+  const denied = `vault ${vault}, secret for-a: 403 ForbiddenByRbac: identity ${ofPod} may not get it; grant .*Key Vault Secrets User` // prettier-ignore
+  t.ok(await logHas(namespace, 'app', 'akv-injector', new RegExp(denied)), 'the pod itself may not')
+  const unknown = `sign-in of identity ${ofB} at .*/${tenant}: 400 AADSTS70021.* subject .*system:serviceaccount:${namespace}:other` // prettier-ignore
+  t.ok(await logHas(namespace, 'stranger', 'akv-injector', new RegExp(unknown)), 'nor another ServiceAccount')
+
+  const { issued } = Object.groupBy((await emulator.tokens()).filter(({ sub }) => sub === subject), ({ outcome }) => outcome) // prettier-ignore
+  const tenants = Object.fromEntries((issued ?? []).map((token) => [token.client, token.tenant]))
+  const own = '11111111-1111-1111-1111-111111111111'
+  t.strictSame(tenants, { [ofPod]: own, [ofA]: own, [ofB]: tenant }, 'each signed in, and nobody else')
+
+  const refused = await tryApply([pod(namespace, 'node', { annotations: { 'secret-provider-class': 'node' }, containers: [app] })]) // prettier-ignore
+  t.match(refused.stderr, /the node's identity is not used, because every pod of the node has it/)
 })

@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, kubectl, makeNamespace, tryApply } from './support/kubectl.ts'
-import { readyPod } from './support/pods.ts'
+import { listing, makeServiceAccount, pod } from './support/apps.ts'
+import { connectEmulator, issuerOf, makeVault } from './support/emulator.ts'
+import { bindingAudience, createBound } from './support/identity-binding.ts'
+import { apply, makeNamespace, tryApply } from './support/kubectl.ts'
+import { logHas, readyPod } from './support/pods.ts'
 
 const app = { name: 'app', script: 'while :; do sleep 1; done' }
+const reader = { name: 'app', script: listing }
 
 void t.test("the token that is exchanged is the pod's own ServiceAccount token of this cluster", async (t) => {
   const namespace = await makeNamespace(t)
@@ -15,9 +18,7 @@ void t.test("the token that is exchanged is the pod's own ServiceAccount token o
   await apply(pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [app] }))
   await readyPod(namespace, 'app')
 
-  const { issuer } = JSON.parse(await kubectl(['get', '--raw', '/.well-known/openid-configuration'])) as {
-    issuer: string
-  }
+  const issuer = await issuerOf()
   const seen = (await emulator.tokens()).filter(({ sub }) => sub === `system:serviceaccount:${namespace}:app`)
   t.ok(seen.length > 0, 'the emulator saw a token of this ServiceAccount')
   for (const token of seen) {
@@ -43,4 +44,20 @@ void t.test('a pod whose ServiceAccount has no client id is denied by its name',
   await makeServiceAccount(namespace, 'nobody')
   const admitted = await tryApply([object])
   t.equal(admitted.code, 0, `annotated a moment ago is enough: ${admitted.stderr}`)
+})
+
+void t.test('with an identity binding the pod signs in at the token proxy', async (t) => {
+  const namespace = await makeNamespace(t)
+  const [emulator, vault, bound] = [await connectEmulator(t), await makeVault(t), randomUUID()]
+  await emulator.setSecret(vault, 'db-password', 'bound')
+  await makeServiceAccount(namespace, 'app', undefined)
+  const subject = `system:serviceaccount:${namespace}:app`
+  await emulator.federate({ clientId: bound, issuer: await issuerOf(), subject, audience: bindingAudience })
+  const object = pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [reader] })
+  object.metadata.annotations['azure.workload.identity/use-identity-binding'] = 'true'
+  const proxy = await createBound(t, namespace, object, bound)
+  await readyPod(namespace, 'app')
+  t.match(await logHas(namespace, 'app', 'app', 'listed'), 'db-password bound')
+  const seen = (await emulator.tokens()).filter(({ sub }) => sub === subject)
+  t.match(seen, [{ host: proxy, client: bound, aud: [bindingAudience], verified: true, outcome: 'issued' }])
 })

@@ -60,7 +60,7 @@ export async function answerEntra(call: Call, route: EntraRoute, entra: Entra, n
         ? { status: 200, body: openid(base, route.tenant) }
         : aadstsError(90002, `Tenant '${route.tenant}' not found.`, now)
     case 'token':
-      return token(new URLSearchParams(call.body), route.tenant, entra, now)
+      return token(call, route.tenant, entra, now)
   }
 }
 
@@ -97,7 +97,8 @@ const endpoints = (authority: string, version: string) => ({
   jwks_uri: `${authority}/discovery${version}/keys`,
 })
 
-async function token(form: URLSearchParams, tenant: string, entra: Entra, now: number): Promise<Answer> {
+async function token({ host, body }: Call, tenant: string, entra: Entra, now: number): Promise<Answer> {
+  const form = new URLSearchParams(body)
   const client = form.get('client_id') ?? ''
   const assertion = form.get('client_assertion') ?? ''
   const candidates = entra.credentials.filter(
@@ -109,7 +110,7 @@ async function token(form: URLSearchParams, tenant: string, entra: Entra, now: n
     : await checkAssertion(assertion, candidates, entra.keys, now)
   const { iss, sub, aud } = claims
   const outcome = refusal ? `AADSTS${refusal.code}` : 'issued'
-  entra.seen.push({ time: now, tenant, client, iss, sub, aud, verified, outcome })
+  entra.seen.push({ time: now, host, tenant, client, iss, sub, aud, verified, outcome })
   if (entra.seen.length > 1000) entra.seen.shift()
   return refusal ? aadstsError(refusal.code, refusal.message, now) : issue(form, tenant, client, entra)
 }

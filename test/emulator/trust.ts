@@ -28,6 +28,8 @@ export interface FederatedCredential {
 /** An assertion as the token endpoint saw it, without the token itself. */
 export interface SeenAssertion {
   time: number
+  /** Under which name the token endpoint was asked. */
+  host: string
   tenant: string
   client: string
   iss?: unknown

@@ -45,6 +45,12 @@ export const container = ({ name, script, ...rest }: Container): object => ({
 export const reloading = (first: string): string =>
   `${first}\ntrap 'echo reloaded: $(cat /mnt/secrets/db-password)' HUP\ntrap 'exit 0' TERM\necho running\nwhile :; do sleep 1 & wait $!; done`
 
+/** Prints every file with its content, then `listed`, and goes on for ever. */
+export const listing = `cd /mnt/secrets
+for file in *; do echo "$file $(cat "$file")"; done
+echo listed
+while :; do sleep 1; done`
+
 export interface PodOptions {
   containers: Container[]
   initContainers?: Container[]

@@ -7,6 +7,12 @@ export const emulatorNamespace = 'key-vault'
 
 /** What the token endpoint saw of an assertion: its claims, and whether the issuer's published keys vouch for them. */
 export interface SeenToken {
+  /** Under which name the endpoint was asked. */
+  host: string
+  tenant: string
+  client: string
+  /** `issued`, or the AADSTS code. */
+  outcome: string
   iss: string
   sub: string
   aud: string | string[]
@@ -27,6 +33,12 @@ export interface EmulatorClient {
   /** Requests by operation since the emulator's start, of one vault. */
   counts(vault: string): Promise<Record<string, number>>
   tokens(): Promise<SeenToken[]>
+  /** Has a vault take the tokens of another tenant than the emulator's own. */
+  setTenant(vault: string, tenant: string): Promise<void>
+  /** Lets ServiceAccounts (subjects) sign in as a client, beside those that may anyway. */
+  federate(credential: object): Promise<void>
+  /** Lets a client, who until then may do everything, read these objects alone. */
+  allowOnly(client: string, vault: string, ...objects: string[]): Promise<void>
 }
 
 /** Opens a way to the emulator's admin port for as long as the test runs. */
@@ -52,6 +64,9 @@ export async function connectEmulator(t: Lifetime): Promise<EmulatorClient> {
     },
     counts: (vault) => call('GET', `counts?vault=${vault}`),
     tokens: () => call('GET', 'tokens'),
+    setTenant: (vault, tenant) => call('PUT', `vaults/${vault}`, { tenant }),
+    federate: (credential) => call('POST', 'credentials', credential),
+    allowOnly: (client, vault, ...objects) => call('POST', 'grants', { client, grants: objects.map((object) => ({ vault, object })) }), // prettier-ignore
   }
 }
 
@@ -69,6 +84,12 @@ export async function cutOff(vault: string, emulator: EmulatorClient): Promise<(
     await select(true)
     await end()
   }
+}
+
+/** Who signs the ServiceAccount tokens of the cluster. */
+export async function issuerOf(): Promise<string> {
+  const metadata = await kubectl(['get', '--raw', '/.well-known/openid-configuration'])
+  return (JSON.parse(metadata) as { issuer: string }).issuer
 }
 
 /** A vault of the test's own: a Service in front of the emulator, whose name is the vault's. */
