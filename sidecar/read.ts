@@ -70,6 +70,8 @@ class Poll {
   readonly #sources: readonly Source[]
   readonly #before: Before
   readonly #asking: Asking
+  /** The vault is to be asked nothing more in this poll. */
+  #isStopped = false
 
   constructor(sources: readonly Source[], before: Before, asking: Asking) {
     this.#sources = sources
@@ -92,6 +94,7 @@ class Poll {
    * comes last, so that one object in trouble does not keep the others from being read.
    */
   async read(sources: readonly Source[]): Promise<void> {
+    if (this.#isStopped) return
     const [first, ...others] = sources.toSorted((one, other) => this.#trouble(one) - this.#trouble(other))
     if (first === undefined || (await this.#readOrStop(first)) === 'stop') return
     await eachAtMost(concurrency, others, this.#readOrStop)
@@ -110,7 +113,7 @@ class Poll {
 
   /** Looks again until nothing moved, so that values that were changed together are switched in together. */
   async confirm(): Promise<void> {
-    for (let round = 0; round < confirmations; round++) {
+    for (let round = 0; round < confirmations && !this.#isStopped; round++) {
       const doubtful = (await Promise.all(Array.from(this.#groups(), this.#doubtful))).flat()
       const seen = new Map(doubtful.map((source) => [source, this.#known(source)]))
       await this.read(doubtful)
@@ -144,7 +147,8 @@ class Poll {
     const failure = await this.#read(source)
     if (failure === undefined) return undefined
     const isAlive = this.found.reads.size + this.found.unchanged.length > 0
-    return hopeless.has(failure.kind) || (failure.transient && !isAlive) ? 'stop' : undefined
+    this.#isStopped ||= hopeless.has(failure.kind) || (failure.transient && !isAlive)
+    return this.#isStopped ? 'stop' : undefined
   }
 
   #trouble(source: Source): number {
@@ -163,6 +167,7 @@ class Poll {
       else if (misleading.has(failure.kind) || endless.has(failure.code ?? '')) this.#avoid(group, { refused: false })
       else {
         this.found.listFailures.push(failure)
+        this.#isStopped ||= failure.kind === 'throttled'
         return 'failed'
       }
       return 'useless'

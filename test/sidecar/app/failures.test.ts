@@ -206,14 +206,36 @@ void t.test('a vault in trouble', async (t) => {
       t.ok(pod.twin.asked.length > 0)
     }
   })
-  await t.test('is asked no more when it throttles in the middle of a poll', async (t) => {
-    const pod = await podWith(
-      t,
-      Array.from({ length: 20 }, (_, index) => `s${index}`),
-    )
-    pod.twin.fault = () => ({ kind: 'throttled' })
+  for (const answered of [0, 1, 7]) {
+    await t.test(`is asked no more in that poll when it throttles after ${answered} answers`, async (t) => {
+      const names = Array.from({ length: 40 }, (_, index) => `s${index}`)
+      const pod = await podWith(t, names)
+      let left = answered
+      pod.twin.fault = () => (left-- > 0 ? undefined : { kind: 'throttled' })
+      await pod.start()
+      const { length } = pod.twin.asked
+      t.ok(length <= answered + 4, `${length} requests: those that were under way`)
+    })
+  }
+  await t.test('is asked no more when it throttles a list', async (t) => {
+    const pod = await podWith(t, [...three, 'key/k'])
     await pod.start()
-    t.ok(pod.twin.asked.length <= 4, `${pod.twin.asked.length} requests`)
+    await pod.advance(5 * minute)
+    pod.twin.fault = () => ({ kind: 'throttled', retryAfter: 10 * minute })
+    pod.twin.asked.length = 0
+    await pod.advance(3 * minute)
+    t.strictSame(pod.twin.asked.map(({ operation }) => operation), ['list']) // prettier-ignore
+  })
+  await t.test('does not keep one identity from reading because another may not sign in', async (t) => {
+    const pod = await podWith(t, ['a', objectOf('b', { identity: 1 })])
+    pod.settings.identities.push({ cloud: 'Emulator', tenantId: 'tenant', clientId: 'other' })
+    await pod.start()
+    await pod.advance(5 * minute)
+    pod.twin.fault = ({ name }) => (name === 'a' ? { kind: 'sign-in' } : undefined)
+    await pod.advance(5 * minute)
+    pod.twin.set('b', 'b-2')
+    await pod.advance(3 * minute)
+    t.match(pod.files(), { a: 'a-1', b: 'b-2' })
   })
   await t.test('is asked no more often than in good times, for long', async (t) => {
     const pod = await podWith(t, three)

@@ -181,11 +181,12 @@ void t.test('what lists cost, and what they save', async (t) => {
     t.equal(pod.twin.count('get'), 3 + 3 * Math.floor(50 / 2), 'one read for each object instead')
     t.strictSame(pod.lines.filter(({ level }) => level === 'warn' || level === 'error'), []) // prettier-ignore
     pod.twin.set('api-key', 'api-key-2')
-    await pod.advance(5 * minute)
-    t.equal(pod.files()['api-key'], 'api-key-2')
+    pod.twin.asked.length = 0
+    while (pod.files()['api-key'] === 'api-key-1') await pod.advance(second)
+    t.equal(pod.twin.count('get'), 3, 'and nothing is confirmed')
     pod.twin.mayList = true
     await pod.advance(20 * minute)
-    t.ok(pod.twin.count('list') > 1, 'an hour later it is')
+    t.ok(pod.twin.count('list') > 0, 'an hour later it is')
   })
   await t.test('a list of more pages than there are objects is not asked for again', async (t) => {
     const pod = await podWith(t, three)
