@@ -3,6 +3,7 @@ import { initialValues, interpretLive, liveNames, type LiveTexts, type LiveValue
 
 /** What a look at the pod's annotations found. */
 export interface LiveChange {
+  /** Those that were not there at the look before. */
   problems: string[]
   /** A poll is asked for. */
   isRefreshed: boolean
@@ -16,6 +17,7 @@ export class LiveControl {
   readonly #settings: Settings
   readonly #read: () => LiveTexts
   #texts: LiveTexts
+  #problems: readonly string[] = []
 
   /** @param read gives the annotations' texts as they are now; those at the start ask for no poll */
   constructor(settings: Settings, read: () => LiveTexts) {
@@ -29,6 +31,7 @@ export class LiveControl {
   begin(): string[] {
     const { values, problems } = interpretLive(this.#texts, this.values, this.#settings)
     this.values = values
+    this.#problems = problems
     return problems
   }
 
@@ -39,7 +42,8 @@ export class LiveControl {
     const isRefreshed = texts.refresh !== this.#texts.refresh && texts.refresh !== ''
     const { pollInterval, suspend } = this.values
     this.#texts = texts
-    const problems = this.begin()
+    const known = this.#problems
+    const problems = this.begin().filter((problem) => !known.includes(problem))
     const isRescheduled = this.values.pollInterval !== pollInterval || this.values.suspend !== suspend
     return { problems, isRefreshed, isRescheduled }
   }

@@ -121,6 +121,25 @@ void t.test('log-level', async (t) => {
   t.ok(pod.events('poll').length > 0)
 })
 
+void t.test('a wrong value is told once, not at every change of another annotation', async (t) => {
+  const pod = await podWith(t, three)
+  await pod.start()
+  const told = () => pod.events('live').filter(({ problem }) => /loud/.test(String(problem))).length
+  pod.annotations = { ...pod.annotations, 'log-level': 'loud' }
+  await pod.advance(2 * second)
+  t.equal(told(), 1)
+  for (const refresh of ['1', '2']) {
+    pod.annotations = { ...pod.annotations, refresh }
+    await pod.advance(2 * second)
+  }
+  t.equal(told(), 1)
+  pod.annotations = { ...pod.annotations, 'log-level': '' }
+  await pod.advance(2 * second)
+  pod.annotations = { ...pod.annotations, 'log-level': 'loud' }
+  await pod.advance(2 * second)
+  t.equal(told(), 2, 'but again when it comes back')
+})
+
 void t.test('the role once', async (t) => {
   await t.test('ends when the set is there', async (t) => {
     const pod = await podWith(t, three)

@@ -233,6 +233,22 @@ void t.test('everything is read again within the full refresh, whatever lists sa
   t.equal(pod.files()['api-key'], 'api-key-2')
 })
 
+void t.test('sidecars that restart together do not read everything again together', async (t) => {
+  for (const draw of [0.25, 0.75]) {
+    const pod = await podWith(t, three)
+    await pod.start()
+    await pod.advance(3 * minute)
+    pod.stop()
+    pod.random = () => draw
+    await pod.start()
+    pod.twin.asked.length = 0
+    await pod.advance(draw * hour - 3 * minute)
+    t.equal(pod.twin.count('get'), 0)
+    await pod.advance(6 * minute)
+    t.equal(pod.twin.count('get'), 3, `at a moment of its own, ${draw} of the hour`)
+  }
+})
+
 void t.test('pinned objects are read once, and never again, not even by another process', async (t) => {
   const pod = await podWith(t, ['other'])
   const version = pod.twin.set('old', 'pinned')
