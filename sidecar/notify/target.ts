@@ -100,12 +100,13 @@ const isOlder = (a: Process, b: Process): boolean => a.start < b.start || (a.sta
  */
 function findNamed(proc: ProcFolder, processes: Process[], entry: Entry, place: Place, name: string): Choice {
   const byPid = new Map(processes.map((process) => [process.pid, process]))
+  const parentOf = ({ ppid }: Process): Process | undefined => (ppid === 1 ? undefined : byPid.get(ppid))
   const roots = new Map<number, boolean>([[entry.process.pid, true]])
   const isApp = (process: Process): boolean => {
     const known = roots.get(process.pid)
     if (known !== undefined) return known
     roots.set(process.pid, false)
-    const parent = process.ppid === 1 ? undefined : byPid.get(process.ppid)
+    const parent = parentOf(process)
     const found = parent !== undefined ? isApp(parent) : process.ppid === 1 && isIn(process)
     roots.set(process.pid, found)
     return found
@@ -114,24 +115,25 @@ function findNamed(proc: ProcFolder, processes: Process[], entry: Entry, place: 
     const found = proc.place(pid)
     return typeof found === 'object' && isAt(found, place) && found.instance === place.instance
   }
-  const app = processes.filter((process) => process.pid !== 1 && isApp(process) && isLive(process))
-  const known = new Map<number, boolean>()
+  const known = new Map<Process, boolean>()
   const isNamed = (process: Process): boolean => {
-    const is = known.get(process.pid) ?? (process.comm === name || baseName(proc.argv0(process.pid)) === name)
-    known.set(process.pid, is)
+    let is = known.get(process)
+    if (is === undefined) {
+      is = isLive(process) && (process.comm === name || baseName(proc.argv0(process.pid)) === name)
+      known.set(process, is)
+    }
     return is
   }
-  const byAppPid = new Map(app.map((process) => [process.pid, process]))
-  const chosen = app.filter((process) => {
-    // The parent first: what its workers are called then need not be read, and there may be thousands.
-    const parent = byAppPid.get(process.ppid)
-    return !(parent !== undefined && isNamed(parent)) && isNamed(process) && !isElsewhere(proc, process, place)
-  })
+  // The parent first: what its workers are called then need not be read, and there may be thousands.
+  const isLed = (parent: Process | undefined): boolean => parent !== undefined && isNamed(parent)
+  const chosen = processes.filter((process) => isApp(process) && !isLed(parentOf(process)) && isNamed(process) && !isElsewhere(proc, process, place)) // prettier-ignore
   if (chosen.length > 0) return { processes: chosen, entry }
   // What comes and goes would make it another message each time.
   const uptime = proc.uptime()
-  const isLasting = (process: Process): boolean => (ageOf(proc, process, uptime) ?? lasting) >= lasting
-  const names = [...new Set([entry.process, ...app.filter(isLasting)].map(({ comm }) => comm))].slice(0, 10).join(', ')
+  const isShown = (process: Process): boolean => isApp(process) && isLive(process) && (ageOf(proc, process, uptime) ?? lasting) >= lasting // prettier-ignore
+  const names = [...new Set([entry.process, ...processes.filter(isShown)].map(({ comm }) => comm))]
+    .slice(0, 10)
+    .join(', ')
   return missing(`no process "${name}" runs in container "${place.container}"; these do: ${names}`)
 }
 
