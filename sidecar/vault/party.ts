@@ -57,9 +57,10 @@ export function partyOf(
   const tenantId = identity.tenantId ?? environment['AZURE_TENANT_ID']
   const clientId = identity.clientId ?? environment['AZURE_CLIENT_ID']
   const authority = URL.parse(cloud.authorityHost)
-  if (!tenantId) problems.push('there is no tenant id: neither in the settings nor as AZURE_TENANT_ID')
+  const whose = identity.mode === 'identity-binding' ? webhooks : ''
+  if (!tenantId) problems.push(`there is no tenant id: neither in the settings nor as AZURE_TENANT_ID${whose}`)
   else if (!/^[0-9a-zA-Z.-]+$/.test(tenantId)) problems.push(`the tenant id ${JSON.stringify(tenantId)} is none`)
-  if (!clientId) problems.push('there is no client id: neither in the settings nor as AZURE_CLIENT_ID')
+  if (!clientId) problems.push(`there is no client id: neither in the settings nor as AZURE_CLIENT_ID${whose}`)
   if (authority?.protocol !== 'https:') {
     problems.push(`cloud ${identity.cloud}: its authorityHost ${JSON.stringify(cloud.authorityHost)} is not an https:// URL; tokens are never asked for over plain http`) // prettier-ignore
   }
@@ -73,6 +74,9 @@ export function partyOf(
     authorityHost: authorityOf(authority, tenantId),
   })
 }
+
+const webhooks =
+  ", which with an identity binding is the workload identity webhook's to set: does it run, and does the pod's annotation azure.workload.identity/skip-containers leave the sidecar out?"
 
 /** Without a trailing slash; Azure Stack Hub's own documents give that of AD FS with its tenant at the end. */
 function authorityOf({ origin, pathname }: URL, tenantId: string): string {

@@ -172,6 +172,23 @@ void t.test('strings in pieces, as Windows writes them', async (t) => {
   t.equal(await opens(der(pfx)), expected)
 })
 
+/** BER with lengths that are not known before, and the content of strings in pieces. */
+function streamed({ tagClass, type, constructed, value }: forge.asn1.Asn1): Buffer {
+  if (typeof value !== 'string')
+    return Buffer.concat([Buffer.of(tagClass | 0x20 | type, 0x80), ...value.map(streamed), Buffer.of(0, 0)])
+  const isString = tagClass === asn1.Class.CONTEXT_SPECIFIC || type === OCTETSTRING
+  if (!isString || value.length < 100) return der(asn1.create(tagClass, type, constructed, value))
+  const pieces = [value.slice(0, 64), value.slice(64)].map((piece) => der(node(OCTETSTRING, piece)))
+  return Buffer.concat([Buffer.of(tagClass | 0x20 | type, 0x80), ...pieces, Buffer.of(0, 0)])
+}
+
+void t.test('lengths that are not known before, as Java writes them', async (t) => {
+  for (const args of [[], ['-legacy']]) {
+    const container = streamed(asn1.fromDer(pki.pkcs12(chain, { arguments: args }).toString('latin1')))
+    t.equal(await opens(container), expected)
+  }
+})
+
 void t.test('other hashes and ciphers', async (t) => {
   for (const args of [
     ['-macalg', 'sha1'],
