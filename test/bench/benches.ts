@@ -1,6 +1,9 @@
 import type { Bench } from './bench.ts'
 import { bundleSize } from './bundle-size.ts'
 import { fleet } from './fleet.ts'
+import { imageLayer } from './image-layer.ts'
+import { noise } from './noise.ts'
+import { podStart } from './pod-start.ts'
 import { processScan } from './process-scan.ts'
 import { sidecarPoll } from './sidecar-poll.ts'
 import { sidecarStart } from './sidecar-start.ts'
@@ -10,19 +13,16 @@ import { webhookLoad } from './webhook-load.ts'
 import { webhookMemory } from './webhook-memory.ts'
 
 export const benches: Bench[] = [
+  noise,
   sidecarPoll,
   sidecarStart,
   bundleSize,
+  imageLayer,
   processScan,
   webhookMemory,
   webhookLoad,
   fleet,
   soak,
+  podStart,
   signalLatency,
 ]
-
-/** What is not measured yet, and what it needs. */
-export const leftOut: Readonly<Record<string, string>> = {
-  'pod-start': 'a cluster',
-  'image-layer': 'a builder of images',
-}

@@ -1,28 +1,30 @@
 /**
  * `npm run bench`: measures what every injected pod and every pod creation pays, against floors measured in the same run.
- * Prints a table and writes bench/results.json, and charts beside it. Load goes to the loopback address only.
+ * Prints a table and writes bench/results.json, beside it charts and what it adds to history.json. Load goes to the loopback
+ * address only. What needs a cluster installs itself on the one that KUBECONFIG names, and is left out elsewhere.
  *
- * --only ID,...     only these rows; the file then has only these too
+ * --only ID,...     only these rows; the file then has only these too, and the history stays as it is
  * --compare FILE    how far each row is from an earlier file's
- * --out FILE        another file to write; charts go to its folder
+ * --out FILE        another file to write; charts and the history go to its folder
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root } from '../demo/bundles.ts'
-import { benches, leftOut } from './benches.ts'
+import { benches } from './benches.ts'
+import { record } from './record.ts'
 import { machine, toResult, type Report } from './results.ts'
 import { table } from './table.ts'
 import { withWorkshop } from './workshop.ts'
 
 /** Milliseconds after which a run that hangs is given up. */
-const limit = 20 * 60_000
+const limit = 30 * 60_000
 
 const text = { type: 'string' } as const
 const { values } = parseArgs({ options: { only: text, compare: text, out: text } })
 const only = values.only?.split(',').map((id) => id.trim())
 const known = benches.flatMap(({ ids }) => ids)
-const unknown = only?.filter((id) => !known.includes(id) && !Object.hasOwn(leftOut, id)) ?? []
+const unknown = only?.filter((id) => !known.includes(id)) ?? []
 if (unknown.length > 0) {
   console.error(`There is no ${unknown.join(', ')}; there are ${known.join(', ')}.`)
   process.exit(1)
@@ -31,7 +33,7 @@ if (unknown.length > 0) {
 const earlier = values.compare === undefined ? undefined : (JSON.parse(readFileSync(values.compare, 'utf8')) as Report)
 
 const report: Report = { date: new Date().toISOString(), machine: machine(), results: [] }
-const left = Object.entries(leftOut).filter(([id]) => only?.includes(id) ?? true)
+const left: [id: string, needs: string][] = []
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(new Error(signal)))
 const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(limit)])
@@ -67,7 +69,7 @@ try {
   process.exit(1)
 }
 
-writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`)
+record(file, report, { isWhole: only === undefined })
 console.log(table(report.results, earlier))
 for (const [id, what] of left) console.log(`left out: ${id} (needs ${what})`)
 process.exit()

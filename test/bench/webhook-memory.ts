@@ -1,13 +1,9 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bundles } from '../demo/bundles.ts'
 import { appPod } from '../demo/cluster.ts'
-import { until } from '../demo/steps.ts'
-import { listeningPort, review } from '../demo/webhook.ts'
-import { startApiServer } from './api-server.ts'
+import { review } from '../demo/webhook.ts'
 import type { Bench } from './bench.ts'
 import { bareMemory, memory } from './proc.ts'
+import { webhookInCluster } from './webhook-in-cluster.ts'
 import type { Workshop } from './workshop.ts'
 
 const runs = 3
@@ -32,57 +28,14 @@ export const webhookMemory: Bench = {
   },
 }
 
-async function inLargeCluster({
-  supervisor,
-  cloud,
-  certificate,
-  folder,
-}: Workshop): Promise<ReturnType<typeof memory>> {
-  const api = await startApiServer(certificate, known)
+async function inLargeCluster(workshop: Workshop): Promise<ReturnType<typeof memory>> {
+  const webhook = await webhookInCluster(workshop, known)
   try {
-    const place = folder()
-    const files = { 'ca.crt': certificate.ca, 'tls.crt': certificate.cert, 'tls.key': certificate.key, 'configuration.yaml': cloud.configuration, kubeconfig: kubeconfig(api.url, certificate) } // prettier-ignore
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(place, name), text, { mode: 0o600 })
-    const env = {
-      KUBECONFIG: join(place, 'kubeconfig'),
-      CERTIFICATES_FOLDER: place,
-      CONFIGURATION: join(place, 'configuration.yaml'),
-      SIDECAR_IMAGE: 'akv-injector:bench',
-      POD_NAMESPACE: 'akv-injector-system',
-      SERVICE_NAME: 'akv-injector',
-      PORT: '0',
-    }
-    const webhook = supervisor.start('the webhook', process.execPath, [bundles.webhook], { env, cwd: place })
-    const port = await webhook.line('"listening" in its log', listeningPort, 20_000)
-    const asked = (path: string) => api.requests.filter((request) => request === path).length
-    // All pages of both, and then a watch each.
-    const pages = (count: number) => Math.ceil(count / 500) + 1
-    await until('the caches to be full', 20_000, () =>
-      Promise.resolve(
-        asked('/api/v1/serviceaccounts') >= pages(known.serviceAccounts) &&
-          asked('/api/v1/namespaces') >= pages(known.namespaces)
-          ? true
-          : undefined,
-      ),
-    )
-    const { ca, servername = '' } = certificate
     const pod = appPod({ vault: 'bench-kv', objects: 'secret-0, secret-1' }, [])
-    for (let count = 0; count < reviews; count++) await review({ process: webhook, port, ca, servername }, pod)
+    for (let count = 0; count < reviews; count++) await review(webhook, pod)
     await sleep(2000)
-    const figures = memory(webhook.pid)
-    await webhook.stop(100)
-    return figures
+    return memory(webhook.process.pid)
   } finally {
-    api.close()
+    await webhook.close()
   }
 }
-
-const kubeconfig = (server: string, { ca, servername = '' }: Workshop['certificate']): string =>
-  JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'bench',
-    clusters: [{ name: 'bench', cluster: { server, 'tls-server-name': servername, 'certificate-authority-data': Buffer.from(ca).toString('base64') } }], // prettier-ignore
-    users: [{ name: 'bench', user: { token: 'bench' } }],
-    contexts: [{ name: 'bench', context: { cluster: 'bench', user: 'bench' } }],
-  })
