@@ -1,5 +1,5 @@
 /**
- * Makes dist/sidecar.js and dist/webhook.js, each with the chunks that it loads on demand: `node scripts/build.ts`;
+ * Makes dist/sidecar.js, dist/probe.js and dist/webhook.js, each with the chunks that it loads on demand: `node scripts/build.ts`;
  * with `--emulator` dist/emulator.js too.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
@@ -19,6 +19,7 @@ const banner = "import{createRequire as akvRequire}from'node:module';const requi
 
 const entries: Readonly<Record<string, string>> = {
   sidecar: 'sidecar/main.ts',
+  probe: 'sidecar/probe-main.ts',
   webhook: 'webhook/main.ts',
   emulator: 'test/emulator/main.ts',
 }
@@ -29,7 +30,7 @@ const lean: BuildOptions = {
     unused(sidecarUnused),
     builtins,
     schemas,
-    startChunk({ first: 'sidecar/main.ts', start: 'sidecar/wiring.ts' }),
+    startChunk('sidecar/main.ts'),
   ],
   // The SDK looks for FormData bodies on each request, which alone loads undici.
   define: { FormData: 'undefined' },
@@ -60,11 +61,11 @@ export const optionsOf = (program: string): BuildOptions => ({
   banner: { js: banner },
   metafile: true,
   logLevel: 'warning',
-  ...(program === 'sidecar' ? lean : program === 'webhook' ? slim : {}),
+  ...(program === 'sidecar' || program === 'probe' ? lean : program === 'webhook' ? slim : {}),
 })
 
 /** Builds the programs that exist; returns what went into each. */
-export async function buildAll(programs = ['sidecar', 'webhook']): Promise<Map<string, Metafile>> {
+export async function buildAll(programs = ['sidecar', 'probe', 'webhook']): Promise<Map<string, Metafile>> {
   await mkdir(dist, { recursive: true })
   // The images have nothing else that says that these files are modules.
   await writeFile(join(dist, 'package.json'), '{"type":"module"}\n')
@@ -86,7 +87,7 @@ async function removeStale(program: string, metafile: Metafile | undefined): Pro
 }
 
 if (import.meta.main) {
-  const programs = ['sidecar', 'webhook', ...(process.argv.includes('--emulator') ? ['emulator'] : [])]
+  const programs = ['sidecar', 'probe', 'webhook', ...(process.argv.includes('--emulator') ? ['emulator'] : [])]
   for (const [program, { outputs }] of await buildAll(programs)) {
     const sizes = Object.values(outputs).map(({ bytes }) => bytes)
     const sum = sizes.reduce((one, other) => one + other, 0)

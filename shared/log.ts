@@ -1,15 +1,54 @@
-import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino'
-
-export type { Logger } from 'pino'
+import { writeSync } from 'node:fs'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-/** JSON lines with ISO times, written synchronously so that the last line before an exit is not lost. */
-export function createLogger(
-  level: LogLevel,
-  destination: DestinationStream = pino.destination({ dest: 1, sync: true }),
-): Logger {
-  const formatters = { level: (label: string) => ({ level: label }) }
-  return pino({ level, base: null, timestamp: stdTimeFunctions.isoTime, formatters }, destination)
+/** Writes one line: what it is about, field by field, and a sentence. */
+type Write = (fields: object, message: string) => void
+
+/** Where lines go; each ends with a line feed. */
+export interface Destination {
+  write(line: string): unknown
+}
+
+export interface Logger extends Readonly<Record<LogLevel, Write>> {
+  /** Lines of lower levels are not written. */
+  level: LogLevel
+}
+
+/** JSON lines with ISO times, on stdout, written synchronously so that the last line before an exit is not lost. */
+export function createLogger(level: LogLevel, destination: Destination = stdout): Logger {
+  const writer =
+    (own: LogLevel): Write =>
+    (fields, msg) => {
+      if (logLevels.indexOf(own) < logLevels.indexOf(logger.level)) return
+      const line = { level: own, time: new Date().toISOString(), ...fields, msg }
+      destination.write(`${JSON.stringify(line, readableError)}\n`)
+    }
+  const writers = Object.fromEntries(logLevels.map((own) => [own, writer(own)])) as Record<LogLevel, Write>
+  const logger: Logger = { level, ...writers }
+  return logger
+}
+
+/** JSON has nothing of an Error. */
+function readableError(_key: string, value: unknown): unknown {
+  return value instanceof Error ? { type: value.name, message: value.message, stack: value.stack } : value
+}
+
+const stdout: Destination = {
+  write(line) {
+    let rest: Uint8Array = Buffer.from(line)
+    while (rest.length > 0) rest = rest.subarray(writeSome(rest))
+  },
+}
+
+/** How much of the bytes stdout took: of a pipe that is full and does not block, nothing for a moment. */
+function writeSome(bytes: Uint8Array): number {
+  try {
+    return writeSync(1, bytes)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    return 0
+  }
 }

@@ -34,6 +34,7 @@ export const terminationLog = '/dev/termination-log'
 /** Base64url of the sidecar's settings (settings.ts). */
 export const settingsVariable = 'AKV_INJECTOR_SETTINGS'
 export const sidecarScript = '/app/sidecar.js'
+export const probeScript = '/app/probe.js'
 export const webhookScript = '/app/webhook.js'
 /** Uncommon, below the ephemeral range, outside of what IANA lists for common servers. */
 export const defaultSidecarPort = 20471

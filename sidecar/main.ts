@@ -1,26 +1,13 @@
 /**
- * The sidecar's program. Its first argument says what it does: nothing or `run`, serve for the pod's life; `once`, fetch and
- * exit; `probe startup` or `probe live`, ask the running sidecar (exec probes on the host network).
+ * The sidecar's program. Its argument says what it does: nothing or `run`, serve for the pod's life; `once`, fetch and exit.
  */
-import { join } from 'node:path'
-
-import { statusSocket } from '../shared/names.ts'
-
-// From the first moment on: a process with pid 1 ignores signals that it has no handler for.
-process.on('SIGTERM', () => process.exit(0))
-process.on('SIGINT', () => process.exit(0))
+import './first-of-all.ts'
+import { runSidecar } from './wiring.ts'
 
 /** For runs outside of a container: stands before every absolute path. */
 const root = process.env['AKV_INJECTOR_ROOT'] ?? ''
-const [role = 'run', kind = ''] = process.argv.slice(2)
-
-// A probe runs every few seconds and needs next to nothing of the rest.
-if (role === 'probe') {
-  const { probe } = await import('./probe.ts')
-  const { code, text } = await probe(kind, join(root, statusSocket))
-  console.log(text)
-  process.exit(code)
-} else {
-  const { runSidecar } = await import('./wiring.ts')
-  process.exit(await runSidecar(role, { environment: process.env, root }))
-}
+const [role = 'run'] = process.argv.slice(2)
+// Not awaited here: what is loaded on demand shares a file with this module, and would wait for its end.
+void runSidecar(role, { environment: process.env, root })
+  .catch(() => 1)
+  .then((code) => process.exit(code))

@@ -1,4 +1,4 @@
-import { sidecarScript } from '../../shared/names.ts'
+import { probeScript } from '../../shared/names.ts'
 
 /** Time beyond `startup-timeout` in which the sidecar says its own reason and exits, before the kubelet ends it. */
 const startupMargin = 30_000
@@ -6,14 +6,14 @@ const startupMargin = 30_000
 export const nodeBinary = '/nodejs/bin/node'
 
 /**
- * Probes of the sidecar. On the host network nothing listens on an address: the same script asks the sidecar's socket.
+ * Probes of the sidecar. On the host network nothing listens on an address: a script asks the sidecar's socket.
  * @param port where the sidecar serves, or nothing on the host network
  * @param startupTimeout in milliseconds
  */
 export function probes(port: number | undefined, startupTimeout: number) {
   const action = (name: 'startup' | 'live') =>
     port === undefined
-      ? { exec: { command: [nodeBinary, sidecarScript, 'probe', name] } }
+      ? { exec: { command: [nodeBinary, probeScript, name] } }
       : { httpGet: { path: name === 'startup' ? '/startupz' : '/livez', port, scheme: 'HTTP' } }
   // Starting a process each second would be felt; asking a port is not.
   const periodSeconds = port === undefined ? 2 : 1

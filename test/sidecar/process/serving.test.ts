@@ -86,7 +86,7 @@ void t.test('on the host network probes and status go over a unix socket', async
   const { port: _, ...settings } = stage.settings
   const sidecar = stage.start({ settings })
   const probe = async (kind: string) => {
-    const one = stage.start({ args: ['probe', kind] })
+    const one = stage.start({ program: 'probe', args: [kind] })
     return { ...(await one.exited), text: one.output() }
   }
   await until('ready', async () => (await probe('startup')).code === 0)

@@ -15,6 +15,8 @@ import { memoryFolder } from './folder.ts'
 import { settingsWith } from './settings.ts'
 
 export interface StartOptions {
+  /** The sidecar unless said otherwise. */
+  program?: 'sidecar' | 'probe'
   /** The program's arguments. */
   args?: string[]
   /** For Node itself. */
@@ -71,8 +73,8 @@ export const clientId = '11111111-2222-4333-8444-555555555555'
 export async function startStage(objects: string[], overrides: Partial<Settings> = {}): Promise<Stage> {
   const folder = memoryFolder('sidecar-')
   const root = join(folder, 'root')
-  const script = join(folder, 'dist/sidecar.js')
-  await build({ ...optionsOf('sidecar'), outdir: dirname(script) })
+  const script = (program: string) => join(folder, 'dist', `${program}.js`)
+  for (const program of ['sidecar', 'probe']) await build({ ...optionsOf(program), outdir: join(folder, 'dist') })
   writeFileSync(join(folder, 'dist/package.json'), '{"type":"module"}')
 
   const issuer = makeIssuer()
@@ -109,9 +111,9 @@ export async function startStage(objects: string[], overrides: Partial<Settings>
     ...{ emulator, issuer, root, settings },
     mount: join(root, settings.mountPath),
     tokenPath: join(root, tokenPath),
-    start({ args = [], flags = [], within = [], settings: own = settings, env = {} } = {}) {
-      const [program = '', ...rest] = [...within, process.execPath, ...flags, script, ...args]
-      const child = spawn(program, rest, {
+    start({ program = 'sidecar', args = [], flags = [], within = [], settings: own = settings, env = {} } = {}) {
+      const [command = '', ...rest] = [...within, process.execPath, ...flags, script(program), ...args]
+      const child = spawn(command, rest, {
         env: {
           [settingsVariable]: encodeSettings(own),
           AKV_INJECTOR_ROOT: root,
