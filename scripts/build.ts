@@ -19,19 +19,14 @@ const banner = "import{createRequire as akvRequire}from'node:module';const requi
 
 const entries: Readonly<Record<string, string>> = {
   sidecar: 'sidecar/main.ts',
-  probe: 'sidecar/probe-main.ts',
+  probe: 'sidecar/probe/main.ts',
   webhook: 'webhook/main.ts',
   emulator: 'test/emulator/main.ts',
 }
 
 /** Every injected pod pays for the sidecar. */
 const lean: BuildOptions = {
-  plugins: [
-    unused(sidecarUnused),
-    builtins,
-    schemas,
-    startChunk('sidecar/main.ts'),
-  ],
+  plugins: [unused(sidecarUnused), builtins, schemas, startChunk('sidecar/main.ts')],
   // The SDK looks for FormData bodies on each request, which alone loads undici.
   define: { FormData: 'undefined' },
   inject: [join(import.meta.dirname, 'build/globals.ts')],

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Cloud } from './clouds.ts'
+import { Cloud } from './cloud-schema.ts'
 import { logLevels } from './log.ts'
 import { ObjectSpec } from './object-schema.ts'
 import { bundleFormats } from './object-spec.ts'

@@ -51,8 +51,7 @@ export async function runSidecar(
 }
 
 async function startSidecar(role: string, { environment, root, log }: Required<World>): Promise<End> {
-  if (role !== 'run' && role !== 'once')
-    return failed(`"${role}" is no role of the sidecar: there are run and once`)
+  if (role !== 'run' && role !== 'once') return failed(`"${role}" is no role of the sidecar: there are run and once`)
   const decoded = await readSettings(environment[settingsVariable] ?? '')
   if (!decoded.ok) return failed(...decoded.problems.map((problem) => `${settingsVariable}: ${problem}`))
   const settings = decoded.value

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Cloud } from '../shared/clouds.ts'
+import { Cloud } from '../shared/cloud-schema.ts'
 
 const strict = { additionalProperties: false }
 const optional = Type.Optional

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Check } from 'typebox/value'
-import { builtInClouds, Cloud, isVaultName, vaultUrl } from '../../shared/clouds.ts'
+import { Cloud } from '../../shared/cloud-schema.ts'
+import { builtInClouds, isVaultName, vaultUrl } from '../../shared/clouds.ts'
 import { fail, ok } from '../../shared/parsed.ts'
 
 const azure = builtInClouds['AzurePublicCloud'] as Cloud

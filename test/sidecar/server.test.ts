@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
 import t, { type Test } from 'tap'
-import { probe } from '../../sidecar/probe.ts'
+import { probe } from '../../sidecar/probe/probe.ts'
 import { isLocal, serve, type Pages, type Place } from '../../sidecar/server.ts'
 
 interface Got {

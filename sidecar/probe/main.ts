@@ -3,7 +3,7 @@
  * runs every few seconds and needs next to nothing of the sidecar's.
  */
 import { join } from 'node:path'
-import { statusSocket } from '../shared/names.ts'
+import { statusSocket } from '../../shared/names.ts'
 import { probe } from './probe.ts'
 
 /** For runs outside of a container: stands before every absolute path. */
