@@ -121,5 +121,5 @@ patches:
   const said = pods.failures().flat()
   t.comment(`a killed replica: ${pods.failures().length} pods had to be tried again, ${said.length} times in all`)
   // Until its endpoint is gone the cluster sends every other new connection to where nobody listens.
-  t.strictSame(said.filter((one) => !/connection refused|connection reset|broken pipe|EOF/.test(one)), [], 'no failure but of connections to it') // prettier-ignore
+  t.strictSame(said.filter((one) => !/connection refused|connection reset|broken pipe|server closed|EOF/.test(one)), [], 'no failure but of connections to it') // prettier-ignore
 })
