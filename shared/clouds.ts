@@ -10,9 +10,6 @@ export const builtInClouds: Readonly<Record<string, Cloud>> = {
   AzureChinaCloud: { authorityHost: 'https://login.chinacloudapi.cn', vaultSuffix: 'vault.azure.cn' },
 }
 
-/** Whether a tenant is Active Directory Federation Services, as on Azure Stack Hub, rather than one of Entra ID. */
-export const isAdfs = (tenantId: string): boolean => tenantId.toLowerCase() === 'adfs'
-
 /** Whether a text is a vault's name: 3 to 24 letters, digits and dashes. {@link https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates} */
 export const isVaultName = (text: string): boolean => /^[-A-Za-z0-9]{3,24}$/.test(text)
 

@@ -1,6 +1,7 @@
-import { builtInClouds, isAdfs, type Cloud } from '../shared/clouds.ts'
+import { builtInClouds, type Cloud } from '../shared/clouds.ts'
 import type { Identity } from '../shared/settings.ts'
 import { didYouMean, quote } from '../shared/suggest.ts'
+import { isAdfs } from '../shared/tenant.ts'
 import type { Configuration } from './configuration.ts'
 import type { Pod } from './pod/pod.ts'
 import type { Notes } from './reasons.ts'

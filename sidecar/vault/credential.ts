@@ -1,6 +1,6 @@
 import type { AccessToken, GetTokenOptions, TokenCredential } from '@azure/core-auth'
-import { isAdfs } from '../../shared/clouds.ts'
 import { annotationPrefix } from '../../shared/names.ts'
+import { isAdfs } from '../../shared/tenant.ts'
 import type { Exchange } from './exchange.ts'
 import { VaultFailure, type FailureKind } from './vault.ts'
 

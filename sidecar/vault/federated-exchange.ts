@@ -1,4 +1,4 @@
-import { isAdfs } from '../../shared/clouds.ts'
+import { isAdfs } from '../../shared/tenant.ts'
 import {
   createHttpHeaders,
   createPipelineRequest,

@@ -1,6 +1,7 @@
-import { isAdfs, type Cloud } from '../../shared/clouds.ts'
+import type { Cloud } from '../../shared/clouds.ts'
 import { fail, ok, type Parsed } from '../../shared/parsed.ts'
 import type { Identity, Settings } from '../../shared/settings.ts'
+import { isAdfs } from '../../shared/tenant.ts'
 import { certificateProblem } from './connections.ts'
 import { readTokenProxy, type TokenProxySettings } from './token-proxy.ts'
 
