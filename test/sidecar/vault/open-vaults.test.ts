@@ -57,7 +57,7 @@ void t.test('how a vault is called', async (t) => {
 void t.test('every problem of the identities in use is told', async (t) => {
   const cases: [name: string, identity: Identity, wanted: Parameters<typeof open>[2], problems: RegExp[]][] = [
     ['nobody', { cloud: 'public' }, { environment: {} }, [/no tenant id/, /no client id/]],
-    ['nobody, although there is an identity binding', { cloud: 'public', mode: 'identity-binding' }, { environment: {} }, [/AZURE_TENANT_ID, which .* is the workload identity webhook's to set/, /AZURE_CLIENT_ID, which .* skip-containers/]], // prettier-ignore
+    ['nobody, although there is an identity binding', { cloud: 'public', mode: 'identity-binding' }, { environment: {} }, [/AZURE_TENANT_ID, which .* is the workload identity webhook's to set/, /AZURE_CLIENT_ID, which .*skip-containers/]], // prettier-ignore
     ['no such cloud', { cloud: 'private' }, {}, [/there is no cloud "private"/]],
     ['half an identity binding', { cloud: 'public', mode: 'identity-binding' }, { environment: { ...environment, AZURE_KUBERNETES_SNI_NAME: 'x' } }, [/^AZURE_KUBERNETES_SNI_NAME without AZURE_KUBERNETES_TOKEN_PROXY$/]], // prettier-ignore
     ['no certificate for a node', { cloud: 'public', mode: 'node' }, { environment: {}, clouds: { public: { ...clouds['public']!, caCertificates: 'abc' } } }, [/caCertificates cannot be read/]], // prettier-ignore
