@@ -35,6 +35,9 @@ function generationOf(set: Record<string, string>): number {
 const setFolders = (mount: string): string[] => readdirSync(mount).filter((name) => /^\.\.\d/.test(name))
 const isHalfDone = (mount: string): boolean => setFolders(mount).length > 1 || readdirSync(mount).includes('..data_tmp')
 
+// Of the file as a whole too, where the runner would end it sooner.
+t.setTimeout(900_000)
+
 void t.test(
   `killed ${kills} times, at any instant: never a mixed or a partial set`,
   { timeout: 900_000 },
