@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import jsonPatch, { type Operation } from 'fast-json-patch'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { settingsVariable } from '../../shared/names.ts'
 import { decodeSettings } from '../../shared/settings.ts'
@@ -70,6 +70,19 @@ function shown(pod: Pod, decision: Decision): unknown {
   return { decision: 'inject', warnings, patch: readable(patchOf(pod, decision.pod)) }
 }
 
+/** What Pod Security `restricted` asks of containers, but for the one that signals a process of root, where the namespace lets it. */
+function holdPodSecurity(t: Test, { spec }: Pod, restricted: boolean): void {
+  const ours = [...(spec.initContainers ?? []), ...(spec.containers ?? [])].filter(({ name }) => name.startsWith('akv-injector')) // prettier-ignore
+  t.ok(ours.length > 0)
+  for (const { securityContext } of ours) {
+    const isRoot = securityContext?.runAsUser === 0
+    t.notOk(isRoot && restricted, 'not as root where that is refused')
+    t.match(securityContext, { runAsNonRoot: !isRoot, allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] }, seccompProfile: { type: 'RuntimeDefault' } }) // prettier-ignore
+    const { capabilities } = securityContext as { capabilities: { add?: string[] } }
+    t.strictSame(capabilities.add ?? [], isRoot && capabilities.add ? ['KILL'] : [], 'no capability but to kill')
+  }
+}
+
 const names = readdirSync(folder)
   .filter((file) => file.endsWith('.yaml'))
   .map((file) => file.slice(0, -'.yaml'.length))
@@ -102,6 +115,7 @@ for (const name of names) {
     const meshed = withDefaults(withMesh(patched))
     t.match(decide(meshed, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with what a mesh adds')
 
+    holdPodSecurity(t, decision.pod, facts.namespace.labels['pod-security.kubernetes.io/enforce'] === 'restricted')
     // Whoever is first is asked again when the other has changed the pod.
     const oursFirst = withWorkloadIdentity(patched)
     const second = decide(withWorkloadIdentity(pod), facts)
