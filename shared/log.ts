@@ -42,12 +42,15 @@ const stdout: Destination = {
   },
 }
 
-/** How much of the bytes stdout took: of a pipe that is full and does not block, nothing for a moment. */
+/**
+ * How many of the bytes are done with: of a pipe that is full and does not block, none for a moment; all of them where nobody
+ * reads any more, since a lost line is no reason to end.
+ */
 function writeSome(bytes: Uint8Array): number {
   try {
     return writeSync(1, bytes)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return bytes.length
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
     return 0
   }

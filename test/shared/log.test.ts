@@ -51,3 +51,18 @@ void t.test('a reader that is slow gets every line, of a pipe that does not bloc
     t.strictSame(indices, Array.from({ length: count }, (_, index) => index), kind) // prettier-ignore
   }
 })
+
+void t.test('a reader that is gone ends nothing', async (t) => {
+  const script = `
+    import { createLogger } from ${JSON.stringify(join(import.meta.dirname, '../../shared/log.ts'))}
+    process.stdin.resume().on('end', () => {
+      createLogger('info').info({}, 'to nobody')
+      console.error('alive')
+    })`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script])
+  child.stdout.destroy()
+  await once(child.stdout, 'close')
+  child.stdin.end()
+  const [said] = await Promise.all([text(child.stderr), once(child, 'close')])
+  t.equal(said, 'alive\n')
+})
