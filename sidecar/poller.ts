@@ -56,9 +56,10 @@ export class Poller {
   /** Polls as soon as politeness allows. */
   refresh(): void {
     const now = this.#options.clock.elapsed()
-    const at = now + refreshDelay(now, this.#lastRefresh, this.#notBefore)
-    this.#lastRefresh = this.#asked = at
-    this.dueAt = Math.min(this.dueAt, at)
+    // One poll answers all requests that came before it: they do not queue up.
+    this.#asked ??= now + refreshDelay(now, this.#lastRefresh, this.#notBefore)
+    this.#lastRefresh = this.#asked
+    this.dueAt = Math.min(this.dueAt, this.#asked)
     this.#waiting.abort()
   }
 
@@ -66,10 +67,12 @@ export class Poller {
   reschedule(): void {
     const { clock, random, situation } = this.#options
     const { interval, ready } = situation()
-    if (this.failures === 0 && this.#lastEnd !== undefined) {
+    const { failures } = this
+    if (this.#lastEnd !== undefined) {
       const soon = clock.elapsed() + random() * Math.min(interval, refreshSpacing)
-      this.dueAt = Math.max(soon, this.#lastEnd + nextDelay({ interval, ready, failures: 0 }, random))
-      this.dueAt = Math.min(this.dueAt, this.#asked ?? Infinity)
+      const due = Math.max(soon, this.#notBefore, this.#lastEnd + nextDelay({ interval, ready, failures }, random))
+      // A retry comes no later for it; a shorter interval brings forward one that the longer put off.
+      this.dueAt = Math.min(failures === 0 ? due : Math.min(due, this.dueAt), this.#asked ?? Infinity)
     }
     this.#waiting.abort()
   }
@@ -95,7 +98,8 @@ export class Poller {
     const first = !this.#hasSucceeded
     const delay = nextDelay({ ...situation(), failures: this.failures, first, retryAfter, refused }, random)
     this.#hasSucceeded ||= !failed
-    this.dueAt = this.#lastEnd + delay
+    // What was asked for during the poll may be about something that it looked at before.
+    this.dueAt = Math.min(this.#lastEnd + delay, Math.max(this.#asked ?? Infinity, this.#notBefore))
     if (failed) retrying(this.failures, delay)
   }
 }
