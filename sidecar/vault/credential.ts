@@ -39,6 +39,8 @@ export interface CredentialOptions {
   identity: string
   tenantId: string | undefined
   now: () => number
+  /** For durations: a clock that never goes back. */
+  elapsed?: (() => number) | undefined
   /** From 0 to 1. */
   random: () => number
   onSignIn: (signIn: SignIn) => void
@@ -73,7 +75,16 @@ interface State {
  * (full jitter up to a minute, or `Retry-After` up to 15 minutes). Has no timers of its own.
  */
 export function cachingCredential(options: CredentialOptions): Credential {
-  const { exchange, identity, tenantId, now, random, onSignIn, timeout = 10 * second } = options
+  const {
+    exchange,
+    identity,
+    tenantId,
+    now,
+    elapsed = () => performance.now(),
+    random,
+    onSignIn,
+    timeout = 10 * second,
+  } = options
   const states = new Map<string, State>()
   const born = now()
   let everSucceeded = false
@@ -91,10 +102,10 @@ export function cachingCredential(options: CredentialOptions): Credential {
   }
 
   async function signIn(scope: string, state: State, ahead: boolean): Promise<string> {
-    const started = now()
+    const started = elapsed()
     const tell = (outcome: SignIn['outcome'], failure?: VaultFailure) => {
       const { code, message } = failure ?? {}
-      const durationMs = Math.max(0, now() - started)
+      const durationMs = elapsed() - started
       const tenant = tenantId !== undefined && { tenant: tenantId }
       const details = { ...(code !== undefined && { code }), ...(message !== undefined && { message }) }
       onSignIn({ identity, ...tenant, outcome, ...details, durationMs, ahead })

@@ -43,6 +43,8 @@ export interface KeyVaultOptions {
   apiVersion?: string | undefined
   verifyChallengeResource?: boolean | undefined
   now: () => number
+  /** For durations: a clock that never goes back. */
+  elapsed?: (() => number) | undefined
   onRequest: (request: VaultRequest) => void
   /** For one operation, sign-in, pages and bodies included, in milliseconds. */
   timeout?: number | undefined
@@ -55,7 +57,7 @@ const defaultApiVersion = '7.6'
 
 /** Key Vault through the SDK's clients, of which those for keys and certificates are loaded at their first use. */
 export function keyVault(options: KeyVaultOptions): KeyVault {
-  const { url, name, identity, now, onRequest, timeout = 10_000 } = options
+  const { url, name, identity, now, elapsed = () => performance.now(), onRequest, timeout = 10_000 } = options
   const budget: Budget = { left: 1 }
   const objects = objectsOf(options, budget)
 
@@ -65,7 +67,7 @@ export function keyVault(options: KeyVaultOptions): KeyVault {
     work: () => Promise<T>,
   ): Promise<Outcome<T>> {
     const subject: Subject = { vault: name, identity, ...about }
-    const started = now()
+    const started = elapsed()
     const outcome = await runOperation({ signal, timeout, collection: collectionOf(subject) }, work)
     const { operation } = outcome
     const { answer, pages, requests } = operation
@@ -80,7 +82,7 @@ export function keyVault(options: KeyVaultOptions): KeyVault {
       ...(failure?.code !== undefined && { code: failure.code }),
       ...(answer && { status: answer.status }),
       requests,
-      durationMs: Math.max(0, now() - started),
+      durationMs: elapsed() - started,
     })
     if (!('result' in outcome)) throw failure as VaultFailure
     return { result: outcome.result, pages: pages.size, answeredAt: answer && dateOf(answer) }

@@ -60,8 +60,9 @@ export function listed(properties: Properties): Listed {
   return { name, version, attributes }
 }
 
+/** Nothing for a number beyond the range of dates, which the SDK makes an invalid one of. */
 const seconds = (name: 'created' | 'updated' | 'expires' | 'notBefore', date: Date | undefined): Partial<Attributes> =>
-  date ? { [name]: Math.floor(date.getTime() / 1000) } : {}
+  date && !Number.isNaN(date.getTime()) ? { [name]: Math.floor(date.getTime() / 1000) } : {}
 
 export async function* mapped(items: AsyncIterable<Properties>): AsyncIterable<Listed> {
   for await (const properties of items) yield listed(properties)

@@ -169,6 +169,17 @@ void t.test('clocks that jump', async (t) => {
   t.equal(await token(), 'token-4', 'set ahead: the token seems to have expired')
 })
 
+void t.test('a clock that jumps while a sign-in lasts makes it neither long nor negative', async (t) => {
+  for (const jump of [hour, -hour]) {
+    const { clock, token, open, signIns } = stand()
+    const first = token()
+    clock.now += jump
+    open[0]!.resolve(grant(1))
+    await first
+    t.ok(signIns[0]!.durationMs > 0 && signIns[0]!.durationMs < hour)
+  }
+})
+
 void t.test('a token is not used in its last minute, or the last tenth of a short life', async (t) => {
   for (const [lifetime, used] of [
     [hour, hour - minute],

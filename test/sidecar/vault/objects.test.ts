@@ -22,6 +22,12 @@ void t.test('properties become attributes, in whole seconds', async (t) => {
   )
 })
 
+void t.test('times that are none', async (t) => {
+  const never = new Date(8.64e15 + 1)
+  const { attributes } = listed({ name: 'web', createdOn: never, updatedOn: never, expiresOn: never, notBefore: never })
+  t.strictSame(attributes, { enabled: true }, 'are not there')
+})
+
 void t.test('servers that say little', async (t) => {
   t.strictSame(listed({ name: 'db' }), { name: 'db', version: undefined, attributes: { enabled: true } })
   t.throws(() => listed({ version: 'v1' }), Incomplete)

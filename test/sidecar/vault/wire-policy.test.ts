@@ -79,6 +79,13 @@ void t.test('a connection that breaks in the middle of a body is noticed at once
   t.ok(server.told[0]!.durationMs < 4000)
 })
 
+void t.test('a wall clock that jumps makes no call long', async (t) => {
+  const server = await scripted(t, (_request, response) => json(response, secretBody('value')))
+  let time = Date.now()
+  await server.open({ effects: { now: () => (time += 3_600_000) } }).get('secret', 'db-password', undefined, never)
+  t.ok(server.told[0]!.durationMs > 0 && server.told[0]!.durationMs < 3_600_000)
+})
+
 void t.test('an answer without end is not read to the end', async (t) => {
   const server = await scripted(t, (_request, response) => {
     const more = () => void (response.destroyed || response.write(Buffer.alloc(65_536, 32), more))
