@@ -131,7 +131,7 @@ export class Sidecar {
     })
     const retrying = (failures: number, delay: number) => this.#report.retrying(name, failures, delay)
     const poller = new Poller({ poll: () => this.#poll(state), situation, retrying, clock, random })
-    const state: VaultState = { name, url, sources, isHeard: false, schedule: poller }
+    const state: VaultState = { name, url, sources, isPolled: false, isHeard: false, schedule: poller }
     this.#pollers.push(poller)
     this.#state.vaults.push(state)
   }
@@ -149,6 +149,10 @@ export class Sidecar {
     } catch (error) {
       this.#report.defect('a poll', error as Error)
       return { failed: true }
+    } finally {
+      vault.isPolled = true
+      const isDone = this.#state.serving && this.#state.vaults.every(({ isPolled }) => isPolled)
+      if (this.#role === 'once' && isDone) this.#end.resolve({ code: 0 })
     }
   }
 
@@ -164,8 +168,6 @@ export class Sidecar {
     else delete state.volumeProblem
     if (!state.serving) state.missing = missing
     if (current) state.serving = { since: state.serving?.since ?? now, switchedAt: current.switchedAt }
-    const isPolled = state.vaults.every(({ lastPollAt }) => lastPollAt !== undefined)
-    if (this.#role === 'once' && state.serving && isPolled) this.#end.resolve({ code: 0 })
   }
 
   /** Serves what an earlier process left in the volume, if it is complete, rather than hold the pod back. */
@@ -191,9 +193,13 @@ export class Sidecar {
   async #beat(): Promise<void> {
     const { clock } = this.#effects
     while (!this.#stop.signal.aborted) {
-      this.#checkLive()
-      this.#checkStart()
-      for (const one of this.#expiry.check(this.#state, clock)) this.#report.expiring(one)
+      try {
+        this.#checkLive()
+        this.#checkStart()
+        for (const one of this.#expiry.check(this.#state, clock)) this.#report.expiring(one)
+      } catch (error) {
+        this.#report.defect('the heartbeat', error as Error)
+      }
       await clock.wait(heartbeat, this.#stop.signal)
     }
   }

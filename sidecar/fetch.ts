@@ -34,17 +34,20 @@ async function fetchHistory(
   { signal, now }: { signal: AbortSignal; now: () => number },
 ): Promise<Read> {
   const versions = wantedVersions(await vault.versions(source.type, source.name, signal), source)
-  if (versions.length === 0) throw disabled(source, source.version)
+  const [newest] = versions
+  if (newest === undefined) throw disabled(source, source.version)
+  const { attributes } = newest
   const ids = versions.map(({ version }) => version)
   if (before?.record && String(ids) === String(before.record.versions)) {
-    return { record: before.record, ...(before.contents && { contents: before.contents }) }
+    return { record: { ...before.record, attributes }, ...(before.contents && { contents: before.contents }) }
   }
   const contents: Fetched[] = []
   for (const id of ids) {
     const known = before?.contents?.find(({ version }) => version === id)
     contents.push(known ?? (await vault.get(source.type, source.name, id, signal)))
   }
-  return { record: recordOf(contents, now()), contents }
+  // The list's, which tells of changes to come without a value being read.
+  return { record: { ...recordOf(contents, now()), attributes }, contents }
 }
 
 /**

@@ -14,6 +14,8 @@ export interface VaultState {
   /** When a poll last found nothing wrong. */
   lastSuccessAt?: number
   lastError?: { at: number; message: string }
+  /** Whether a poll of it has ended, well or not. */
+  isPolled: boolean
   /** Whether it has answered since the start of the process. */
   isHeard: boolean
   /** Of its poller: polls in a row that failed, and when the next is due on the clock that never goes back. */

@@ -173,6 +173,22 @@ void t.test('the role once', async (t) => {
     t.strictSame(pod.end, { code: 0 })
     t.equal(pod.files()['api-key'], 'api-key-2')
   })
+  await t.test('asks every vault before it ends, though an earlier set is there', async (t) => {
+    const pod = await podWith(t, ['a', 'other:b'])
+    await pod.start('once')
+    pod.stop()
+    const late = pod.twinOf('other')
+    late.set('b', 'b-2')
+    late.fault = () => {
+      late.fault = () => undefined
+      return { hang: 5 * second }
+    }
+    await pod.start('once')
+    await pod.advance(second)
+    t.equal(pod.end, undefined, 'not while one of them is still being asked')
+    await pod.advance(10 * second)
+    t.strictSame(pod.end, { code: 0 })
+  })
   await t.test('leaves what the app is to be told to whoever serves', async (t) => {
     const pod = await podWith(t, three)
     await pod.start()
@@ -190,6 +206,24 @@ void t.test('the role once', async (t) => {
     await pod.advance(10 * minute)
     t.equal(pod.told.length, 1)
   })
+})
+
+void t.test('whatever goes wrong in one look at the annotations, the next is taken', async (t) => {
+  const pod = await podWith(t, three)
+  await pod.start()
+  await pod.advance(5 * minute)
+  const annotations = { ...pod.annotations, refresh: '1' }
+  let looks = 0
+  Object.defineProperty(pod, 'annotations', {
+    get: () => {
+      if (looks++ === 0) throw new RangeError('unexpected')
+      return annotations
+    },
+  })
+  pod.twin.set('api-key', 'api-key-2')
+  await pod.advance(3 * second)
+  t.match(pod.events('defect'), [{ where: 'the heartbeat' }])
+  t.equal(pod.files()['api-key'], 'api-key-2')
 })
 
 void t.test('several changes before the app could be told are told as one', async (t) => {

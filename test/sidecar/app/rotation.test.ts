@@ -282,6 +282,15 @@ void t.test('a history is read through the list of versions, each value once', a
   }
   t.strictSame(pod.files(), { 'a/0': 'a-4', 'a/1': 'a-3', 'a/2': 'a-2', b: 'b-1' })
   t.equal(pod.twin.asked.filter(({ operation, name }) => operation === 'get' && name === 'a').length, 4)
+  const set = pod.set
+  pod.twin.update('a', { expires: 4_000_000_000 })
+  await pod.advance(5 * minute)
+  t.equal(
+    pod.status().objects[0]?.expires,
+    new Date(4e12).toISOString(),
+    'attributes follow without a value being read',
+  )
+  t.equal(pod.set, set)
   pod.twin.update('a', { enabled: false })
   await pod.advance(5 * minute)
   t.strictSame(pod.files(), { 'a/0': 'a-3', 'a/1': 'a-2', 'a/2': 'a-1', b: 'b-1' }, 'disabled versions are skipped')
