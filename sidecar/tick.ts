@@ -85,6 +85,9 @@ async function switchIn(parts: TickParts): Promise<Pick<Ticked, 'current' | 'swi
   const paths = differences(stored?.files ?? new Map(), set.files)
   if (before && paths.size === 0) {
     memory.settle()
+    // Where an earlier process' set could not be read at the start, neither could what the app is still to be told.
+    const untold = isServing() ? undefined : await undelivered(before, volume)
+    if (untold) parts.notify(untold)
     return { missing: [], current: before.manifest }
   }
   const current = await describe(set, { stored, before, paths }, parts)

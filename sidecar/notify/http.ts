@@ -72,6 +72,8 @@ function send(url: string, body: string, signal: AbortSignal, lookup: LookupFunc
         resolve(response.statusCode ?? 0)
       },
     )
+    // A connection that ends without an answer or an error: an upgrade (101) that nobody asked for.
+    post.on('close', () => reject(new Error('the connection ended without an answer')))
     post.on('error', reject).end(body)
   })
 }

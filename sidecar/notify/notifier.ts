@@ -174,9 +174,8 @@ function openChannels(
   const channel = open('signal', 'not-identifiable', createSignaller({ target, proc, kill, choose: watch.choose }))
   return { channels, watch }
 
-  function onPermission(permission: PermissionReport): void {
+  function onPermission(permission: PermissionReport, isWell: boolean): void {
     const { outcome, detail } = permission
-    const isWell = outcome === 'permitted' || outcome === 'no-such-process'
     options.log[isWell ? 'info' : 'warn']({ event: 'signal-permission', outcome }, detail)
     options.onPermission?.(permission)
     if (outcome === 'permitted') channel.hurry()

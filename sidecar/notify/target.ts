@@ -1,3 +1,4 @@
+import { annotationPrefix } from '../../shared/names.ts'
 import type { SignalTarget } from '../../shared/settings.ts'
 import { ageOf, isDead, type Place, type ProcFolder, type Process } from './processes.ts'
 
@@ -8,11 +9,18 @@ export interface Entry {
 }
 
 /** What to signal, or why nothing is. */
-export type Choice =
-  { processes: Process[]; entry: Entry } | { outcome: 'no-such-process' | 'not-identifiable'; detail: string }
+export type Choice = { processes: Process[]; entry: Entry } | NoTarget
 
-/** Milliseconds. */
+interface NoTarget {
+  outcome: 'no-such-process' | 'not-identifiable'
+  detail: string
+  /** Nothing has the name that was asked for, and the container has run for long enough to have it. */
+  isMisnamed?: boolean
+}
+
+/** Milliseconds: from when on a process is named in messages, and from when on one that was asked for is missed. */
 const lasting = 10_000
+const started = 30_000
 
 const missing = (detail: string): Choice => ({ outcome: 'no-such-process', detail })
 const unidentifiable = (detail: string): Choice => ({ outcome: 'not-identifiable', detail })
@@ -134,7 +142,10 @@ function findNamed(proc: ProcFolder, processes: Process[], entry: Entry, place: 
   const names = [...new Set([entry.process, ...processes.filter(isShown)].map(({ comm }) => comm))]
     .slice(0, 10)
     .join(', ')
-  return missing(`no process "${name}" runs in container "${place.container}"; these do: ${names}`)
+  const detail = `no process "${name}" runs in container "${place.container}"; these do: ${names}`
+  if ((ageOf(proc, entry.process, uptime) ?? started) < started) return missing(detail)
+  const advice = `it has run for ${started / 1000} s: check the annotation ${annotationPrefix}signal-process`
+  return { outcome: 'no-such-process', detail: `${detail}; ${advice}`, isMisnamed: true }
 }
 
 /** A descendant that says of itself that it is in another container, whatever brought it there. */

@@ -35,7 +35,8 @@ export interface WatchOptions extends Timing {
   target: SignalTarget
   proc: ProcFolder
   kill: Kill
-  onPermission: (report: PermissionReport) => void
+  /** @param isWell whether nothing needs to be mended */
+  onPermission: (report: PermissionReport, isWell: boolean) => void
 }
 
 const interval = { searching: 1_000, watching: 2_000 }
@@ -64,27 +65,37 @@ export function createWatch(options: WatchOptions): Watch {
       return choice
     }
     entry = choice.entry
-    found = choice.processes.map((process) => found.find((known) => isSame(known.process, process)) ?? dated(process))
+    found = choice.processes.map(dated)
     return choice
   }
 
   /** A container has one entry process at a time; of a name there may be more by now. */
-  const kept = (): Choice | undefined =>
-    target.process === undefined && entry !== undefined && isThere(entry)
-      ? { processes: [entry.process], entry }
-      : undefined
+  function kept(): Choice | undefined {
+    if (target.process !== undefined || entry === undefined) return undefined
+    const process = present(entry.process)
+    return process && { processes: [process], entry }
+  }
 
   function dated(process: Process): { process: Process; since?: number } {
+    const known = found.find((earlier) => isSame(earlier.process, process))
+    if (known !== undefined) return { ...known, process }
     const age = ageOf(proc, process)
     return age === undefined ? { process } : { process, since: Math.round(now() - age) }
   }
 
-  const isThere = ({ process }: { process: Process }): boolean => {
+  /** As it is now: a shell that starts the app may have become it. */
+  function present(process: Process): Process | undefined {
     const at = proc.stat(process.pid)
-    return at !== undefined && isSame(at, process) && isLive(at)
+    return at !== undefined && isSame(at, process) && isLive(at) ? at : undefined
   }
 
-  async function look(): Promise<Omit<PermissionReport, 'at'>> {
+  /** One that was chosen by its name is chosen anew when it has another. */
+  function isThere({ process }: { process: Process }): boolean {
+    const at = present(process)
+    return at !== undefined && (target.process === undefined || at.comm === process.comm)
+  }
+
+  async function look(): Promise<Omit<PermissionReport, 'at'> & { isMisnamed?: boolean }> {
     if (found.length === 0 || !found.every(isThere)) {
       const choice = await choose()
       if ('outcome' in choice) return choice
@@ -108,12 +119,12 @@ export function createWatch(options: WatchOptions): Watch {
   }
 
   async function tick(): Promise<void> {
-    const { outcome, detail } = await look()
+    const { outcome, detail, isMisnamed } = await look().catch(unlooked)
     if (cancel === undefined) return
     cancel = setTimer(() => void tick(), found.length === 0 ? interval.searching : interval.watching)
     if (outcome === permission?.outcome && detail === permission.detail) return
     permission = { outcome, detail, at: now() }
-    onPermission(permission)
+    onPermission(permission, outcome === 'permitted' || (outcome === 'no-such-process' && isMisnamed !== true))
   }
 
   return {
@@ -129,6 +140,9 @@ export function createWatch(options: WatchOptions): Watch {
 
 /** Those that a server is meant to survive; the others end it, which is what an app that reads once is sent them for. */
 const reloads: ReadonlySet<string> = new Set(['SIGHUP', 'SIGUSR1', 'SIGUSR2'])
+
+/** Whatever went wrong in a look, the next one follows. */
+const unlooked = ({ message }: Error) => ({ outcome: 'not-identifiable', detail: message, isMisnamed: false }) as const
 
 /** Its name as of now: a shell that starts the app may have become it since. */
 function described(proc: ProcFolder, container: string, process: Process, since?: number): TargetProcess {

@@ -99,9 +99,11 @@ void t.test('each warning has its sentence, of 120 characters at most with ordin
     'root': [annotated(signal, { securityContext: { runAsUser: 0 } }), {}, 'the sidecar runs as user 0 to signal a process of user 0'], // prettier-ignore
     'SIGTERM and OnFailure': [annotated(signal, { ...known, restartPolicy: 'OnFailure' }), {}, 'SIGTERM with restartPolicy: OnFailure: an app that exits 0 stays down'], // prettier-ignore
     'SIGTERM and Never': [annotated(signal, { ...known, restartPolicy: 'Never' }), {}, 'SIGTERM with restartPolicy: Never: the app stays down'], // prettier-ignore
+    'SIGTERM and Never of the container': [annotated(signal, { ...known, ...app({ restartPolicy: 'Never' }) }), {}, 'SIGTERM with restartPolicy: Never: the app stays down'], // prettier-ignore
     'SIGTERM and preStop': [annotated(signal, { ...known, ...app({ lifecycle: { preStop: {} } }) }), {}, 'SIGTERM from the sidecar does not run the preStop hook of "app"'], // prettier-ignore
     'kill 1': [annotated(signal, { ...known, ...app({ livenessProbe: hook }) }), {}, '"app" has a hook or probe with kill ... 1: process 1 is the pause container\'s now'], // prettier-ignore
     'a subPath': [annotated({}, app({ volumeMounts: [{ name: 'akv-injector-secrets', mountPath: '/x', subPath: 'a', readOnly: true }] })), {}, 'container "app": the subPath mount at "/x" never shows a rotation'], // prettier-ignore
+    'kill 1 among others': [annotated(signal, { ...known, ...app({ livenessProbe: { exec: { command: ['sh', '-c', 'kill -HUP 1; sleep 2'] } } }) }), {}, '"app" has a hook or probe with kill ... 1: process 1 is the pause container\'s now'], // prettier-ignore
     'no client id': [annotated(), { configuration: configurationOf({ missingClientId: 'warn' }), serviceAccount: { annotations: {} } }, 'no client id: ServiceAccount "default" in namespace "shop" has no annotation azure.workload.identity/client-id'], // prettier-ignore
     'a signal in mode once': [annotated({ ...signal, mode: 'once' }), {}, 'signal has no effect in mode once: nothing changes after the start'], // prettier-ignore
     'a container without a signal': [annotated({ 'signal-container': 'app' }), {}, 'signal-container has no effect without the annotation signal'], // prettier-ignore

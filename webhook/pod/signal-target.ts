@@ -63,12 +63,8 @@ function targetContainer(
 }
 
 function warnAbout(pod: Pod, container: Container, signal: string, notes: Notes): void {
-  const { restartPolicy } = pod.spec
-  if (
-    signal === 'SIGTERM' &&
-    (restartPolicy === 'Never' || restartPolicy === 'OnFailure') &&
-    !isNativeSidecar(container)
-  ) {
+  const restartPolicy = container.restartPolicy ?? pod.spec.restartPolicy
+  if (signal === 'SIGTERM' && (restartPolicy === 'Never' || restartPolicy === 'OnFailure')) {
     const who = restartPolicy === 'Never' ? 'the app' : 'an app that exits 0'
     notes.warn('sigterm-stays-down', `SIGTERM with restartPolicy: ${restartPolicy}: ${who} stays down`)
   }
@@ -83,4 +79,4 @@ function warnAbout(pod: Pod, container: Container, signal: string, notes: Notes)
   }
 }
 
-const killsFirstProcess = (command: string[]): boolean => /\bkill\b[^;&|]*\s1(?!\S)/.test(command.join(' '))
+const killsFirstProcess = (command: string[]): boolean => /\bkill\b[^;&|]*\s1(?![^\s;&|)'"`])/.test(command.join(' '))

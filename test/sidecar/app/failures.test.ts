@@ -393,6 +393,26 @@ void t.test('a volume that cannot be written', async (t) => {
     await pod.advance(6 * minute)
     t.match(pod.end, { code: 1, reason: /the volume: ENOSPC/ })
   })
+  await t.test('that cannot be read at the start is no reason not to tell what was left to tell', async (t) => {
+    const pod = await podWith(t, three)
+    await pod.start()
+    await pod.advance(5 * minute)
+    pod.appListens = false
+    pod.twin.set('api-key', 'api-key-2')
+    await pod.advance(5 * minute)
+    pod.stop()
+    pod.appListens = true
+    pod.wrapVolume = (volume) => {
+      const { read } = volume
+      let reads = 0
+      volume.read = async () => (reads++ === 0 ? Promise.reject(new Error('EIO')) : read.call(volume))
+      return volume
+    }
+    await pod.start()
+    await pod.advance(5 * minute)
+    t.match(pod.events('volume'), [{ msg: /cannot be read: EIO/ }])
+    t.match(pod.told, [{ changed: [{ name: 'api-key' }] }])
+  })
   await t.test('is filled again when what was in it is gone', async (t) => {
     const pod = await podWith(t, three)
     await pod.start()

@@ -112,6 +112,18 @@ void t.test('a connection that breaks', async (t) => {
   })
 })
 
+void t.test('an upgrade that nobody asked for is no answer, and is not waited for', async (t) => {
+  const upgrade = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'
+  const url = await listen(
+    t,
+    createTcpServer((socket) => socket.once('data', () => socket.end(upgrade))),
+  )
+  t.match(await postNotification(url, notification), {
+    outcome: 'http-error',
+    detail: /failed: the connection ended without an answer$/,
+  })
+})
+
 void t.test('ends when told to', async (t) => {
   const url = await serve(t, (request) => request.resume())
   const ended = new AbortController()

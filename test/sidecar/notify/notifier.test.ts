@@ -17,6 +17,15 @@ void t.test('one change, one signal', async (t) => {
   t.match(notifier.status(), { pending: undefined, channels: { signal: { outcome: 'delivered', id: 'a' } } })
 })
 
+void t.test('what got the signal is called as it is called then', async (t) => {
+  const { seen, folder, notifier, timing } = stage(t, [{ ...app, comm: 'sh' }])
+  await timing.pass(2_000)
+  writeProcess(folder, { ...app, comm: 'server' })
+  notifier.notify(change('a', timing.now()))
+  await timing.pass(0)
+  t.match(seen.outcomes, [{ detail: 'process 20 (server) got SIGHUP' }])
+})
+
 void t.test('no change, no signal', async (t) => {
   const { seen, timing } = stage(t, [app])
   await timing.pass(3_600_000)

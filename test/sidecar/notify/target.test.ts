@@ -154,7 +154,10 @@ void t.test('once the entry has ended, nothing of that run is taken for it', asy
 void t.test('the words for what is not there', async (t) => {
   t.match(await choose(t, []), { detail: 'container "app" does not run' })
   t.match(await choose(t, nginx, { container: 'app', process: 'redis' }), {
-    detail: 'no process "redis" runs in container "app"; these do: sh, nginx',
+    detail:
+      'no process "redis" runs in container "app"; these do: sh, nginx; ' +
+      'it has run for 30 s: check the annotation azure.keyvault.injector/signal-process',
+    isMisnamed: true,
   })
   t.match(await choose(t, [{ pid: 20, comm: 'app' }]), {
     detail: /^no termination log is mounted for process 20 \(app\)/,
@@ -169,7 +172,7 @@ void t.test('what comes and goes does not make it another message', async (t) =>
   writeProcess(folder, { pid: 21, comm: 'sleep', ppid: 20, container: 'app', start: 9_999_950 })
   t.match(await words(), expected)
   writeProcess(folder, { pid: 21, comm: 'server', ppid: 20, container: 'app', start: 9_990_000 })
-  t.match(await words(), { detail: 'no process "redis" runs in container "app"; these do: app, server' })
+  t.match(await words(), { detail: /; these do: app, server$/ })
 })
 
 void t.test('among five thousand', async (t) => {

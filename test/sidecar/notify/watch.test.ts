@@ -1,7 +1,10 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { writeProcess, writeUptime } from './proc-tree.ts'
+import { openProc } from '../../../sidecar/notify/processes.ts'
+import { createWatch, type PermissionReport } from '../../../sidecar/notify/watch.ts'
+import { fakeTiming } from './fake-timing.ts'
+import { writePod, writeProcess, writeUptime } from './proc-tree.ts'
 import { app, hup, stage } from './stage.ts'
 
 void t.test('the permission is tried as soon as the target is there, long before a change', async (t) => {
@@ -79,6 +82,48 @@ void t.test('no handler: the signal would end it, which is told once it had the 
   const ended = stage(t, [{ ...app, caught: [] }], { signal: { ...hup, name: 'SIGTERM' } })
   await ended.timing.pass(0)
   t.equal(ended.seen.permissions[0]?.detail, 'process 20 (app) may be signalled', 'that is what SIGTERM is for')
+})
+
+void t.test('a name that nothing has: no news at the start, a warning once it might have come', async (t) => {
+  const signal = { ...hup, process: 'server' }
+  const { seen, folder, timing } = stage(t, [{ ...app, start: 100_000 }], { signal })
+  writeUptime(folder, 1_029)
+  await timing.pass(10_000)
+  t.match(seen.log, [{ level: 'info', message: 'no process "server" runs in container "app"; these do: app' }])
+  writeUptime(folder, 1_030)
+  await timing.pass(60_000)
+  t.match(seen.log.slice(1), [{ level: 'warn', message: /; it has run for 30 s: check .*signal-process$/ }])
+  t.equal(seen.log.length, 2, 'once')
+  writeProcess(folder, { ...app, pid: 21, comm: 'server', ppid: 20 })
+  await timing.pass(1_000)
+  t.match(seen.log.slice(2), [{ level: 'info', message: 'process 21 (server) may be signalled' }])
+})
+
+void t.test('a process that was chosen by its name and has another now', async (t) => {
+  const signal = { ...hup, process: 'server' }
+  const wrapper = { ...app, pid: 21, comm: 'server', ppid: 20, argv: ['/bin/sh'] }
+  const { seen, folder, timing, notifier } = stage(t, [app, wrapper], { signal })
+  await timing.pass(2_000)
+  writeProcess(folder, { ...wrapper, comm: 'java' })
+  await timing.pass(2_000)
+  t.match(seen.permissions, [{ outcome: 'permitted' }, { outcome: 'no-such-process' }])
+  t.strictSame(notifier.status().targets, [])
+  writeProcess(folder, { ...wrapper, comm: 'MainThread', argv: ['/opt/server'] })
+  await timing.pass(60_000)
+  t.match(seen.permissions.slice(2), [{ outcome: 'permitted', detail: 'process 21 (MainThread) may be signalled' }])
+})
+
+void t.test('a look that fails is followed by the next', async (t) => {
+  const timing = fakeTiming()
+  const proc = openProc(writePod(t.testdir(), [app]))
+  const list = () => (looks++ === 0 ? Promise.reject(new Error('odd')) : proc.list('all'))
+  let looks = 0
+  const told: PermissionReport[] = []
+  const onPermission = (report: PermissionReport) => told.push(report)
+  const watch = createWatch({ ...timing, target: hup, proc: { ...proc, list }, kill: () => {}, onPermission })
+  t.teardown(watch.stop)
+  await timing.pass(5_000)
+  t.match(told, [{ outcome: 'not-identifiable', detail: 'odd' }, { outcome: 'permitted' }])
 })
 
 void t.test('what cannot be told apart', async (t) => {
