@@ -21,7 +21,16 @@ export async function fetchSource(
   before: Partial<Read> | undefined,
   { signal, now }: { signal: AbortSignal; now: () => number },
 ): Promise<Read> {
-  if (source.history > 1) return fetchHistory(vault, source, before, { signal, now })
+  return source.history > 1
+    ? fetchHistory(vault, source, before, { signal, now })
+    : fetchOne(vault, source, { signal, now })
+}
+
+async function fetchOne(
+  vault: Vault,
+  source: Source,
+  { signal, now }: { signal: AbortSignal; now: () => number },
+): Promise<Read> {
   const content = await vault.get(source.type, source.name, source.version, signal)
   if (!content.attributes.enabled) throw disabled(source, content.version)
   return { record: recordOf([content], now()), contents: [content] }
@@ -35,7 +44,8 @@ async function fetchHistory(
 ): Promise<Read> {
   const versions = wantedVersions(await vault.versions(source.type, source.name, signal), source)
   const [newest] = versions
-  if (newest === undefined) throw disabled(source, source.version)
+  // The service lists no versions of what does not exist: only when asked for one it says whether it is gone, or disabled.
+  if (newest === undefined) return fetchOne(vault, source, { signal, now })
   const { attributes } = newest
   const ids = versions.map(({ version }) => version)
   if (before?.record && String(ids) === String(before.record.versions)) {
@@ -80,8 +90,8 @@ function recordOf(contents: readonly Fetched[], fetchedAt: number): SourceRecord
   }
 }
 
-const disabled = (source: Source, version: string | undefined): VaultFailure =>
+const disabled = (source: Source, version: string): VaultFailure =>
   new VaultFailure(
     'disabled',
-    `vault ${new URL(source.vault).host}, ${objectName(source)}: ${version === undefined ? 'every version' : `version ${version}`} is disabled; enable it or add a new version`,
+    `vault ${new URL(source.vault).host}, ${objectName(source)}: version ${version} is disabled; enable it or add a new version`,
   )

@@ -107,6 +107,8 @@ void t.test('versions come in pages too, with their own attributes', async (t) =
   t.equal(stage.emulator.journal.count('secrets.versions'), 2)
   t.equal(new Set(versions.map((one) => one.version)).size, 30)
   t.equal(new Set(versions.map((one) => one.createdOn?.getTime())).size, 30)
+  const absent = await all(stage.secrets('history').listPropertiesOfSecretVersions('absent'))
+  t.strictSame(absent, [], 'as of the service, there are none of what does not exist')
 })
 
 void t.test('attributes are changed, and only `enabled` stops a read', async (t) => {

@@ -31,11 +31,11 @@ export async function answerVault(call: Call, route: VaultRoute, vault: Vault, l
       return page(call, all, (one) => item(collection, `${base}/${collection}/${one.name}`, one.version))
     }
     case 'versions': {
-      const found = vault[collection].object(object)
-      if (!found) throw missing()
+      // As the service, which lists no versions of what does not exist rather than to answer 404.
+      const { name, versions } = vault[collection].object(object) ?? { name: object, versions: [] }
       // The service promises no order, so the emulator sorts by what is random.
-      const all = found.versions.map((one) => ({ key: one.id, one })).sort((a, b) => (a.key < b.key ? -1 : 1))
-      return page(call, all, ({ one }) => item(collection, `${base}/${collection}/${found.name}/${one.id}`, one))
+      const all = versions.map((one) => ({ key: one.id, one })).sort((a, b) => (a.key < b.key ? -1 : 1))
+      return page(call, all, ({ one }) => item(collection, `${base}/${collection}/${name}/${one.id}`, one))
     }
     case 'get': {
       const answer = show(version)

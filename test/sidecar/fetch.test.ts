@@ -26,7 +26,18 @@ void t.test('a disabled version is a failure that says what to do', async (t) =>
   twin.set('k', 'v', { type: 'key', enabled: false })
   await t.rejects(fetchSource(twin, sourceOf('key/k'), undefined, context), { kind: 'disabled', message: /key k: version [0-9a-f]+ is disabled; enable it or add a new version/ }) // prettier-ignore
   twin.set('s', 'v', { enabled: false })
-  await t.rejects(fetchSource(twin, sourceOf('s', { history: 3 }), undefined, context), { kind: 'disabled', message: /secret s: every version is disabled/ }) // prettier-ignore
+  await t.rejects(fetchSource(twin, sourceOf('s', { history: 3 }), undefined, context), { kind: 'disabled', message: /s: disabled/ }) // prettier-ignore
+  twin.set('k', 'w', { type: 'key', enabled: false })
+  await t.rejects(fetchSource(twin, sourceOf('key/k', { history: 3 }), undefined, context), { kind: 'disabled', message: /key k: version [0-9a-f]+ is disabled/ }) // prettier-ignore
+})
+
+void t.test('a history without versions is of an object that does not exist', async (t) => {
+  const clock = new VirtualClock()
+  const twin = new Twin({ now: clock.now, wait: clock.wait })
+  const context = { signal: new AbortController().signal, now: clock.now }
+  await t.rejects(fetchSource(twin, sourceOf('s', { history: 3 }), undefined, context), { kind: 'gone' })
+  twin.set('s', 'v')
+  await t.rejects(fetchSource(twin, sourceOf('s@abc', { history: 3 }), undefined, context), { kind: 'gone' }) // prettier-ignore
 })
 
 void t.test('a pinned version is what is asked for', async (t) => {

@@ -79,6 +79,16 @@ void t.test('an object that is gone', async (t) => {
     t.equal(pod.files()['api-key'], 'api-key-1')
     t.equal(pod.told.length, 2)
   })
+  await t.test('a history whole, though the vault still lists its versions, which are none', async (t) => {
+    const pod = await podWith(t, [objectOf('api-key', { history: 2 }), 'db-user'], { onDelete: 'delete' })
+    await pod.start()
+    await pod.advance(minute)
+    t.strictSame(Object.keys(pod.files()), ['api-key/0', 'db-user'])
+    pod.twin.delete('api-key')
+    await pod.advance(3 * minute)
+    t.strictSame(Object.keys(pod.files()), ['db-user'])
+    t.match(pod.status().objects[0]?.problem, { kind: 'gone' })
+  })
   await t.test('but not for any other 404, nor because a list lacks it', async (t) => {
     const pod = await podWith(t, three, { onDelete: 'delete' })
     await pod.start()

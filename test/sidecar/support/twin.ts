@@ -139,10 +139,9 @@ export class Twin implements NamedVault {
     )
   }
 
+  /** None of what does not exist, as the service lists them. */
   #versions(type: ObjectType, name: string): Version[] {
-    const versions = this.#objects.get(keyOf(type, name))
-    if (!versions || this.#gone.has(keyOf(type, name))) throw failure('gone', name)
-    return versions
+    return this.#gone.has(keyOf(type, name)) ? [] : (this.#objects.get(keyOf(type, name)) ?? [])
   }
 
   async #answer<T>(asked: Asked, signal: AbortSignal, give: () => T): Promise<T> {
