@@ -277,5 +277,10 @@ export function checkObject(
   if (problems.length > 0) return fail(...problems)
   const object = { ...defaults, path: read.name, ...read } as ObjectRequest
   problems.push(...combinationProblems(object, spell).map((problem) => `${where}: ${problem}`))
+  // The path itself may be one byte short of too long.
+  const [longer] = filesOf(object)
+    .map(pathProblem)
+    .filter((problem) => problem !== undefined)
+  if (longer !== undefined) problems.push(`${where}: ${spell('path')} ${quote(object.path)}: with what ${spell('history')} and split add to it, ${longer}`) // prettier-ignore
   return problems.length > 0 ? fail(...problems) : ok(object)
 }

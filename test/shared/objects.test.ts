@@ -142,6 +142,8 @@ const wrongDocuments: [name: string, text: string, ...problems: string[]][] = [
   ['a file and its folder', 'a=x, b=x/y', 'secret b is written to "x/y", but secret a is a file at "x"; give one of them another path'],
   ['a history where a file is', '- {name: a, history: 2}\n- {name: b, path: a}', 'secret a is written to "a/0", but secret b is a file at "a"; give one of them another path'],
   ['a split file where a file is', '- {name: a, split: true}\n- {name: b, path: a.key}', 'secret b and secret a are both written to "a.key"; give one of them another path'],
+  ['a path that only what split adds makes too long', `- {name: a, split: true, path: ${'b'.repeat(252)}}`, `object 1 ("a"): path "${'b'.repeat(77)}...": with what history and split add to it, a component of a path may be at most 255 bytes long`],
+  ['a path that only what history adds makes too long', `- {name: a, history: 2, path: ${'b/'.repeat(2047)}b}`, `object 1 ("a"): path "${'b/'.repeat(38)}b...": with what history and split add to it, a path may be at most 4096 bytes long`],
   ['a template where a file is', '{objects: [a], templates: {a: x}}', 'template "a" and secret a are both written to "a"; give one of them another path'],
   ['a bundle where a template is', '{objects: [a], templates: {b: x}, bundles: {b: json}}', 'bundle "b" and template "b" are both written to "b"; give one of them another path'],
   ['too many files', `[${Array.from({ length: 17 }, (_, i) => `{name: a${i}, history: 100, split: true}`).join()}]`, '5100 files are more than a pod may have, 5000'],
