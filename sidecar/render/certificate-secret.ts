@@ -29,7 +29,7 @@ export async function certificateSecret(
   if (spec.format === 'pfx' && !pkcs12) warnings.push('it is PEM in the vault, and so is its file, despite format pfx')
   const converted = pkcs12 && spec.format === 'pem'
   const certified = await read(value, pkcs12).catch((cause: unknown) => {
-    if (converted || spec.split) throw cause
+    if (converted || spec.split) throw new RenderFailure(`${reasonOf(cause)}; ${remedy}`)
     warnings.push(`written as it is, but ${reasonOf(cause)}`)
     return undefined
   })
@@ -37,6 +37,8 @@ export async function certificateSecret(
   const whole = converted && certified ? keyAndCertificates(certified) : decodeSecret(value, spec.encoding)
   return { files: [['', whole], ...(certified && spec.split ? splitFiles(certified, spec) : [])], warnings }
 }
+
+const remedy = 'import the certificate into the vault anew, without a password'
 
 function isPkcs12(contentType: string | undefined): boolean {
   if (contentType === 'application/x-pkcs12') return true

@@ -1,14 +1,17 @@
 import type { ObjectSpec } from '../../shared/object-spec.ts'
-import { RenderFailure } from './rendered.ts'
+import { reasonOf, RenderFailure } from './rendered.ts'
 
 /**
  * The bytes that a secret's value stands for. A value that is not in the encoding is a {@link RenderFailure} that says what is
  * wrong with it, and never the value: `Buffer.from` alone would skip what it does not know.
  */
 export function decodeSecret(value: string, encoding: ObjectSpec['encoding']): Uint8Array {
-  if (encoding === 'base64') return decodeBase64(value)
-  if (encoding === 'hex') return decodeHex(value)
-  return Buffer.from(value)
+  if (encoding === 'utf-8') return Buffer.from(value)
+  try {
+    return encoding === 'base64' ? decodeBase64(value) : decodeHex(value)
+  } catch (cause) {
+    throw new RenderFailure(`${reasonOf(cause)}; store it as ${encoding}, or leave encoding out`)
+  }
 }
 
 /** Reads base64 of the standard alphabet with padding; line breaks are ignored, as Go's decoder does for the CSI provider. */

@@ -30,8 +30,10 @@ const objects = (optional: boolean): string =>
 
 /** Vault, object and what to do, as messages begin and go on. */
 const messages = (vault: string): RegExp[] => [
-  new RegExp(`vault ${vault}, secret broken@[0-9a-f]+: .*PKCS#12`),
-  new RegExp(`vault ${vault}, secret blob@[0-9a-f]+: the value is not base64`),
+  new RegExp(`vault ${vault}, secret broken@[0-9a-f]+: .*PKCS#12 .*; import the certificate into the vault anew`),
+  new RegExp(
+    `vault ${vault}, secret blob@[0-9a-f]+: the value is not base64: .*; store it as base64, or leave encoding out`,
+  ),
   new RegExp(`vault ${vault}, secret off: 403 SecretDisabled: .*enable it or add a new one`),
   new RegExp(`vault ${vault}, secret signing: 404 SecretNotFound: .*is it of another type\\?`),
 ]

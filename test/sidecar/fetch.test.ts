@@ -35,9 +35,9 @@ void t.test('a history without versions is of an object that does not exist', as
   const clock = new VirtualClock()
   const twin = new Twin({ now: clock.now, wait: clock.wait })
   const context = { signal: new AbortController().signal, now: clock.now }
-  await t.rejects(fetchSource(twin, sourceOf('s', { history: 3 }), undefined, context), { kind: 'gone' })
+  await t.rejects(fetchSource(twin, sourceOf('s', { history: 3 }), undefined, context), { kind: 'gone', message: /s: gone/ }) // prettier-ignore
   twin.set('s', 'v')
-  await t.rejects(fetchSource(twin, sourceOf('s@abc', { history: 3 }), undefined, context), { kind: 'gone' }) // prettier-ignore
+  await t.rejects(fetchSource(twin, sourceOf('s@abc', { history: 3 }), undefined, context), { kind: 'gone', message: /s: gone/ }) // prettier-ignore
 })
 
 void t.test('a pinned version is what is asked for', async (t) => {

@@ -11,6 +11,7 @@ const container = pki.pkcs12(chain)
 
 const place = 'vault my-kv, secret tls@v1:'
 const onlyCertificates = `${place} certificates only, because the vault keeps the certificate's private key (it is not exportable)`
+const anew = '; import the certificate into the vault anew, without a password'
 const fails = (t: Test, what: Promise<unknown>, message: string) =>
   t.rejects(what, new RenderFailure(`${place} ${message}`))
 
@@ -56,9 +57,9 @@ void t.test('PEM', async (t) => {
 
   await t.test('that cannot be read cannot be split', async (t) => {
     const object = spec('tls', { split: true })
-    await fails(t, renderObject(object, [pemSecret('hello')]), 'it holds no certificate')
+    await fails(t, renderObject(object, [pemSecret('hello')]), `it holds no certificate${anew}`)
     const locked = pki.openssl('pkey', '-in', pki.file(chain.key), '-aes256', '-passout', 'pass:secret').toString()
-    const message = 'it holds a private key that cannot be read: encrypted, damaged or of an unknown kind'
+    const message = `it holds a private key that cannot be read: encrypted, damaged or of an unknown kind${anew}`
     await fails(t, renderObject(object, [pemSecret(locked + leaf)]), message)
   })
 
@@ -171,6 +172,7 @@ void t.test('a value that is no container', async (t) => {
       const error = await renderObject(spec('tls'), [version]).then(() => undefined, (error: unknown) => error as Error) // prettier-ignore
       t.type(error, RenderFailure)
       t.ok(error?.message.startsWith(`${place} `), 'it names vault, object and version')
+      t.ok(error?.message.endsWith(anew), 'and what to do')
       t.match(error?.message.slice(place.length + 1), message)
     })
   }

@@ -33,7 +33,12 @@ const wrong: [name: string, encoding: 'base64' | 'hex', value: string, message: 
   ['a line break in hex', 'hex', 'ab\ncd', 'the value is not hex: character 3 is not a digit of it'],
 ] // prettier-ignore
 for (const [name, encoding, value, message] of wrong) {
-  void t.test(name, async (t) => t.throws(() => decodeSecret(value, encoding), new RenderFailure(message)))
+  void t.test(name, async (t) =>
+    t.throws(
+      () => decodeSecret(value, encoding),
+      new RenderFailure(`${message}; store it as ${encoding}, or leave encoding out`),
+    ),
+  )
 }
 
 void t.test('whatever bytes, both encodings read them back', async () => {

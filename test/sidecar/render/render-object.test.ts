@@ -39,7 +39,7 @@ void t.test('a failure names vault, object and version, and not the value', asyn
   await t.rejects(
     renderObject(spec('token', { encoding: 'base64' }), [secret('s3cr3t!', { version: '0123' })]),
     new RenderFailure(
-      'vault my-kv, secret token@0123: the value is not base64: character 7, line breaks aside, is not of its alphabet',
+      'vault my-kv, secret token@0123: the value is not base64: character 7, line breaks aside, is not of its alphabet; store it as base64, or leave encoding out',
     ),
   )
 })
