@@ -48,11 +48,17 @@ export function leafOf({ key, certificates }: CertifiedKey): X509Certificate {
 }
 
 /**
- * Names and, where both have them, key identifiers agree (`checkIssued`); the signature tells apart the keys of a certificate
- * authority that was renewed under its old name and has no identifiers.
+ * By name and signature. `checkIssued` alone is too strict, since it goes by the key usage and by the serial number of an authority that
+ * was renewed since, and too lax, since an authority that was renewed with another key may have its name.
  */
 const issued = (issuer: X509Certificate, subject: X509Certificate): boolean =>
-  subject.checkIssued(issuer) && subject.verify(issuer.publicKey)
+  (subject.checkIssued(issuer) || subject.issuer === issuer.subject) && subject.verify(issuer.publicKey)
+
+/** Of several, the one that the certificate's key identifier and serial number name. */
+function issuerOf(subject: X509Certificate, among: Iterable<X509Certificate>): X509Certificate | undefined {
+  const issuers = [...among].filter((other) => issued(other, subject))
+  return issuers.find((issuer) => subject.checkIssued(issuer)) ?? issuers[0]
+}
 
 /** The certificates from the leaf upwards, as far as each has its issuer, and what is left in the vault's order. */
 function follow(certified: CertifiedKey): { chain: X509Certificate[]; rest: X509Certificate[] } {
@@ -62,7 +68,7 @@ function follow(certified: CertifiedKey): { chain: X509Certificate[]; rest: X509
     const last: X509Certificate = next
     rest.delete(last)
     chain.push(last)
-    next = [...rest].find((other) => issued(other, last))
+    next = issuerOf(last, rest)
   }
   return { chain, rest: [...rest] }
 }

@@ -68,6 +68,34 @@ void t.test('of two authorities with one key, the one that the leaf names comes 
   t.equal(split['tls.crt'], leaf + issuer.certificate + formerly)
 })
 
+for (const [name, authority, end] of [
+  ['an authority that may not sign certificates by its key usage', 'signing-ca', 'leaf'],
+  ['an authority that was renewed under its name and key since it signed', 'ca', 'serial-leaf'],
+] as const) {
+  void t.test(`${name} still comes after its leaf`, async (t) => {
+    const authorityKey = pki.key('P-256', name)
+    const certificate = () => pki.certificate('Authority', authorityKey, authority)
+    const key = pki.key('P-256')
+    const leaf = pki.certificate('leaf', key, end, { certificate: certificate(), key: authorityKey })
+    const now = certificate()
+    t.equal((await textsOf(spec('tls', { split: true }), pemSecret(now + leaf + key)))['tls.crt'], leaf + now)
+    const withoutKey = pkcs12Secret(pki.pkcs12({ certificates: [now, leaf] }))
+    t.strictSame(await textsOf(spec('tls'), withoutKey), { tls: leaf + now })
+  })
+}
+
+void t.test(
+  'of two certificates of an authority, the one that the leaf names by its serial number comes next',
+  async (t) => {
+    const authority = pki.key('P-256', 'authority of two serial numbers')
+    const [formerly, issuer] = [1, 2].map(() => pki.certificate('Authority', authority, 'ca')) as [string, string]
+    const key = pki.key('P-256')
+    const leaf = pki.certificate('leaf', key, 'serial-leaf', { certificate: issuer, key: authority })
+    const split = await textsOf(spec('tls', { split: true }), pemSecret(formerly + leaf + issuer + key))
+    t.ok(split['tls.crt']?.startsWith(leaf + issuer))
+  },
+)
+
 void t.test('an incomplete chain with its key keeps the order of the vault in one file', async (t) => {
   const { key, certificates } = pki.chain('P-256', 4)
   const [leaf, first, , root] = certificates as [string, string, string, string]

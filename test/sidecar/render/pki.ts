@@ -40,6 +40,13 @@ basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
+[signing-ca]
+basicConstraints = critical, CA:TRUE
+keyUsage = digitalSignature
+subjectKeyIdentifier = hash
+[serial-leaf]
+basicConstraints = CA:FALSE
+authorityKeyIdentifier = keyid, issuer:always
 [leaf]
 basicConstraints = CA:FALSE
 subjectAltName = DNS:localhost
@@ -90,7 +97,7 @@ export class Pki {
   certificate(
     subject: string,
     key: string,
-    section: 'ca' | 'leaf' | 'bare-ca' | 'bare-leaf',
+    section: 'ca' | 'leaf' | 'bare-ca' | 'bare-leaf' | 'signing-ca' | 'serial-leaf',
     issuer?: { certificate: string; key: string },
     ...more: string[]
   ): string {
