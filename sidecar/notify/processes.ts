@@ -22,6 +22,8 @@ export interface Status {
   caught?: bigint
   ignored?: bigint
   blocked?: bigint
+  /** The effective ones, bit n for capability n (capabilities(7)). */
+  capabilities?: bigint
 }
 
 /** Where the kubelet put a container's termination log. */
@@ -83,10 +85,10 @@ export function parseStatus(text: string): Status | undefined {
   const uids = /^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(text)?.slice(1).map(Number)
   if (uids === undefined) return undefined
   const status: Status = { uids: uids as Status['uids'] }
-  const sets = { caught: 'SigCgt', ignored: 'SigIgn', blocked: 'SigBlk' } as const
-  for (const [name, label] of Object.entries(sets)) {
+  const masks = { caught: 'SigCgt', ignored: 'SigIgn', blocked: 'SigBlk', capabilities: 'CapEff' } as const
+  for (const [name, label] of Object.entries(masks)) {
     const mask = new RegExp(`^${label}:\t([0-9a-f]+)$`, 'm').exec(text)?.[1]
-    if (mask !== undefined) status[name as keyof typeof sets] = BigInt(`0x${mask}`)
+    if (mask !== undefined) status[name as keyof typeof masks] = BigInt(`0x${mask}`)
   }
   return status
 }

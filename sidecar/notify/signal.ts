@@ -39,14 +39,18 @@ export function sendSignal(proc: ProcFolder, processes: Process[], signal: Signa
   return { outcome: 'no-such-process', detail: `${processes.map(called).join(', ')} has ended`, processes: got }
 }
 
+/** CAP_KILL, with which any process may be signalled. */
+const capKill = 1n << 5n
+
 /** Who is whose, and which annotation lets the sidecar signal: a process may signal those of its own user id (kill(2)). */
 function refusal(proc: ProcFolder, refused: { process: Process; code: string }[]): string {
-  const own = proc.status('self')?.uids[1]
+  const { uids: [, own] = [], capabilities = 0n } = proc.status('self') ?? {}
   const uids = new Set(refused.map(({ process }) => proc.status(process.pid)?.uids[0]))
   const names = refused.map(({ process }) => called(process)).join(', ')
   const [uid] = uids
   const head = `the sidecar, user ${own ?? 'unknown'}, may not signal ${names}`
-  if (refused.some(({ code }) => code !== 'EPERM') || (uids.size === 1 && uid === own))
+  const isOfUser = (capabilities & capKill) === 0n && !(uids.size === 1 && uid === own)
+  if (!isOfUser || refused.some(({ code }) => code !== 'EPERM'))
     return `${head} (${[...new Set(refused.map(({ code }) => code))].join(', ')}): not for its user id; look for a seccomp, AppArmor or SELinux profile that differs between the containers` // prettier-ignore
   const capability = `${annotationPrefix}signal-permission: cap-kill`
   if (uids.size > 1) return `${head}, which run as several users (${[...uids].join(', ')}): set the annotation ${capability}` // prettier-ignore

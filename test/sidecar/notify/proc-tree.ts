@@ -27,6 +27,8 @@ export interface ProcessSpec {
   caught?: SignalName[]
   ignored?: SignalName[]
   blocked?: SignalName[]
+  /** The effective ones, in hexadecimal digits; default none. */
+  capabilities?: string
   /** Nothing but `stat` is there, as for one of many that nobody looks at closer. */
   bare?: boolean
   /** The kernel shows that it is there and refuses to tell more. */
@@ -80,7 +82,7 @@ export function statOf({ pid, comm, ppid = 0, state = 'S', threads = 1, start = 
   return `${pid} (${comm}) ${state} ${ppid} ${pid} ${pid} 0 -1 ${counters} ${threads} 0 ${start} ${memory}\n`
 }
 
-function statusOf({ comm, uid = 1000, threads = 1, ...signals }: ProcessSpec): string {
+function statusOf({ comm, uid = 1000, threads = 1, capabilities = '0', ...signals }: ProcessSpec): string {
   const mask = (names: SignalName[] = []): string =>
     names
       .reduce((mask, name) => mask | (1n << BigInt(constants.signals[name] - 1)), 0n)
@@ -95,6 +97,7 @@ function statusOf({ comm, uid = 1000, threads = 1, ...signals }: ProcessSpec): s
     `SigBlk:\t${mask(blocked)}`,
     `SigIgn:\t${mask(ignored)}`,
     `SigCgt:\t${mask(caught)}`,
+    `CapEff:\t${capabilities.padStart(16, '0')}`,
     '',
   ].join('\n')
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ageOf, openProc, type Process } from '../../../sidecar/notify/processes.ts'
 import { handlingOf, isSettled, sendSignal } from '../../../sidecar/notify/signal.ts'
-import { type ProcessSpec, writePod, writeProcess } from './proc-tree.ts'
+import { type ProcessSpec, sidecar, writePod, writeProcess } from './proc-tree.ts'
 
 const app = { pid: 20, comm: 'app', container: 'app' } satisfies ProcessSpec
 const worker = { pid: 21, comm: 'app', container: 'app' } satisfies ProcessSpec
@@ -118,6 +118,13 @@ void t.test('refused', async (t) => {
       refusal(t, [{ ...app, uid: 1000 }], { 20: 'EACCES' }).detail,
       /\(EACCES\): not for its user id; look for a seccomp/,
     )
+  })
+  void t.test('whoever may signal all is not told to take the capability', async (t) => {
+    const { folder, proc, processes } = stage(t, [{ ...app, uid: 1000 }])
+    writeProcess(folder, { ...sidecar, uid: 0, capabilities: '20' })
+    t.match(sendSignal(proc, processes, 'SIGHUP', recorder({ 20: 'EPERM' }).kill).detail, /^the sidecar, user 0, .*\(EPERM\): not for its user id/) // prettier-ignore
+    writeProcess(folder, { ...sidecar, uid: 0, capabilities: '1f' })
+    t.match(sendSignal(proc, processes, 'SIGHUP', recorder({ 20: 'EPERM' }).kill).detail, /cap-kill/, 'it has all but that one') // prettier-ignore
   })
   void t.test('a user id that cannot be read', async (t) => {
     const { folder, proc, processes } = stage(t, [app])
