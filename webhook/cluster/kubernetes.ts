@@ -68,8 +68,9 @@ export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
     },
     secretProviderClass: (namespace, name, lookup) => classes.find(namespace, name, lookup),
     oldestKubelet: kubelets.oldest,
+    // A copy that has grown old is no reason: everything is read live then, and nobody else would answer any better.
     notReady: () =>
-      namespaces.fresh() && accounts.fresh() && kubelets.asked()
+      namespaces.read() && accounts.read() && kubelets.asked()
         ? undefined
         : 'Namespaces, ServiceAccounts and Nodes have not been read yet',
     async close() {

@@ -46,6 +46,8 @@ export interface Reflector<T> {
   readonly size: number
   /** Whether there is a copy, and word from the API server not long ago. */
   fresh(): boolean
+  /** Whether there has ever been a copy, however old by now. */
+  read(): boolean
   close(): Promise<void>
 }
 
@@ -69,6 +71,8 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
   let objects = new Map<string, T>()
   let version: string | undefined
   let heard = -Infinity
+  let read = false
+  const fresh = (): boolean => now() - heard < staleAfter
   const keyOf = ({ namespace, name }: Metadata): string => `${namespace ?? ''}/${name}`
 
   async function list(): Promise<void> {
@@ -86,6 +90,7 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
     } while (page.metadata?.continue)
     objects = next
     version = page.metadata?.resourceVersion
+    read = true
     heard = now()
   }
 
@@ -101,12 +106,16 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
   async function watch(): Promise<void> {
     const quiet = new AbortController()
     let timer: NodeJS.Timeout | undefined
-    const hear = (): void => {
-      heard = now()
+    const listen = (): void => {
       clearTimeout(timer)
       timer = setTimeout(() => quiet.abort(), silence).unref()
     }
-    hear()
+    const hear = (): void => {
+      heard = now()
+      listen()
+    }
+    // To ask is not to hear: an API server that refuses every watch is silent for all that.
+    listen()
     const seconds = Math.round(300 + random() * 300)
     try {
       await api.follow(
@@ -120,6 +129,7 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
           apply(event as WatchEvent<O>)
         },
       )
+      hear()
     } catch (error) {
       if (!quiet.signal.aborted) throw error
     } finally {
@@ -133,7 +143,8 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
       const before = heard
       let least = 0
       try {
-        if (version === undefined) await list()
+        // A watch goes on from any version, but only a list says at once what is so now.
+        if (version === undefined || !fresh()) await list()
         await watch()
         failures = 0
       } catch (error) {
@@ -161,7 +172,8 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
     get size() {
       return objects.size
     },
-    fresh: () => now() - heard < staleAfter,
+    fresh,
+    read: () => read,
     async close() {
       closing.abort()
       await running

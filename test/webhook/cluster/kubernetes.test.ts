@@ -11,7 +11,7 @@ const log = createLogger('error', new PassThrough())
 const account = (name: string, annotations: Record<string, string>) => ({ namespace: 'shop', name, annotations })
 const clientId = 'azure.workload.identity/client-id'
 
-async function started(t: Test, change: (api: FakeApi) => void = () => {}) {
+async function started(t: Test, change: (api: FakeApi) => void = () => {}, options: { now?: () => number } = {}) {
   const api = new FakeApi()
   api.lists.set('/api/v1/namespaces', [{ name: 'shop', labels: { team: 'a', 'azure.keyvault.injector/system': 'true' }, annotations: { 'azure.keyvault.injector/vault': 'kv', other: 'x' } }]) // prettier-ignore
   api.lists.set('/api/v1/serviceaccounts', [account('web', { [clientId]: 'one', other: 'x' }), account('default', {})])
@@ -22,7 +22,7 @@ async function started(t: Test, change: (api: FakeApi) => void = () => {}) {
   api.rest.set('small', { spec: { limits: [{ type: 'PersistentVolumeClaim', max: { storage: '1Gi' } }, { type: 'Pod', max: { cpu: '1' } }, { type: 'Container', max: { cpu: '100m' } }] } }) // prettier-ignore
   api.answers.set('/api/v1/nodes', { columnDefinitions: [{ name: 'Name' }, { name: 'Version' }], rows: [{ cells: ['a', 'v1.34.1'] }, { cells: ['b', 'v1.9.11'] }, { cells: ['c', 'v1.30.2'] }] }) // prettier-ignore
   change(api)
-  const cluster = kubernetesCluster({ api, log })
+  const cluster = kubernetesCluster({ api, log, ...options })
   t.teardown(() => cluster.close())
   for (let tries = 0; cluster.notReady() !== undefined && tries < 500; tries++) await sleep(2)
   api.calls.length = 0
@@ -73,6 +73,20 @@ void t.test('not ready before the first lists', async (t) => {
   const cluster = kubernetesCluster({ api, log })
   t.equal(cluster.notReady(), 'Namespaces, ServiceAccounts and Nodes have not been read yet')
   await cluster.close()
+})
+
+void t.test('a lost watch: what is old is read live, and the webhook stays ready', async (t) => {
+  let now = 0
+  const { api, cluster } = await started(t, undefined, { now: () => now })
+  now = 600_000
+  t.equal(cluster.notReady(), undefined)
+  const path = '/api/v1/namespaces/shop/serviceaccounts/web'
+  api.answers.set(path, { metadata: account('web', { [clientId]: 'two' }) })
+  t.strictSame(await cluster.serviceAccount('shop', 'web'), {
+    value: { annotations: { [clientId]: 'two' } },
+    cached: false,
+  })
+  t.strictSame(api.calls, [path])
 })
 
 void t.test("the webhook's own image", async (t) => {

@@ -24,6 +24,7 @@ async function started(t: Test, api: FakeApi) {
     keep: ({ metadata }) => metadata?.annotations?.['note'] ?? '',
     wait: async (milliseconds) => {
       waits.push(milliseconds)
+      now += milliseconds
       await sleep(1)
     },
     now: () => now,
@@ -100,11 +101,17 @@ void t.test('failures are tried again, ever more slowly, and the copy is kept un
   )
   t.ok(waits.every((wait) => wait <= 30_000))
   t.equal(reflector.get('shop', 'a'), 'x')
+  t.ok(reflector.fresh(), 'for a while')
   later(600_000)
-  t.notOk(reflector.fresh(), 'not believed any more')
+  const tries = waits.length
+  await until(() => waits.length >= tries + 2)
+  t.notOk(reflector.fresh(), 'not believed any more, however often it is asked for')
+  t.ok(Math.max(...waits) > 20_000)
+  api.lists.set(path, [object('b', 'y').metadata])
   api.failure = undefined
   await until(() => api.watches.has(path))
   t.ok(reflector.fresh())
+  t.equal(reflector.get('shop', 'a'), undefined, 'listed anew')
 })
 
 void t.test('not fresh before the first list', async (t) => {
