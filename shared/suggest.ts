@@ -17,12 +17,18 @@ function editDistance(a: string, b: string): number {
   return rows[a.length]?.[b.length] as number
 }
 
-/** The known name that `name` was probably meant to be: at most a third of its characters differ, case aside. */
+const mostLooked = 100
+const mostListed = 20
+
+/** The known name that `name` was probably meant to be: at most a third of its characters differ, case aside. Of many known names only the first hundred are looked at. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const meant = name.slice(0, 100).toLowerCase()
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(meant.length / 3)) + 1
+  let looked = 0
   for (const candidate of known) {
+    if (++looked > mostLooked) break
+    if (Math.abs(candidate.length - meant.length) >= bestDistance) continue
     const distance = editDistance(meant, candidate.toLowerCase())
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
   }
@@ -34,6 +40,12 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   const meant = nearest(name, known)
   return meant === undefined ? '' : ` (did you mean "${meant}"?)`
 }
+
+/** `a, b, c`, and of many names how many more there are. */
+export const listed = (names: readonly string[]): string =>
+  names.length <= mostListed
+    ? names.join(', ')
+    : `${names.slice(0, mostListed).join(', ')} and ${names.length - mostListed} more`
 
 /** A user's text inside a message: quoted, control characters escaped, cut at 80 characters. */
 export function quote(text: string): string {

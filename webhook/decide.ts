@@ -30,15 +30,33 @@ export function decide(received: unknown, surroundings: Surroundings): Decision 
   const notes = new Notes()
   const read = readPod(received)
   if (!read.ok) notes.problem('malformed-pod', ...read.problems)
-  else {
+  else if (annotationsLength(read.value) > mostAnnotations) {
+    notes.problem('malformed-pod', `the pod's annotations take more than the ${mostAnnotations / 1024} KiB that the Kubernetes API allows`) // prettier-ignore
+  } else {
     const left = leftAlone(read.value, surroundings)
     if (left !== undefined) return left
     const decided = inject(read.value, surroundings, notes)
     if (decided !== undefined) return decided
   }
-  const [first, ...rest] = problemsByImportance(notes.problems)
+  const [first, ...rest] = told(problemsByImportance(notes.problems))
   if (first === undefined) throw new Error('a pod was neither injected nor refused')
   return { kind: 'deny', problems: [first, ...rest], warnings: warningsByImportance(notes.warnings) }
+}
+
+/** The API server asks us before it looks itself. {@link https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/} */
+const mostAnnotations = 256 * 1024
+
+const annotationsLength = ({ metadata }: Pod): number =>
+  Object.entries(metadata?.annotations ?? {}).reduce((sum, [key, value]) => sum + key.length + value.length, 0)
+
+/** Nobody reads more of them, and each is repeated in the answer, the log and an Event. */
+const mostProblems = 100
+
+function told(problems: Problem[]): Problem[] {
+  const [next] = problems.slice(mostProblems)
+  if (next === undefined) return problems
+  const text = `and ${problems.length - mostProblems} more problems`
+  return [...problems.slice(0, mostProblems), { reason: next.reason, text }]
 }
 
 /** Whether there is nothing to do: the pod did not ask, or may not. */

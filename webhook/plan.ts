@@ -128,10 +128,10 @@ export function makePlan(
     admitted: { containers },
   }
   checkFiles(settings, values, sources, notes)
-  // An object that is refused is told already; a template that names it is not wrong for that.
-  if (objectsKnown) checkContents(settings, notes)
   const encodedSettings = encodeSettings(settings)
-  checkSize(encodedSettings.length, notes)
+  const fits = checkSize(encodedSettings.length, notes)
+  // An object that is refused is told already; a template that names it is not wrong for that. Nor is it looked at for nothing.
+  if (objectsKnown && fits) checkContents(settings, notes)
   checkLimitRanges(surroundings.limitRanges, resources, podTotals(pod, resources, mode), notes)
   const annotations = meshAnnotations(pod, settings, configuration, notes)
   if (notes.problems.length > 0) return undefined
@@ -193,7 +193,9 @@ function checkContents(settings: Settings, notes: Notes): void {
   }
 }
 
-function checkSize(size: number, notes: Notes): void {
-  if (size <= maxEncodedSettings) return
+/** Whether the settings are no larger than they may be. */
+function checkSize(size: number, notes: Notes): boolean {
+  if (size <= maxEncodedSettings) return true
   notes.problem('too-large', `objects, templates and certificates take ${Math.ceil(size / 1024)} KiB of the sidecar's settings, and ${maxEncodedSettings / 1024} KiB fit: shorten templates or split the pod's objects`) // prettier-ignore
+  return false
 }

@@ -1,5 +1,5 @@
 import { secretsVolume } from '../../shared/names.ts'
-import { didYouMean, quote } from '../../shared/suggest.ts'
+import { didYouMean, listed, quote } from '../../shared/suggest.ts'
 import type { Notes } from '../reasons.ts'
 import type { Values } from '../values.ts'
 import { allContainers, appContainers, initContainers, withSpec, type Container, type Pod, type VolumeMount } from './pod.ts' // prettier-ignore
@@ -17,14 +17,16 @@ export function resolveContainers(
 ): string[] {
   const names = allContainers(pod).map(({ name }) => name)
   if (containers === undefined) {
-    return names.filter((name) => recorded?.includes(name) ?? !knownSidecars.includes(name))
+    const mounted = recorded && new Set(recorded)
+    return names.filter((name) => mounted?.has(name) ?? !knownSidecars.includes(name))
   }
-  for (const name of containers) {
-    if (!names.includes(name)) {
-      notes.problem('unknown-container', `annotation azure.keyvault.injector/containers: there is no container ${quote(name)}${didYouMean(name, names)}; the pod has ${names.join(', ')}`) // prettier-ignore
+  const [known, wanted] = [new Set(names), new Set(containers)]
+  for (const name of wanted) {
+    if (!known.has(name)) {
+      notes.problem('unknown-container', `annotation azure.keyvault.injector/containers: there is no container ${quote(name)}${didYouMean(name, names)}; the pod has ${listed(names)}`) // prettier-ignore
     }
   }
-  return names.filter((name) => containers.includes(name))
+  return names.filter((name) => wanted.has(name))
 }
 
 const trimmed = (path: string): string => path.replace(/\/+$/, '') || '/'
@@ -39,6 +41,7 @@ export function checkMounts(pod: Pod, names: readonly string[], mountPath: strin
   if (runtimeFolders.test(mountPath)) {
     notes.problem('clash', `mount path ${quote(mountPath)} belongs to the container runtime: choose another mount-path`)
   }
+  const mounted = new Set(names)
   for (const container of allContainers(pod)) {
     const where = `container ${quote(container.name)}`
     for (const mount of container.volumeMounts ?? []) {
@@ -50,14 +53,14 @@ export function checkMounts(pod: Pod, names: readonly string[], mountPath: strin
           notes.warn('sub-path', `${where}: the subPath mount at ${quote(mount.mountPath)} never shows a rotation`)
         }
       }
-      if (!names.includes(container.name) || isOurs(mount, mountPath)) continue
+      if (!mounted.has(container.name) || isOurs(mount, mountPath)) continue
       if (trimmed(mount.mountPath) === mountPath) {
         notes.problem('clash', `${where} has volume ${quote(mount.name)} at ${quote(mountPath)}, where the secrets would be: choose another mount-path`) // prettier-ignore
       } else if (mount.mountPath.startsWith(`${mountPath}/`)) {
         notes.problem('clash', `${where} has volume ${quote(mount.name)} at ${quote(mount.mountPath)}, inside ${quote(mountPath)}, which is read-only: choose another mount-path`) // prettier-ignore
       }
     }
-    if (names.includes(container.name) && container.volumeDevices?.some(({ devicePath }) => devicePath === mountPath)) {
+    if (mounted.has(container.name) && container.volumeDevices?.some(({ devicePath }) => devicePath === mountPath)) {
       notes.problem('clash', `${where} has a device at ${quote(mountPath)}: choose another mount-path`)
     }
   }
@@ -65,8 +68,9 @@ export function checkMounts(pod: Pod, names: readonly string[], mountPath: strin
 
 /** The pod with the volume mounted read-only into the named containers. */
 export function addMounts(pod: Pod, names: readonly string[], mountPath: string): Pod {
+  const mounted = new Set(names)
   const mount = (container: Container): Container =>
-    !names.includes(container.name) || container.volumeMounts?.some((mount) => isOurs(mount, mountPath))
+    !mounted.has(container.name) || container.volumeMounts?.some((mount) => isOurs(mount, mountPath))
       ? container
       : {
           ...container,

@@ -70,13 +70,14 @@ export function checkNames(pod: Pod, notes: Notes): void {
  */
 export function hasAll(pod: Pod, desired: Pod): boolean {
   const ours = (list: Container[]) => list.filter(isOwn).map(untuned)
-  const mounts = (list: Container[]) => list.map(({ name, volumeMounts }) => ({ name, ...(volumeMounts && { volumeMounts }) })) // prettier-ignore
+  const mounts = (list: Container[]) =>
+    list.flatMap(({ name, volumeMounts }) => (volumeMounts ? [[name, volumeMounts] as const] : []))
   const essence = ({ metadata, spec }: Pod) => ({
     annotations: metadata?.annotations ?? {},
     init: ours(spec.initContainers ?? []),
     beside: ours(spec.containers ?? []),
     volumes: spec.volumes ?? [],
-    mounts: [...mounts(spec.initContainers ?? []), ...mounts(spec.containers ?? [])],
+    mounts: Object.fromEntries([...mounts(spec.initContainers ?? []), ...mounts(spec.containers ?? [])]),
     imagePullSecrets: spec.imagePullSecrets ?? [],
     shareProcessNamespace: spec.shareProcessNamespace ?? false,
   })
@@ -91,14 +92,16 @@ function untuned({ resources, livenessProbe, startupProbe, ...rest }: Container)
 
 /** Whether a value has everything that another one has, in lists at any place. */
 function includes(has: unknown, wants: unknown, field?: string): boolean {
+  // Most of a pod is the same object in both.
+  if (has === wants) return true
   if (Array.isArray(wants)) {
     if (!Array.isArray(has) || (typeof wants[0] !== 'object' && has.length !== wants.length)) return false
-    return wants.every((item) => has.some((other) => includes(other, item)))
+    return wants.every((item) => has.includes(item) || has.some((other) => includes(other, item)))
   }
   if (typeof wants === 'object' && wants !== null) {
     if (typeof has !== 'object' || has === null) return false
     return Object.entries(wants).every(([key, value]) => includes((has as Record<string, unknown>)[key], value, key))
   }
   if (field === 'sizeLimit') return quantityOf(String(has)) === quantityOf(String(wants))
-  return has === wants
+  return false
 }

@@ -1,5 +1,5 @@
 import type { SignalTarget } from '../../shared/settings.ts'
-import { didYouMean, quote } from '../../shared/suggest.ts'
+import { didYouMean, listed, quote } from '../../shared/suggest.ts'
 import type { Notes } from '../reasons.ts'
 import type { Values } from '../values.ts'
 import { allContainers, appContainers, initContainers, isNativeSidecar, type Container, type Pod } from './pod.ts'
@@ -46,7 +46,7 @@ function targetContainer(
     const container = candidates.find(({ name }) => name === named)
     if (container === undefined) {
       const names = candidates.map(({ name }) => name)
-      notes.problem('unknown-container', `annotation azure.keyvault.injector/signal-container: there is no running container ${quote(named)}${didYouMean(named, names)}; the pod has ${names.join(', ')}`) // prettier-ignore
+      notes.problem('unknown-container', `annotation azure.keyvault.injector/signal-container: there is no running container ${quote(named)}${didYouMean(named, names)}; the pod has ${listed(names)}`) // prettier-ignore
     }
     return container
   }
@@ -57,7 +57,7 @@ function targetContainer(
   if (known !== undefined || apps.length === 1) return known ?? apps[0]
   if (apps.length > 0) {
     const names = apps.map(({ name }) => name)
-    notes.problem('signal', `signal could go to any of ${names.join(', ')}: name one in the annotation azure.keyvault.injector/signal-container`) // prettier-ignore
+    notes.problem('signal', `signal could go to any of ${listed(names)}: name one in the annotation azure.keyvault.injector/signal-container`) // prettier-ignore
   } else notes.problem('signal', 'signal has no container to go to')
   return undefined
 }
@@ -79,4 +79,9 @@ function warnAbout(pod: Pod, container: Container, signal: string, notes: Notes)
   }
 }
 
-const killsFirstProcess = (command: string[]): boolean => /\bkill\b[^;&|]*\s1(?![^\s;&|)'"`])/.test(command.join(' '))
+/** One look at each command of a shell's line: a pattern across them would look from every `kill` to the end of the line. */
+const killsFirstProcess = (command: string[]): boolean =>
+  command
+    .join(' ')
+    .split(/[;&|]/)
+    .some((one) => /\s1(?![^\s)'"`])/.test(one.slice(one.search(/\bkill\b/) >>> 0)))
