@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../shared/log.ts'
-import type { Api } from './cluster/api.ts'
+import { ApiError, type Api } from './cluster/api.ts'
 import { readPod } from './pod/pod.ts'
 import type { Decided } from './review.ts'
 import { skipReasons } from './reasons.ts'
@@ -67,18 +67,17 @@ export function sendEvents({
     const last = new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z')
     const before = sent.get(key)
     const path = `/api/v1/namespaces/${encodeURIComponent(happening.namespace)}/events`
-    const count = (before?.count ?? 0) + happening.count
-    if (before === undefined) {
-      const body = eventOf(happening, instance, last, now())
-      await api.call({ method: 'POST', path, body, signal })
-      remember(key, { name: body.metadata.name, count, first: last })
-    } else {
-      // The cluster forgets events after an hour; then a new one begins.
+    if (before !== undefined) {
+      const count = before.count + happening.count
       const patch = { count, lastTimestamp: last }
       sent.delete(key)
-      await api.call({ method: 'PATCH', path: `${path}/${before.name}`, body: patch, contentType: 'application/merge-patch+json', signal }) // prettier-ignore
-      remember(key, { ...before, count })
+      const isThere = await api.call({ method: 'PATCH', path: `${path}/${before.name}`, body: patch, contentType: 'application/merge-patch+json', signal }).then(() => true, unless404) // prettier-ignore
+      if (isThere) return remember(key, { ...before, count })
     }
+    // The cluster forgets events after an hour; then a new one begins.
+    const body = eventOf(happening, instance, last, now())
+    await api.call({ method: 'POST', path, body, signal })
+    remember(key, { name: body.metadata.name, count: happening.count, first: last })
   }
 
   function remember(key: string, entry: Sent): void {
@@ -148,6 +147,11 @@ export function happeningOf({ decision, request, report, purpose }: Decided): Ha
     case 'skip':
       return { ...common, type: 'Normal', reason: 'InjectionSkipped', message: prefix + skipReasons[decision.reason] }
   }
+}
+
+function unless404(error: unknown): false {
+  if (error instanceof ApiError && error.status === 404) return false
+  throw error
 }
 
 const cut = (text: string): string => (text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`)

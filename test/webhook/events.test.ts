@@ -106,7 +106,8 @@ void t.test('one that the cluster has forgotten begins anew', async (t) => {
     events.add(decided())
     await tick()
   }
-  t.strictSame(calls.map(({ method }) => method), ['POST', 'PATCH', 'POST']) // prettier-ignore
+  t.strictSame(calls.map(({ method }) => method), ['POST', 'PATCH', 'POST', 'PATCH', 'POST']) // prettier-ignore
+  t.match(calls.at(-1), { body: { count: 1 } })
 })
 
 void t.test('an exit sends what waits, and gives up where that fails', async (t) => {

@@ -80,12 +80,17 @@ export function kubernetesApi(kubeConfig: KubeConfig): Api {
     })
   }
 
+  const nameOf = ({ method = 'GET', path }: ApiRequest): string => `${method} ${path.split('?')[0]}`
+
+  /** Says of a failure which request it is of. */
+  const failed = (asked: ApiRequest) => (cause: unknown) => {
+    const reason = asked.signal?.aborted === true ? 'no answer in time' : (cause as Error).message
+    throw new Error(`${nameOf(asked)}: ${reason}`, { cause })
+  }
+
   async function begin(asked: ApiRequest): Promise<IncomingMessage> {
-    const what = `${asked.method ?? 'GET'} ${asked.path.split('?')[0]}`
-    const response = await send(asked).catch((cause: unknown) => {
-      const timedOut = asked.signal?.aborted === true
-      throw new Error(`${what}: ${timedOut ? 'no answer in time' : (cause as Error).message}`, { cause })
-    })
+    const what = nameOf(asked)
+    const response = await send(asked).catch(failed(asked))
     const status = response.statusCode ?? 0
     if (status >= 200 && status < 300) return response
     const message = sentence(await text(response).catch(() => ''))
@@ -94,7 +99,10 @@ export function kubernetesApi(kubeConfig: KubeConfig): Api {
 
   return {
     async call(asked) {
-      return JSON.parse(await text(await begin(asked))) as unknown
+      const response = await begin(asked)
+      return text(response)
+        .then((body) => JSON.parse(body) as unknown)
+        .catch(failed(asked))
     },
     async follow(asked, each) {
       const response = await begin(asked)

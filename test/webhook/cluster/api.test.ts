@@ -64,6 +64,25 @@ void t.test('no answer in time', async (t) => {
   await t.rejects(api.call({ path: '/slow', signal: AbortSignal.timeout(50) }), /^GET \/slow: no answer in time/)
 })
 
+void t.test('an answer that stays half or breaks off says which it was', async (t) => {
+  const api = await serve(t, (request, response) => {
+    response.writeHead(200, { 'content-length': 100 }).write('{"half":')
+    if (request.url?.includes('cut')) setTimeout(() => response.destroy(), 10)
+  })
+  await t.rejects(api.call({ path: '/slow', signal: AbortSignal.timeout(100) }), /^GET \/slow: no answer in time/)
+  await t.rejects(api.call({ path: '/cut' }), /^GET \/cut: aborted/)
+})
+
+void t.test('what is followed breaks off', async (t) => {
+  const api = await serve(t, (_request, response) => {
+    response.write('{"type":"ADDED"}\n{"type":')
+    setTimeout(() => response.destroy(), 10)
+  })
+  const items: unknown[] = []
+  await t.rejects(api.follow({ path: '/cut' }, (item) => items.push(item)))
+  t.strictSame(items, [{ type: 'ADDED' }])
+})
+
 void t.test('follows an answer line by line until it ends or is aborted', async (t) => {
   const api = await serve(t, (request, response) => {
     response.write('{"type":"ADDED"}\n{"type":')
