@@ -17,7 +17,7 @@ import type { Source } from './sources.ts'
 import { whyGiveUp } from './start.ts'
 import { whatIsMissing, type State, type VaultState } from './state.ts'
 import { statusOf, type Status } from './status.ts'
-import { tick, undelivered, type Render, type Ticked, type TickParts } from './tick.ts'
+import { makeTexts, tick, undelivered, type Render, type Ticked, type TickParts } from './tick.ts'
 import type { Vault } from './vault/vault.ts'
 import type { Volume } from './volume/volume.ts'
 
@@ -131,7 +131,7 @@ export class Sidecar {
     })
     const retrying = (failures: number, delay: number) => this.#report.retrying(name, failures, delay)
     const poller = new Poller({ poll: () => this.#poll(state), situation, retrying, clock, random })
-    const state: VaultState = { name, url, sources, isPolled: false, isHeard: false, schedule: poller }
+    const state: VaultState = { name, url, sources, isPolled: false, schedule: poller }
     this.#pollers.push(poller)
     this.#state.vaults.push(state)
   }
@@ -157,13 +157,13 @@ export class Sidecar {
   }
 
   /** What a tick means for the state. */
-  #take(vault: VaultState, { current, missing, volumeError }: Ticked, { result, message }: Verdict): void {
+  #take(vault: VaultState, { current, missing, volumeError }: Ticked, { result, isAnswered, message }: Verdict): void {
     const { clock } = this.#effects
     const state = this.#state
     const now = clock.now()
     if (result === 'success') vault.lastSuccessAt = now
     if (message !== undefined) vault.lastError = { at: now, message }
-    if (result !== 'failed') vault.isHeard = true
+    if (isAnswered) vault.lastAnswerAt = now
     if (volumeError) state.volumeProblem = nextProblem(state.volumeProblem, volumeFailure(volumeError), clock)
     else delete state.volumeProblem
     if (!state.serving) state.missing = missing
@@ -184,6 +184,8 @@ export class Sidecar {
       this.#report.serving(stored.manifest.switchedAt)
       const untold = await undelivered(stored, volume)
       if (untold) this.#notifier.notify(untold)
+      // The files of those that fail are older than the rest of the set, which only making them again tells.
+      await makeTexts(stored.files, this.#parts)
     } catch (error) {
       this.#report.volume(error as Error)
     }

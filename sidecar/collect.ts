@@ -12,7 +12,8 @@ export function collect(registry: Registry, state: State, { pending }: NotifierS
   registry.set(metrics.suspended, live.suspend)
   registry.set(metrics.pollInterval, live.pollInterval / 1000)
   registry.set(metrics.notificationPending, pending !== undefined)
-  for (const { name, lastSuccessAt } of vaults) {
+  for (const { name, lastAnswerAt, lastSuccessAt } of vaults) {
+    if (lastAnswerAt !== undefined) registry.set(metrics.lastAnswer, lastAnswerAt / 1000, { vault: name })
     if (lastSuccessAt !== undefined) registry.set(metrics.lastSuccess, lastSuccessAt / 1000, { vault: name })
   }
   collectObjects(registry, state)

@@ -6,10 +6,13 @@ export const metrics = {
   info: gauge('info', 'Always 1; the label says which version runs.', ['version']),
   startTime: gauge('start_time_seconds', 'When the sidecar started, in seconds since 1970.'),
   ready: gauge('ready', 'Whether a complete set of files is served.'),
-  stale: gauge('stale', 'Whether the set comes from before a restart and no poll has succeeded since.'),
+  stale: gauge('stale', 'Whether the set comes from before a restart and not every vault has answered since.'),
   suspended: gauge('suspended', 'Whether polling is suspended by the pod annotation.'),
   pollInterval: gauge('poll_interval_seconds', 'The interval in force.'),
   polls: counter('polls_total', 'Polls of a vault by outcome.', ['vault', 'outcome']),
+  lastAnswer: gauge('last_answer_timestamp_seconds', 'When a poll of the vault last had an answer about any object.', [
+    'vault',
+  ]),
   lastSuccess: gauge('last_success_timestamp_seconds', 'When a poll of the vault last succeeded in full.', ['vault']),
   requests: histogram(
     'vault_request_duration_seconds',

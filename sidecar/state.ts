@@ -11,13 +11,13 @@ export interface VaultState {
   url: string
   sources: readonly Source[]
   lastPollAt?: number
+  /** When it last said anything of an object; absent where it has not since the start of the process. */
+  lastAnswerAt?: number
   /** When a poll last found nothing wrong. */
   lastSuccessAt?: number
   lastError?: { at: number; message: string }
   /** Whether a poll of it has ended, well or not. */
   isPolled: boolean
-  /** Whether it has answered since the start of the process. */
-  isHeard: boolean
   /** Of its poller: polls in a row that failed, and when the next is due on the clock that never goes back. */
   schedule: { readonly failures: number; readonly dueAt: number }
 }
@@ -43,7 +43,7 @@ export interface State {
 
 /** Whether what is served is from before this process, and not every vault has been heard of since. */
 export const isStale = ({ isRecalled, serving, vaults }: State): boolean =>
-  isRecalled && serving !== undefined && vaults.some(({ isHeard }) => !isHeard)
+  isRecalled && serving !== undefined && vaults.some(({ lastAnswerAt }) => lastAnswerAt === undefined)
 
 /** What the first set still lacks, each with the reason where one is known. */
 export function whatIsMissing({

@@ -98,7 +98,10 @@ async function switchIn(parts: TickParts): Promise<Pick<Ticked, 'current' | 'swi
 }
 
 /** Templates and bundles that can be made; the others' problems are noted. */
-async function makeTexts(files: FileSet, { render, textProblems, clock }: TickParts): Promise<Map<string, Uint8Array>> {
+export async function makeTexts(
+  files: FileSet,
+  { render, textProblems, clock }: Pick<TickParts, 'render' | 'textProblems' | 'clock'>,
+): Promise<Map<string, Uint8Array>> {
   const texts = new Map<string, Uint8Array>()
   for (const [path, made] of await render.texts(files)) {
     if (typeof made === 'string') {

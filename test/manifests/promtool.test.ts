@@ -57,17 +57,17 @@ const always = (value: number) => `${value}x${hours * 60}`
 const stories = [
   {
     name: 'a vault that has not answered for more than an hour',
-    input: [series('last_success_timestamp_seconds', always(0), 'vault="my-kv"'), series('poll_interval_seconds', always(120)), series('suspended', always(0))], // prettier-ignore
+    input: [series('last_answer_timestamp_seconds', always(0), 'vault="my-kv"'), series('poll_interval_seconds', always(120)), series('suspended', always(0))], // prettier-ignore
     alerts: [['50m', 'AkvSecretsNotPolled', false], ['2h', 'AkvSecretsNotPolled', true]], // prettier-ignore
   },
   {
     name: 'the same, where nobody wants it to be asked',
-    input: [series('last_success_timestamp_seconds', always(0), 'vault="my-kv"'), series('poll_interval_seconds', always(120)), series('suspended', always(1)), series('stale', always(1))], // prettier-ignore
+    input: [series('last_answer_timestamp_seconds', always(0), 'vault="my-kv"'), series('poll_interval_seconds', always(120)), series('suspended', always(1)), series('stale', always(1))], // prettier-ignore
     alerts: [['2h', 'AkvSecretsNotPolled', false], ['2h', 'AkvSecretsStale', false]], // prettier-ignore
   },
   {
     name: 'a long interval is waited for three times',
-    input: [series('last_success_timestamp_seconds', always(0), 'vault="my-kv"'), series('poll_interval_seconds', always(7200)), series('suspended', always(0))], // prettier-ignore
+    input: [series('last_answer_timestamp_seconds', always(0), 'vault="my-kv"'), series('poll_interval_seconds', always(7200)), series('suspended', always(0))], // prettier-ignore
     alerts: [['5h', 'AkvSecretsNotPolled', false], ['7h', 'AkvSecretsNotPolled', true]], // prettier-ignore
   },
   {
@@ -77,8 +77,8 @@ const stories = [
   },
   {
     name: 'an object that fails, and one that expires',
-    input: [series('object_failing', always(1), object), series('object_expiry_timestamp_seconds', always(8 * 86_400), object)], // prettier-ignore
-    alerts: [['20m', 'AkvObjectFailing', false], ['1h', 'AkvObjectFailing', true], ['12h', 'AkvObjectExpiring', false]], // prettier-ignore
+    input: [series('last_success_timestamp_seconds', always(0), 'vault="my-kv"'), series('poll_interval_seconds', always(120)), series('object_failing', always(1), object), series('object_expiry_timestamp_seconds', always(8 * 86_400), object)], // prettier-ignore
+    alerts: [['20m', 'AkvObjectFailing', false], ['1h', 'AkvObjectFailing', true], ['2h', 'AkvSecretsNotPolled', false], ['12h', 'AkvObjectExpiring', false]], // prettier-ignore
   },
   {
     name: 'an app that is not told, and could not be',

@@ -60,6 +60,22 @@ void t.test('an object that is gone', async (t) => {
     await pod.advance(5 * minute)
     t.equal(pod.files()['api-key'], 'api-key-1')
   })
+  await t.test('is an answer of the vault, of which nothing else was asked', async (t) => {
+    const pod = await podWith(t, ['a'])
+    await pod.start()
+    pod.stop()
+    pod.twin.delete('a')
+    await pod.start()
+    await pod.advance(5 * minute)
+    t.match(pod.status(), { ready: true, stale: false, objects: [{ problem: { kind: 'gone' } }] })
+    const { lastPoll } = pod.status().vaults[0] ?? {}
+    const answered = /last_answer_timestamp_seconds\{vault="my-kv"\} (\S+)/.exec(pod.sidecar?.metrics() ?? '')?.[1]
+    t.equal(new Date(Number(answered) * 1000).toISOString(), lastPoll)
+    t.notMatch(pod.sidecar?.metrics(), /last_success_timestamp_seconds/)
+    pod.twin.fault = () => ({ kind: 'forbidden' })
+    await pod.advance(5 * minute)
+    t.match(pod.sidecar?.metrics(), `last_answer_timestamp_seconds{vault="my-kv"} ${answered}`, 'a refusal is none')
+  })
   await t.test('or deleted, where that is asked for, and comes back', async (t) => {
     const pod = await podWith(t, three, { onDelete: 'delete' })
     await pod.start()

@@ -33,7 +33,12 @@ void t.test('templates and bundles', async (t) => {
     await pod.advance(5 * minute)
     t.match(pod.files(), { 'conf/app.ini': 'user=db-user-1\npassword=db-password-1\n', 'db-password': 'db-password-2' })
     t.match(pod.status().texts, [{ path: 'conf/app.ini', problem: { message: /template "conf\/app.ini": / } }, { path: '.env', problem: undefined }]) // prettier-ignore
-    t.match(pod.sidecar?.metrics(), /text_failing\{path="conf\/app.ini"\} 1/)
+    const failing = /text_failing\{path="conf\/app.ini"\} 1/
+    t.match(pod.sidecar?.metrics(), failing)
+    pod.stop()
+    await pod.start()
+    await pod.advance(5 * minute)
+    t.match(pod.sidecar?.metrics(), failing, 'which a restart does not hide')
     pod.twin.recover('db-user')
     await pod.advance(5 * minute)
     t.match(pod.files(), { 'conf/app.ini': 'user=db-user-1\npassword=db-password-2\n' })
