@@ -36,9 +36,10 @@ void t.test('templates and bundles', async (t) => {
     const failing = /text_failing\{path="conf\/app.ini"\} 1/
     t.match(pod.sidecar?.metrics(), failing)
     pod.stop()
+    pod.twin.fault = () => ({ kind: 'unavailable' })
     await pod.start()
-    await pod.advance(5 * minute)
     t.match(pod.sidecar?.metrics(), failing, 'which a restart does not hide')
+    pod.twin.fault = () => undefined
     pod.twin.recover('db-user')
     await pod.advance(5 * minute)
     t.match(pod.files(), { 'conf/app.ini': 'user=db-user-1\npassword=db-password-2\n' })
