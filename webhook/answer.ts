@@ -6,6 +6,7 @@ import { patchOf } from './patch.ts'
 import type { Pod } from './pod/pod.ts'
 import { skipReasons, type DenyReason, type Problem } from './reasons.ts'
 import type { Decided } from './review.ts'
+import { keepsTemplate } from './templates.ts'
 
 const maxWarnings = 10
 const maxWarningLength = 120
@@ -20,7 +21,8 @@ export function respond(
   { workloadTemplates }: Pick<Configuration, 'workloadTemplates'>,
 ): AdmissionResponse {
   const { decision, request, purpose, report } = decided
-  const denies = decision.kind === 'deny' && !report && (purpose !== 'validate' || workloadTemplates === 'deny')
+  const mayDeny = purpose !== 'validate' || (workloadTemplates === 'deny' && !keepsTemplate(request))
+  const denies = decision.kind === 'deny' && !report && mayDeny
   const warnings = warningsOf(decided, denies)
   const response: AdmissionResponse = {
     uid: request.uid,

@@ -153,7 +153,8 @@ export const ConfigurationFile = Type.Object(
     workloadTemplates: optional(
       Type.Enum(['warn', 'deny'], {
         default: 'warn',
-        description: 'how a Deployment, StatefulSet, DaemonSet, Job or CronJob is answered whose pods would be refused',
+        description:
+          'how a Deployment, StatefulSet, DaemonSet, Job or CronJob is answered whose pods would be refused; a change that leaves the pod template alone, such as of `replicas`, is only warned about',
       }),
     ),
     fullRefresh: optional(

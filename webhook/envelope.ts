@@ -19,6 +19,7 @@ const Request = Type.Object({
   operation: Type.Optional(Type.String()),
   dryRun: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
   object: Type.Optional(Type.Unknown()),
+  oldObject: Type.Optional(Type.Unknown()),
 })
 const Review = Type.Object({
   apiVersion: Type.Union(versions.map((version) => Type.Literal(version))),

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionRequest } from './envelope.ts'
 
 /** Where the pod template is in each kind of workload. */
@@ -15,3 +16,11 @@ export function templateOf({ kind, operation, subResource, object }: AdmissionRe
   if (place === undefined || subResource || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined
   return place.reduce<unknown>((value, field) => (value as Record<string, unknown> | null | undefined)?.[field], object)
 }
+
+/**
+ * Whether an update leaves the pods of the workload what they were: to scale, pause or label a workload that runs is not the moment
+ * to refuse its pods.
+ */
+export const keepsTemplate = (request: AdmissionRequest): boolean =>
+  request.operation === 'UPDATE' &&
+  isDeepStrictEqual(templateOf(request), templateOf({ ...request, object: request.oldObject }))

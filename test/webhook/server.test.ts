@@ -307,6 +307,15 @@ void t.test('/validate tells what would become of the pods of a workload', async
         message: new RegExp(`^${kind} web in namespace shop has 2 problems: \\(1\\) annotation azure`),
       },
     })
+    for (const [object, allowed] of [
+      [{ spec: structuredClone(spec) }, true],
+      [{ spec: {} }, false],
+    ] as const) {
+      const scaled = { ...body, request: { ...body.request, oldObject: object } }
+      const { answer } = await post(appFor(t, { configuration: () => configuration }), scaled, '/validate')
+      t.equal(answer.response.allowed, allowed, 'refused only where the template changes')
+      t.equal(answer.response.warnings?.length, allowed ? 2 : undefined)
+    }
   }
   const request = { kind: { group: 'apps', version: 'v1', kind: 'Deployment' }, operation: 'CREATE' }
   const good = await post(appFor(t), reviewOf({ spec: { template: annotated() } }, request), '/validate')
