@@ -11,15 +11,29 @@ export type Password = '' | undefined
  * and 600,000 where somebody was careful. A million take seconds, in which everything else goes on.
  */
 export const maxIterations = 1_000_000
+/** Of a container as a whole, which may have any number of parts: a MAC, a key and certificates of the most each, tried with both passwords. */
+const maxOfAll = 8 * maxIterations
 
-function iterationsOf(node: Node | undefined): number {
-  const iterations = node === undefined ? 1 : integer(node)
-  if (iterations > maxIterations) {
-    throw new Error(
-      `its key derivation is repeated more than ${maxIterations} times; export it anew with fewer iterations`,
-    )
+/** What may still be spent on the keys of one container. */
+export class Effort {
+  #left = maxOfAll
+
+  /** How often to repeat a derivation, `rounds` times over. @throws where that is too much */
+  iterationsOf(node: Node | undefined, rounds = 1): number {
+    const iterations = Math.max(1, node === undefined ? 1 : integer(node))
+    if (iterations > maxIterations) {
+      throw new Error(
+        `its key derivation is repeated more than ${maxIterations} times; export it anew with fewer iterations`,
+      )
+    }
+    this.#left -= iterations * rounds
+    if (this.#left < 0) {
+      throw new Error(
+        `its key derivations are repeated more than ${maxOfAll} times in all; export it anew with fewer iterations`,
+      )
+    }
+    return iterations
   }
-  return Math.max(1, iterations)
 }
 
 const pseudoRandom: Record<string, string> = {
@@ -42,7 +56,11 @@ export function hmacOf(algorithm: Node | undefined): string {
  * PBKDF2 by its AlgorithmIdentifier (RFC 8018, appendix A.2), off the main thread. It takes the password as bytes, to which the empty one
  * and none are the same.
  */
-export async function deriveByPbkdf2(algorithm: Node | undefined, length: number | undefined): Promise<Buffer> {
+export async function deriveByPbkdf2(
+  algorithm: Node | undefined,
+  length: number | undefined,
+  effort: Effort,
+): Promise<Buffer> {
   const [id, parameters] = children(algorithm)
   if (oid(id) !== '1.2.840.113549.1.5.12') throw new Error(`the key derivation ${oid(id)} is not supported`)
   const [salt, count, ...rest] = children(parameters)
@@ -50,7 +68,13 @@ export async function deriveByPbkdf2(algorithm: Node | undefined, length: number
   const wanted = length ?? own
   if (wanted === undefined || wanted < 1 || wanted > 64)
     throw new Error('its key derivation does not say how long the key is')
-  return promisify(pbkdf2)('', octets(salt), iterationsOf(count), wanted, hmacOf(rest[0]))
+  return promisify(pbkdf2)('', octets(salt), effort.iterationsOf(count), wanted, hmacOf(rest[0]))
+}
+
+/** What a container is opened with. */
+export interface Opening {
+  password: Password
+  effort: Effort
 }
 
 /** What a key is derived for (RFC 7292, appendix B.3). */
@@ -63,10 +87,10 @@ export const purposes = { key: 1, iv: 2, mac: 3 } as const
 export async function deriveByPkcs12(
   digest: string,
   purpose: keyof typeof purposes,
-  password: Password,
+  { password, effort }: Opening,
   { salt, count, length }: { salt: Buffer; count: Node | undefined; length: number },
 ): Promise<Buffer> {
-  const iterations = iterationsOf(count)
+  const iterations = effort.iterationsOf(count, Math.ceil(length / hash(digest, '', 'buffer').length))
   const block = digest === 'sha384' || digest === 'sha512' ? 128 : 64
   const diversifier = Buffer.alloc(block, purposes[purpose])
   let input: Buffer = Buffer.concat([filled(salt, block), filled(passwordBytes(password), block)])

@@ -1,7 +1,7 @@
 import { createDecipheriv } from 'node:crypto'
 import forge from 'node-forge'
 import { children, octets, oid, type Node } from './asn1.ts'
-import { deriveByPbkdf2, deriveByPkcs12, type Password } from './key-derivation.ts'
+import { deriveByPbkdf2, deriveByPkcs12, type Effort, type Opening } from './key-derivation.ts'
 
 /** Ciphers of PBES2, by OpenSSL's names, with the length of their keys in bytes (RFC 8018, appendix B.2; RFC 3565). */
 const modern: Record<string, [cipher: string, key: number]> = {
@@ -23,22 +23,22 @@ const old: Record<string, [cipher: string, key: number]> = {
 export async function decryptByPassword(
   algorithm: Node | undefined,
   encrypted: Buffer,
-  password: Password,
+  opening: Opening,
 ): Promise<Buffer> {
   const [id, parameters] = children(algorithm)
-  if (oid(id) === '1.2.840.113549.1.5.13') return decryptByPbes2(parameters, encrypted)
+  if (oid(id) === '1.2.840.113549.1.5.13') return decryptByPbes2(parameters, encrypted, opening.effort)
   const [cipher, length] = known(old, oid(id))
   const [salt, count] = children(parameters)
   const derive = (purpose: 'key' | 'iv', length: number) =>
-    deriveByPkcs12('sha1', purpose, password, { salt: octets(salt), count, length })
+    deriveByPkcs12('sha1', purpose, opening, { salt: octets(salt), count, length })
   return decipher(cipher, await derive('key', length), await derive('iv', 8), encrypted)
 }
 
-async function decryptByPbes2(parameters: Node | undefined, encrypted: Buffer): Promise<Buffer> {
+async function decryptByPbes2(parameters: Node | undefined, encrypted: Buffer, effort: Effort): Promise<Buffer> {
   const [derivation, scheme] = children(parameters)
   const [id, iv] = children(scheme)
   const [cipher, length] = known(modern, oid(id))
-  return decipher(cipher, await deriveByPbkdf2(derivation, length), octets(iv), encrypted)
+  return decipher(cipher, await deriveByPbkdf2(derivation, length, effort), octets(iv), encrypted)
 }
 
 function known(ciphers: Record<string, [string, number]>, id: string): [string, number] {

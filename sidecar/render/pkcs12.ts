@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { children, inside, named, octets, oid, parseDer, toDer, type Node } from './asn1.ts'
 import { readCertificate, readPrivateKey, type CertifiedKey } from './certificates.ts'
-import { deriveByPbkdf2, deriveByPkcs12, hmacOf, type Password } from './key-derivation.ts'
+import { deriveByPbkdf2, deriveByPkcs12, Effort, hmacOf, type Opening } from './key-derivation.ts'
 import { decryptByPassword } from './password-encryption.ts'
 import { RenderFailure } from './rendered.ts'
 
@@ -30,37 +30,43 @@ async function unpack(container: Buffer): Promise<Bag[]> {
   try {
     const [, safe, mac] = children(parseDer(container))
     const content = octets(inside(children(safe)[1]))
-    const passwords = mac ? [await passwordOf(mac, content)] : both
-    return await firstOf(passwords, (password) => safeContents(content, password))
+    const effort = new Effort()
+    const both = [
+      { password: '', effort },
+      { password: undefined, effort },
+    ] as const
+    const openings: Openings = mac ? [await openingOf(mac, content, both)] : both
+    return await firstOf(openings, (opening) => safeContents(content, opening))
   } catch (cause) {
     throw new RenderFailure(`its PKCS#12 container cannot be opened without a password: ${(cause as Error).message}`)
   }
 }
 
+/** To be tried one after the other. */
+type Openings = readonly [Opening, Opening?]
+
 /** The result for the first password that works; the first one's error where none does. */
-async function firstOf(passwords: readonly Password[], open: (password: Password) => Promise<Bag[]>): Promise<Bag[]> {
+async function firstOf([first, second]: Openings, open: (opening: Opening) => Promise<Bag[]>): Promise<Bag[]> {
   try {
-    return await open(passwords[0])
+    return await open(first)
   } catch (cause) {
-    if (passwords.length < 2) throw cause
-    return open(passwords[1]).catch(() => {
+    if (second === undefined) throw cause
+    return open(second).catch(() => {
       throw cause
     })
   }
 }
 
-const both = ['', undefined] as const
-
-async function passwordOf(mac: Node, content: Buffer): Promise<Password> {
-  for (const password of both) if (await macHolds(mac, content, password)) return password
+async function openingOf(mac: Node, content: Buffer, openings: readonly Opening[]): Promise<Opening> {
+  for (const opening of openings) if (await macHolds(mac, content, opening)) return opening
   throw new Error('its MAC does not hold, so it has a password or is damaged')
 }
 
 /** MacData (RFC 7292, section 4) over the authenticated safe's content. */
-async function macHolds(mac: Node, content: Buffer, password: Password): Promise<boolean> {
+async function macHolds(mac: Node, content: Buffer, opening: Opening): Promise<boolean> {
   const [digestInfo, salt, count] = children(mac)
   const [algorithm, digest] = children(digestInfo)
-  const { hash, key } = await macKey(algorithm, octets(salt), count, password)
+  const { hash, key } = await macKey(algorithm, octets(salt), count, opening)
   const [wanted, made] = [octets(digest), createHmac(hash, key).update(content).digest()]
   return wanted.length === made.length && timingSafeEqual(wanted, made)
 }
@@ -74,37 +80,37 @@ const hashes: Record<string, [name: string, length: number]> = {
 }
 
 /** By the key derivation of PKCS#12 or, newer, by PBMAC1 (RFC 9579), which says all of it in its own parameters. */
-async function macKey(algorithm: Node | undefined, salt: Buffer, count: Node | undefined, password: Password) {
+async function macKey(algorithm: Node | undefined, salt: Buffer, count: Node | undefined, opening: Opening) {
   const [id, parameters] = children(algorithm)
   if (oid(id) === '1.2.840.113549.1.5.14') {
     const [derivation, hmac] = children(parameters)
-    return { hash: hmacOf(hmac), key: await deriveByPbkdf2(derivation, undefined) }
+    return { hash: hmacOf(hmac), key: await deriveByPbkdf2(derivation, undefined, opening.effort) }
   }
   const known = hashes[oid(id)]
   if (known === undefined) throw new Error(`the algorithm ${named(id)} of its MAC is not supported`)
   const [hash, length] = known
-  return { hash, key: await deriveByPkcs12(hash, 'mac', password, { salt, count, length }) }
+  return { hash, key: await deriveByPkcs12(hash, 'mac', opening, { salt, count, length }) }
 }
 
 /** AuthenticatedSafe: contents in the clear or encrypted as a whole, each a sequence of bags. */
-async function safeContents(content: Buffer, password: Password): Promise<Bag[]> {
+async function safeContents(content: Buffer, opening: Opening): Promise<Bag[]> {
   const bags: Bag[] = []
   for (const info of children(parseDer(content))) {
     const [type, data] = children(info)
-    const plain = named(type) === 'data' ? octets(inside(data)) : await decrypt(inside(data), password)
-    for (const bag of children(parseDer(plain))) bags.push(...(await openBag(bag, password)))
+    const plain = named(type) === 'data' ? octets(inside(data)) : await decrypt(inside(data), opening)
+    for (const bag of children(parseDer(plain))) bags.push(...(await openBag(bag, opening)))
   }
   return bags
 }
 
 /** EncryptedData (PKCS#7). */
-async function decrypt(encryptedData: Node | undefined, password: Password): Promise<Buffer> {
+async function decrypt(encryptedData: Node | undefined, opening: Opening): Promise<Buffer> {
   const [, algorithm, encrypted] = children(children(encryptedData)[1])
-  return decryptByPassword(algorithm, octets(encrypted), password)
+  return decryptByPassword(algorithm, octets(encrypted), opening)
 }
 
 /** Bags that are neither keys nor X.509 certificates (revocation lists, secrets) are passed over. */
-async function openBag(bag: Node, password: Password): Promise<Bag[]> {
+async function openBag(bag: Node, opening: Opening): Promise<Bag[]> {
   const [type, value] = children(bag)
   const content = inside(value)
   switch (named(type)) {
@@ -112,7 +118,7 @@ async function openBag(bag: Node, password: Password): Promise<Bag[]> {
       return [{ kind: 'key', content: toDer(content) }]
     case 'pkcs8ShroudedKeyBag': {
       const [algorithm, encrypted] = children(content)
-      return [{ kind: 'key', content: await decryptByPassword(algorithm, octets(encrypted), password) }]
+      return [{ kind: 'key', content: await decryptByPassword(algorithm, octets(encrypted), opening) }]
     }
     case 'certBag': {
       const [format, certificate] = children(content)

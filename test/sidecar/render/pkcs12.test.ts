@@ -159,6 +159,19 @@ void t.test('many iterations let everything else go on, and too many are refused
   }
 })
 
+void t.test('many parts with many iterations each are refused as a whole', async (t) => {
+  const pfx = asn1.fromDer(pki.pkcs12(chain, { arguments: ['-iter', '999999'] }).toString('latin1'))
+  const explicit = (pfx.value[1] as forge.asn1.Asn1).value[1] as forge.asn1.Asn1
+  const safes = asn1.fromDer((explicit.value[0] as forge.asn1.Asn1).value as string)
+  const [certificates] = safes.value as [forge.asn1.Asn1]
+  const many = { ...safes, value: Array.from({ length: 50 }, () => certificates) }
+  explicit.value = [node(OCTETSTRING, der(many).toString('latin1'))]
+  // Its MAC, the third part, does not hold any more.
+  const withoutMac = { ...pfx, value: pfx.value.slice(0, 2) as forge.asn1.Asn1[] }
+  const message = /: its key derivations are repeated more than 8000000 times in all; export it anew with fewer iterations$/ // prettier-ignore
+  await t.rejects(opens(der(withoutMac)), { name: 'RenderFailure', message })
+})
+
 void t.test('strings in pieces, as Windows writes them', async (t) => {
   const pfx = asn1.fromDer(pki.pkcs12(chain, { arguments: ['-nomac'] }).toString('latin1'))
   const explicit = (pfx.value[1] as forge.asn1.Asn1).value[1] as forge.asn1.Asn1
