@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import { injectionLabel, secretsVolume, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
 import { makeAuthority } from '../emulator/tls.ts'
 import { makeServiceAccount, pod, restrictedContainer, restrictedPod } from './support/apps.ts'
-import { apply, get, kubectl, logs, makeNamespace } from './support/kubectl.ts'
+import { apply, get, kubectl, logs, makeNamespace, tryApply } from './support/kubectl.ts'
 import { readyPod, type Pod } from './support/pods.ts'
+import { eventually } from './support/process.ts'
 
 interface Captured {
   request: { request: { uid: string; object: Pod } }
@@ -82,17 +83,20 @@ void t.test('a mesh that adds a container after us: our second answer is an empt
     registration('z-mesh', mesh, '/mesh', authority.ca),
   )
 
-  await apply(
-    pod(namespace, 'app', {
+  const asking = (name: string): object =>
+    pod(namespace, name, {
       annotations: { vault: 'my-kv', objects: 'db-password', signal: 'SIGHUP', 'signal-container': 'app' },
       containers: [{ name: 'app', script: 'while :; do sleep 1; done' }],
-    }),
-  )
+    })
+  // The Service's rules follow a moment after its pod is ready.
+  await eventually('the mesh answers', async () => (await tryApply([asking('probe')], '--dry-run=server')).code === 0)
+  await apply(asking('app'))
   const created = await get<Pod>(namespace, 'pod', 'app')
   const captured = (await logs(mesh, 'mesh', 'mesh'))
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Captured)
+    .filter(({ request }) => request.request.object.metadata.name === 'app')
   t.equal(captured.length, 2, 'the API server asked us twice')
   const [first, second] = captured
   t.ok(first?.response.response.patch, 'the first answer is a patch')
