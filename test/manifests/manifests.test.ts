@@ -36,6 +36,11 @@ void t.test('the files, as they are written', async (t) => {
   t.equal(webhookOf(written(join(manifests, 'base'))).spec.template.spec.containers[0].image, `akv-injector:${packageJson.version}`) // prettier-ignore
 })
 
+void t.test('a drain leaves one replica that answers, and waits for none that does not', async (t) => {
+  const budgets = ofKind(written(join(manifests, 'base')), 'PodDisruptionBudget')
+  t.match(budgets, [{ spec: { minAvailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' } }])
+})
+
 void t.test('every configuration is one that the webhook takes', async (t) => {
   const files = globSync('**/configuration.yaml', { cwd: manifests })
   t.ok(files.length >= 3)
