@@ -3,6 +3,7 @@ import { annotationPrefix, systemLabel, workloadIdentityLabel } from '../shared/
 import type { Settings } from '../shared/settings.ts'
 import { makePlan, type Surroundings } from './plan.ts'
 import { desiredPod } from './pod/desired.ts'
+import { warnOfLateProxies } from './pod/mesh.ts'
 import { checkNames, findEarlier, hasAll } from './pod/ours.ts'
 import { appContainers, readPod, type Pod } from './pod/pod.ts'
 import {
@@ -85,8 +86,11 @@ function inject(pod: Pod, surroundings: Surroundings, notes: Notes): Decision | 
   const plan = makePlan(bare, surroundings, earlier?.settings, notes)
   if (plan === undefined) return undefined
   const desired = desiredPod(bare, plan)
+  if (earlier !== undefined && hasAll(pod, desired)) {
+    warnOfLateProxies(pod, notes)
+    return skip('already-injected', warningsByImportance(notes.warnings))
+  }
   const warnings = warningsByImportance(notes.warnings)
-  if (earlier !== undefined && hasAll(pod, desired)) return skip('already-injected', warnings)
   return { kind: 'inject', pod: desired, settings: plan.settings, warnings }
 }
 

@@ -41,6 +41,7 @@ export const warningReasons = {
   'no-objects': 'the pod has annotations of the injector but asks for nothing',
   'no-client-id': 'there is no client id to sign in with',
   'node-identity': 'objects are fetched as the node, whose identity every pod on it has',
+  'late-proxy': "a service mesh's native proxy starts after the sidecar",
   'once-for-job': 'secrets are fetched once only, so that the Job can complete',
   'root-sidecar': 'the sidecar runs as user 0',
   'unknown-user-id': "the signal's target runs as a user that is not known at admission",

@@ -312,3 +312,20 @@ void t.test('a mesh with classic proxies is told to leave the ports of the sidec
   const proxied = annotated(done, { containers: [{ name: 'app' }, { name: 'istio-proxy' }] })
   t.equal(decide(proxied, surroundings()).kind, 'inject', 'a proxy that has been told')
 })
+
+void t.test('a native proxy that was put behind the sidecar is told of', async (t) => {
+  for (const mode of ['native', 'once']) {
+    const { pod } = injected(annotated({ mode }))
+    const withProxy = (at: number): Pod => {
+      const proxied = structuredClone(pod)
+      proxied.spec.initContainers!.splice(at, 0, { name: 'kuma-sidecar', restartPolicy: 'Always' })
+      return proxied
+    }
+    t.strictSame(decide(withProxy(0), surroundings()), { kind: 'skip', reason: 'already-injected', warnings: [] })
+    t.match(decide(withProxy(1), surroundings()), {
+      kind: 'skip',
+      reason: 'already-injected',
+      warnings: [{ reason: 'late-proxy', text: /^kuma-sidecar starts after the sidecar, / }],
+    })
+  }
+})

@@ -1,7 +1,8 @@
+import { initContainer, sidecarContainer } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings.ts'
 import type { Configuration } from '../configuration.ts'
 import type { Notes } from '../reasons.ts'
-import { appContainers, type Pod } from './pod.ts'
+import { appContainers, initContainers, isNativeSidecar, type Pod } from './pod.ts'
 
 /**
  * A proxy that is an ordinary container starts after the init containers, but traffic is sent its way before. So the sidecar,
@@ -51,6 +52,21 @@ export function meshAnnotations(
       notes.problem('mesh', `container ${proxy} takes the sidecar's traffic before it runs itself: set the annotation${missing.length > 1 ? 's' : ''} ${missing.map(([annotation, ports]) => `${annotation}: "${ports}"`).join(' and ')}, or let the mesh use native sidecars`) // prettier-ignore
   }
   return added
+}
+
+/** Containers that all traffic of a pod may go through. */
+const proxies: ReadonlySet<string> = new Set(['istio-proxy', 'linkerd-proxy', 'kuma-sidecar', 'consul-dataplane'])
+
+/**
+ * Warns of a native proxy that another webhook has put behind our sidecar: it starts when ours is ready, and where the network is
+ * closed until then, ours never is. Istio and Linkerd put theirs first, and a second pass moves nothing.
+ */
+export function warnOfLateProxies(pod: Pod, notes: Notes): void {
+  const init = initContainers(pod)
+  const behind = init.slice(init.findIndex(({ name }) => name === sidecarContainer || name === initContainer) + 1)
+  for (const { name } of behind.filter((container) => isNativeSidecar(container) && proxies.has(container.name))) {
+    notes.warn('late-proxy', `${name} starts after the sidecar, which cannot reach the vault through it: put it first`)
+  }
 }
 
 /** The ports of every vault and of the sign-in. */
