@@ -135,12 +135,12 @@ void t.test('the newest version is the latest even when it is disabled', async (
   t.match(await failureOf(client.getSecret('half')), { status: 403, inner: 'SecretDisabled' })
 })
 
-void t.test('what is not there is 404 SecretNotFound: name, version and versions', async (t) => {
+void t.test('what is not there is 404 SecretNotFound by name and version, and has no versions', async (t) => {
   const known = { status: 404, code: 'SecretNotFound' }
   await client.setSecret('present', 'value')
   t.match(await failureOf(client.getSecret('absent')), known)
   t.match(await failureOf(client.getSecret('present', { version: 'f'.repeat(32) })), known)
-  t.match(await failureOf(all(client.listPropertiesOfSecretVersions('absent'))), known)
+  t.strictSame(await all(client.listPropertiesOfSecretVersions('absent')), [])
 })
 
 void t.test('a deleted secret is gone, its name is taken until it is purged, and it can be recovered', async (t) => {
