@@ -25,8 +25,9 @@ export interface Situation {
 
 /**
  * How long to wait before the next poll of a vault, in milliseconds. After the first success: any part of the interval, so that
- * replicas that started together are spread out from then on. After a success: the interval, 10% more or less. After failures: exponential back-off with full jitter, whose mean grows up to
- * the interval, so that a pod never asks a vault in trouble more often than a healthy one for long.
+ * replicas that started together are spread out from then on; after later ones: the interval, 10% more or less. After failures:
+ * exponential back-off with full jitter, whose mean grows up to the interval, so that a pod never asks a vault in trouble more
+ * often than a healthy one for long.
  */
 export function nextDelay(situation: Situation, random: () => number): number {
   const { interval, ready, failures, first = false, retryAfter = 0, refused = false } = situation
