@@ -12,7 +12,8 @@ export async function pollInStep(
 ): Promise<void> {
   for (let at = 0; at < until; at += interval) {
     await clock.runUntil(at)
-    for (let request = 0; request < pods * secrets; request++) void vault.ask().catch(() => undefined)
+    for (let request = 0; request < pods * secrets; request++)
+      void vault.get('secret', `secret-${request % secrets}`).catch(() => undefined)
   }
   await clock.runUntil(until)
 }

@@ -1,5 +1,9 @@
 import type { NamedVault } from '../../sidecar/app.ts'
-import { VaultFailure, type Attributes, type FailureKind } from '../../sidecar/vault/vault.ts'
+import { VaultFailure, type Attributes } from '../../sidecar/vault/vault.ts'
+import { vaultRoute } from '../emulator/call.ts'
+import { Journal } from '../emulator/journal.ts'
+import { answerVault } from '../emulator/vault-api.ts'
+import { Vault } from '../emulator/vault.ts'
 import type { FleetClock } from './fleet-clock.ts'
 
 /** Key Vault's documented limit ({@link https://learn.microsoft.com/azure/key-vault/general/service-limits}). */
@@ -7,86 +11,124 @@ export const limit = { requests: 4000, window: 10_000 }
 /** Milliseconds until an answer is there. */
 const latency = 20
 
-const page = 25
+const statuses = { throttled: 429, unavailable: 503, forbidden: 403 }
 const name = 'fleet-kv'
+const day = 86_400_000
 
 export interface FleetVaultOptions {
   clock: FleetClock
+  /** At most 25: lists have one page. */
   secrets: number
   mayList: boolean
 }
 
-/** One vault that counts what a fleet asks of it, second by second, and throttles as Key Vault does: without `Retry-After`. */
+/** As the emulator answers, times in whole seconds. */
+interface Item {
+  id: string
+  value?: string
+  attributes: { enabled: boolean; created: number; updated: number }
+}
+
+/**
+ * One vault of the emulator, asked in this process, for TLS would not wait for virtual time. The emulator's journal counts what
+ * the fleet asks; what is added is that the vault throttles as Key Vault does: without `Retry-After`.
+ */
 export class FleetVault implements NamedVault {
   readonly name = name
   /** Requests in each second, those that were throttled too. */
   readonly perSecond: number[] = []
   polls = 0
-  lists = 0
-  throttled = 0
   isDown = false
-  /** Counts the rotations: the secrets' versions. */
-  generation = 1
   readonly #options: FleetVaultOptions
-  #rotatedAt: number
+  readonly #vault: Vault
+  readonly #journal = new Journal(1)
+  readonly #names: readonly string[]
+  #throttled = 0
+  #generation = 0
   #window = { number: -1, requests: 0 }
 
   constructor(options: FleetVaultOptions) {
+    const { clock, secrets } = options
     this.#options = options
-    this.#rotatedAt = options.clock.now() - 86_400_000
+    // What is there from the start is a day old.
+    this.#vault = new Vault(name, { now: () => clock.now() - (this.#generation === 1 ? day : 0), changes: 0 })
+    this.#names = Array.from({ length: secrets }, (_, index) => `secret-${index}`)
+    const start = clock.now()
+    this.#journal.subscribe(({ time, status }) => {
+      const second = Math.floor((time - start) / 1000)
+      this.perSecond[second] = (this.perSecond[second] ?? 0) + 1
+      if (status === 429) this.#throttled++
+    })
+    this.rotate()
   }
 
   get requests(): number {
-    return this.perSecond.reduce((sum, count = 0) => sum + count, 0)
+    return this.#journal.count('secrets.*')
+  }
+
+  get lists(): number {
+    return this.#journal.count('secrets.list')
+  }
+
+  get throttled(): number {
+    return this.#throttled
   }
 
   /** New versions of all secrets. */
   rotate(): void {
-    this.generation++
-    this.#rotatedAt = this.#options.clock.now()
+    this.#generation++
+    for (const one of this.#names) this.#vault.setSecret(one, `${one} ${this.#generation}`)
   }
 
   beginPoll(): void {
     this.polls++
   }
 
-  /** Takes a request in. @throws what the vault answers instead of its objects */
-  async ask(): Promise<void> {
-    const { clock } = this.#options
-    const second = Math.floor(clock.elapsed() / 1000)
-    this.perSecond[second] = (this.perSecond[second] ?? 0) + 1
-    const number = Math.floor(clock.elapsed() / limit.window)
-    if (this.#window.number !== number) this.#window = { number, requests: 0 }
-    const isThrottled = ++this.#window.requests > limit.requests
-    await clock.wait(latency)
-    if (this.isDown) throw failure('unavailable')
-    if (isThrottled) this.throttled++
-    if (isThrottled) throw failure('throttled')
-  }
-
   async list() {
-    this.lists++
-    await this.ask()
-    if (!this.#options.mayList) throw failure('forbidden')
-    const names = Array.from({ length: this.#options.secrets }, (_, index) => `secret-${index}`)
-    return { items: new Map(names.map((one) => [one, this.#attributes()])), pages: Math.ceil(names.length / page) }
+    const { value } = (await this.ask('/secrets')) as { value: Item[] }
+    const items = value.map(({ id, attributes }) => [id.split('/').at(-1) ?? '', attributesOf(attributes)] as const)
+    return { items: new Map(items), pages: 1 }
   }
 
   async get(_type: unknown, object: string) {
-    await this.ask()
+    const { id, value = '', attributes } = (await this.ask(`/secrets/${object}`)) as Item
     const answeredAt = Math.floor(this.#options.clock.now() / 1000) * 1000
-    const version = `${object}-${this.generation}`
-    return { type: 'secret' as const, name: object, version, attributes: this.#attributes(), content: { secret: version }, answeredAt } // prettier-ignore
+    return {
+      ...{ type: 'secret' as const, name: object, version: id.split('/').at(-1) ?? '', answeredAt },
+      ...{ attributes: attributesOf(attributes), content: { secret: value } },
+    }
   }
 
   versions(): never {
     throw new Error('nobody in the fleet asked for a history')
   }
 
-  #attributes(): Attributes {
-    const seconds = Math.floor(this.#rotatedAt / 1000)
-    return { enabled: true, created: seconds, updated: seconds }
+  /** The body of what the vault answers to a GET. @throws where it answers something else */
+  async ask(path: string): Promise<unknown> {
+    const { clock, mayList } = this.#options
+    const route = vaultRoute({ method: 'GET', path })
+    if (!route) throw new TypeError(`nothing is at ${path}`)
+    const failed = this.#isThrottled()
+      ? 'throttled'
+      : this.isDown
+        ? 'unavailable'
+        : route.verb === 'list' && !mayList
+          ? 'forbidden'
+          : undefined
+    const status = failed ? statuses[failed] : 200
+    this.#journal.add({ time: clock.now(), operation: `secrets.${route.verb}`, vault: name, status })
+    await clock.wait(latency)
+    if (failed) throw new VaultFailure(failed, `vault ${name}: ${failed}`)
+    const query = new URLSearchParams({ 'api-version': '7.6' })
+    const call = { method: 'GET', host: `${name}.vault.test`, path, query, headers: {}, body: '' }
+    return (await answerVault(call, route, this.#vault)).body
+  }
+
+  #isThrottled(): boolean {
+    const number = Math.floor(this.#options.clock.elapsed() / limit.window)
+    if (this.#window.number !== number) this.#window = { number, requests: 0 }
+    return ++this.#window.requests > limit.requests
   }
 }
 
-const failure = (kind: FailureKind) => new VaultFailure(kind, `vault ${name}: ${kind}`)
+const attributesOf = ({ enabled, created, updated }: Item['attributes']): Attributes => ({ enabled, created, updated })
