@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { drawSplay } from '../../../sidecar/notify/splay.ts'
+import { chance } from '../support/chance.ts'
 
 const splay = 5 * 60_000
 
@@ -28,19 +29,8 @@ void t.test('whole milliseconds within the splay, whatever is drawn', async (t) 
   t.pass()
 })
 
-/** A generator of its own (mulberry32), so that the draws are the same each time. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 void t.test('uniform: twenty thousand replicas fill twenty bins alike', async (t) => {
-  const random = seeded(20_471)
+  const random = chance(20_471)
   const [draws, bins] = [20_000, 20]
   const counts = new Array<number>(bins).fill(0)
   for (let i = 0; i < draws; i++) {
@@ -54,7 +44,7 @@ void t.test('uniform: twenty thousand replicas fill twenty bins alike', async (t
 })
 
 void t.test('independent: replicas overlap as often as the formulas of docs/signals.md say', async (t) => {
-  const random = seeded(7)
+  const random = chance(7)
   const rounds = 20_000
   const share = 0.1
   for (const replicas of [2, 3, 5]) {

@@ -135,11 +135,11 @@ void t.test('what cannot be trusted', async (t) => {
 })
 
 void t.test('what the environment may say', (t) => {
-  const url = 'https://proxy.example/x'
+  const url = 'https://tokens.example/x'
   const cases: [string, Record<string, string>, string[]][] = [
-    ['plain http', { TOKEN_PROXY: 'http://proxy.example' }, ['AZURE_KUBERNETES_TOKEN_PROXY is not an https:// URL of a host and a path']],
+    ['plain http', { TOKEN_PROXY: 'http://tokens.example' }, ['AZURE_KUBERNETES_TOKEN_PROXY is not an https:// URL of a host and a path']],
     ['no URL', { TOKEN_PROXY: 'proxy' }, ['AZURE_KUBERNETES_TOKEN_PROXY is not an https:// URL of a host and a path']],
-    ['a user', { TOKEN_PROXY: 'https://u:p@proxy.example' }, ['AZURE_KUBERNETES_TOKEN_PROXY is not an https:// URL of a host and a path']],
+    ['a user', { TOKEN_PROXY: 'https://u:p@tokens.example' }, ['AZURE_KUBERNETES_TOKEN_PROXY is not an https:// URL of a host and a path']],
     ['a query', { TOKEN_PROXY: `${url}?a` }, ['AZURE_KUBERNETES_TOKEN_PROXY is not an https:// URL of a host and a path']],
     ['a fragment', { TOKEN_PROXY: `${url}#a` }, ['AZURE_KUBERNETES_TOKEN_PROXY is not an https:// URL of a host and a path']],
     ['two authorities', { TOKEN_PROXY: url, CA_FILE: '/ca', CA_DATA: authority.ca }, ['AZURE_KUBERNETES_CA_FILE and AZURE_KUBERNETES_CA_DATA are both set']],
