@@ -1,7 +1,7 @@
-import { initContainer, sidecarContainer } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings.ts'
 import type { Configuration } from '../configuration.ts'
 import type { Notes } from '../reasons.ts'
+import { isOwn } from './ours.ts'
 import { appContainers, initContainers, isNativeSidecar, type Pod } from './pod.ts'
 
 /**
@@ -55,7 +55,11 @@ export function meshAnnotations(
 }
 
 /** Containers that all traffic of a pod may go through. */
-const proxies: ReadonlySet<string> = new Set(['istio-proxy', 'linkerd-proxy', 'kuma-sidecar', 'consul-dataplane'])
+const proxies: ReadonlySet<string> = new Set([
+  ...Object.values(meshes).map(({ proxy }) => proxy),
+  'kuma-sidecar',
+  'consul-dataplane',
+])
 
 /**
  * Warns of a native proxy that another webhook has put behind our sidecar: it starts when ours is ready, and where the network is
@@ -63,7 +67,7 @@ const proxies: ReadonlySet<string> = new Set(['istio-proxy', 'linkerd-proxy', 'k
  */
 export function warnOfLateProxies(pod: Pod, notes: Notes): void {
   const init = initContainers(pod)
-  const behind = init.slice(init.findIndex(({ name }) => name === sidecarContainer || name === initContainer) + 1)
+  const behind = init.slice(init.findIndex(isOwn) + 1)
   for (const { name } of behind.filter((container) => isNativeSidecar(container) && proxies.has(container.name))) {
     notes.warn('late-proxy', `${name} starts after the sidecar, which cannot reach the vault through it: put it first`)
   }

@@ -8,7 +8,8 @@ import { quantityOf } from './quantity.ts'
 
 const ownContainers = [sidecarContainer, initContainer]
 const ownVolumes = [secretsVolume, tokenVolume, podinfoVolume, runVolume]
-const isOwn = ({ name }: Container): boolean => ownContainers.includes(name)
+/** Whether a container has a name of ours, which a second pass takes for what the first one added. */
+export const isOwn = ({ name }: Container): boolean => ownContainers.includes(name)
 const settingsOf = ({ env = [] }: Container): string | undefined =>
   env.find(({ name }) => name === settingsVariable)?.value
 
