@@ -55,7 +55,7 @@ export async function createAuthority(options: { now: number; lifetime: number }
 export async function issueLeaf(options: {
   authority: Authority
   key: string
-  names: readonly [string, ...string[]]
+  names: readonly string[]
   now: number
   lifetime: number
 }): Promise<Leaf> {
@@ -80,7 +80,7 @@ export async function issueLeaf(options: {
   const leaf = parseLeaf({
     certificate: forge.pki.certificateToPem(certificate),
     key: privateKey,
-    name: options.names[0],
+    names: options.names,
     authorities: [options.authority],
   })
   if (!leaf) throw new Error('the key in ca.key does not belong to the certificate authority it was used for')
@@ -90,14 +90,21 @@ export async function issueLeaf(options: {
 /** GeneralName's tag for a DNS name (RFC 5280, 4.2.1.6). */
 const DNS_NAME = 2
 
-/** The DNS names under which a Service is called; the API server uses the first (`<service>.<namespace>.svc`). */
-export function serviceNames(service: {
-  name: string
+/** The Services that the API server calls; clusterDomain is `cluster.local` unless given. */
+export interface Services {
+  names: readonly [string, ...string[]]
   namespace: string
   clusterDomain?: string
-}): [string, ...string[]] {
-  const { name, namespace, clusterDomain = 'cluster.local' } = service
-  return [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.${clusterDomain}`, `${name}.${namespace}`]
+}
+
+/** The DNS names under which Services are called; the API server uses `<service>.<namespace>.svc`. */
+export function serviceNames({ names, namespace, clusterDomain = 'cluster.local' }: Services): [string, ...string[]] {
+  const of = (name: string): [string, ...string[]] => {
+    const inCluster = `${name}.${namespace}.svc`
+    return [inCluster, `${inCluster}.${clusterDomain}`, `${name}.${namespace}`]
+  }
+  const [first, ...others] = names
+  return [...of(first), ...others.flatMap(of)]
 }
 
 function pemKeys(modulusLength: number) {

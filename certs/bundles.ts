@@ -1,3 +1,4 @@
+import type { Services } from './authority.ts'
 import { systemClock, type Clock } from './clock.ts'
 import type { CaBundles, ClusterConfiguration } from './cluster.ts'
 import type { Log } from './events.ts'
@@ -6,10 +7,8 @@ import { watchObject } from './watch.ts'
 
 export interface KubernetesBundlesOptions {
   api: Api
-  /** of the Service */
-  namespace: string
-  /** webhooks that call this Service are ours, whatever their names; others in the same configuration are left alone */
-  serviceName: string
+  /** webhooks that call these Services are ours, whatever their names; others in the same configuration are left alone */
+  services: Pick<Services, 'names' | 'namespace'>
   /** names of MutatingWebhookConfigurations; one that does not exist is waited for */
   mutating: readonly string[]
   /** names of ValidatingWebhookConfigurations, likewise */
@@ -41,14 +40,14 @@ const validating = { kind: 'ValidatingWebhookConfiguration', path: `${group}/val
  * which resourceNames forbid them.
  */
 export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles {
-  const { api, namespace, serviceName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
+  const { api, services, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
   const targets = [
     ...options.mutating.map((name) => ({ kind: mutating, name, id: `${mutating.kind} ${name}` })),
     ...(options.validating ?? []).map((name) => ({ kind: validating, name, id: `${validating.kind} ${name}` })),
   ]
   const bounded = () => AbortSignal.timeout(requestTimeout)
   const isOurs = ({ clientConfig: { service } }: Webhook) =>
-    service?.namespace === namespace && service.name === serviceName
+    service?.namespace === services.namespace && services.names.includes(service.name)
 
   return {
     async read() {

@@ -1,5 +1,5 @@
 import type { SecureContextOptions } from 'node:tls'
-import { serviceNames } from './authority.ts'
+import { serviceNames, type Services } from './authority.ts'
 import { systemClock, type Clock } from './clock.ts'
 import type { ClusterCertificates, ClusterView } from './cluster.ts'
 import { teller, type CertificateEvent, type Log } from './events.ts'
@@ -35,8 +35,7 @@ export interface Certificates {
 
 export interface CertificateOptions {
   cluster: ClusterCertificates
-  /** the Service that the API server calls; clusterDomain is `cluster.local` unless given */
-  service: { name: string; namespace: string; clusterDomain?: string }
+  services: Services
   /** see DEFAULT_LIFETIMES: authority 365 days, certificate 30 days, settle time 60 seconds */
   lifetimes?: Partial<Lifetimes>
   /** added to the defaults of serving.ts */
@@ -56,17 +55,17 @@ export interface CertificateOptions {
  *
  * Returns at once, and goes on through every failure of the cluster until `close()`:
  *
- *     const certificates = startCertificates({ cluster: kubernetesCertificates(kubeConfig, ...), service, log })
+ *     const certificates = startCertificates({ cluster: kubernetesCertificates(kubeConfig, ...), services, log })
  *     const server = https.createServer(certificates.tlsOptions(), handler)
  *     certificates.attach(server)
  *
  * @throws RangeError when the lifetimes do not go together
  */
 export function startCertificates(options: CertificateOptions): Certificates {
-  const { cluster, service, clock = systemClock, random = Math.random, pki = x509 } = options
+  const { cluster, services, clock = systemClock, random = Math.random, pki = x509 } = options
   const { serving = createServing(options.tls) } = options
   const lifetimes = checkLifetimes({ ...DEFAULT_LIFETIMES, ...options.lifetimes })
-  const names = serviceNames(service)
+  const names = serviceNames(services)
   let observed: Observed = { configurations: [], sightings: new Map() }
   /** passes in a row that found something to do: some are normal, many mean that something undoes our work or refuses it */
   let busy = 0
@@ -81,7 +80,7 @@ export function startCertificates(options: CertificateOptions): Certificates {
     const view = await cluster.read()
     observed = {
       ...observed,
-      ...understand(view, { before: observed.sightings, now: clock.now(), name: names[0], pki }),
+      ...understand(view, { before: observed.sightings, now: clock.now(), names, pki }),
     }
     if (!observed.secret) throw new Error('the Secret does not exist; it is part of the manifests, apply them again')
     return view
@@ -140,7 +139,7 @@ export function startCertificates(options: CertificateOptions): Certificates {
 /** What is in a view, as far as the plan is concerned: certificates instead of text, and since when they have been there. */
 function understand(
   { secret, configurations: read }: ClusterView,
-  { before, now, name, pki }: { before: Sightings; now: number; name: string; pki: Pki },
+  { before, now, names, pki }: { before: Sightings; now: number; names: readonly string[]; pki: Pki },
 ): Omit<Observed, 'serving'> {
   const configurations = read.map(({ id, uid, generation, webhooks }) => ({
     id,
@@ -151,7 +150,7 @@ function understand(
   return {
     configurations,
     sightings: see(before, configurations, now),
-    secret: secret && decodeSecret(secret.data, name, pki),
+    secret: secret && decodeSecret(secret.data, names, pki),
   }
 }
 

@@ -33,14 +33,14 @@ export interface SecretData {
 }
 
 /** Reads the Secret's data (UTF-8 text by key). Whatever is missing, damaged or does not fit together is left out. */
-export function decodeSecret(data: Readonly<Record<string, string>>, name: string, pki: Pki): SecretState {
+export function decodeSecret(data: Readonly<Record<string, string>>, names: readonly string[], pki: Pki): SecretState {
   const authorities = newestFirst(pki.parseAuthorities(data['ca.crt'] ?? ''))
   const key = data['ca.key'] ?? ''
   const signer = authorities.find(({ pem }) => pki.isKeyOf(pem, key))
   return {
     authorities,
     signer: signer && { authority: signer, key },
-    leaf: pki.parseLeaf({ certificate: data['tls.crt'] ?? '', key: data['tls.key'] ?? '', name, authorities }),
+    leaf: pki.parseLeaf({ certificate: data['tls.crt'] ?? '', key: data['tls.key'] ?? '', names, authorities }),
     records: decodeRecords(data['rotation.json'] ?? '{}'),
   }
 }

@@ -12,7 +12,7 @@ export interface StepContext {
   /** what the step was decided on */
   view: ClusterView
   secret: SecretState
-  names: readonly [string, ...string[]]
+  names: readonly string[]
   lifetimes: Lifetimes
   now: number
   pki: Pki

@@ -5,7 +5,7 @@ import { decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS } from './req
 import { watchObject } from './watch.ts'
 
 export interface KubernetesCertificatesOptions extends KubernetesBundlesOptions {
-  /** in the Service's namespace */
+  /** in the Services' namespace */
   secretName: string
 }
 
@@ -15,7 +15,8 @@ export interface KubernetesCertificatesOptions extends KubernetesBundlesOptions 
  * RBAC, by resourceNames: get, watch, update on the Secret; get, watch, patch on each configuration (see bundles.ts).
  */
 export function kubernetesCertificates(options: KubernetesCertificatesOptions): ClusterCertificates {
-  const { api, namespace, secretName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
+  const { api, services, secretName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
+  const { namespace } = services
   const bundles = kubernetesBundles(options)
   const secretId = `Secret ${namespace}/${secretName}`
   const secrets = `/api/v1/namespaces/${namespace}/secrets`

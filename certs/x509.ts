@@ -40,16 +40,17 @@ export function parseAuthorities(pem: string): Authority[] {
 
 /**
  * The pair of `certificate` and `key` (PEM) as a Leaf; undefined when it is of no use to us: unreadable, the key belongs to another
- * certificate, it does not cover `name`, or none of the `authorities` issued it.
+ * certificate, it does not cover all `names`, or none of the `authorities` issued it.
  */
 export function parseLeaf(pair: {
   certificate: string
   key: string
-  name: string
+  names: readonly string[]
   authorities: readonly Authority[]
 }): Leaf | undefined {
   const certificate = parseCertificates(pair.certificate)[0]
-  if (!certificate || !isKeyOf(certificate, pair.key) || !certificate.checkHost(pair.name)) return undefined
+  if (!certificate || !isKeyOf(certificate, pair.key)) return undefined
+  if (!pair.names.every((name) => certificate.checkHost(name))) return undefined
   const authority = pair.authorities.find(({ pem }) => isIssuedBy(certificate, new X509Certificate(pem)))
   if (!authority) return undefined
   return {

@@ -248,6 +248,13 @@ export const annotations = {
     podOnly: true,
     parse: ok<string>,
   }),
+  'injected-by': annotation({
+    help: '`standby` where the webhook itself did not answer and its standby injected',
+    example: 'standby',
+    written: true,
+    podOnly: true,
+    parse: ok<string>,
+  }),
 } as const satisfies Record<string, Annotation<unknown>>
 
 export type AnnotationName = keyof typeof annotations

@@ -1,6 +1,8 @@
 /** The names that both programs, the manifests and the documentation agree on. */
 
 export const annotationPrefix = 'azure.keyvault.injector/'
+/** On a pod: `standby` where that has injected it, and shall see to later passes over it too. */
+export const standbyAnnotation = `${annotationPrefix}injected-by`
 /** On a Namespace: `enabled` or `report`. */
 export const injectionLabel = 'azure.keyvault.injector/injection'
 /** On a Namespace: `"true"` where nothing is ever injected (the injector's own). */

@@ -1,4 +1,4 @@
-import { annotationPrefix } from '../shared/names.ts'
+import { annotationPrefix, standbyAnnotation } from '../shared/names.ts'
 import type { Configuration } from './configuration.ts'
 import type { Decision } from './decide.ts'
 import { nameOf, type AdmissionResponse, type Status } from './envelope.ts'
@@ -32,9 +32,15 @@ export function respond(
   }
   if (denies) return { ...response, status: statusOf(decision.problems, decided) }
   if (decision.kind !== 'inject' || report || purpose === 'validate') return response
-  const patch = patchOf(request.object as Pod, decision.pod)
+  const patch = patchOf(request.object as Pod, purpose === 'standby' ? byStandby(decision.pod) : decision.pod)
   return { ...response, patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }
 }
+
+/** The registration sends later passes over such a pod to the standby too, for the webhook itself may still not answer. */
+const byStandby = ({ metadata, ...rest }: Pod): Pod => ({
+  ...rest,
+  metadata: { ...metadata, annotations: { ...metadata?.annotations, [standbyAnnotation]: 'standby' } },
+})
 
 /** What is questionable, after what would have been done where nothing is: the most important first. */
 function warningsOf({ decision, request, purpose, report }: Decided, denies: boolean): string[] {

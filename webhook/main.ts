@@ -66,11 +66,14 @@ async function startServing(connection: Connection | undefined, metrics: Metrics
   if (connection === undefined) return serveCertificateFiles({ directory: need('CERTIFICATES_FOLDER'), log, onEvent })
   const { api } = connection
   const namespace = need('POD_NAMESPACE')
-  const service = { name: need('SERVICE_NAME'), namespace }
+  const [first, ...others] = need('SERVICE_NAMES')
+    .split(',')
+    .map((name) => name.trim()) as [string, ...string[]]
+  const services = { names: [first, ...others], namespace } as const
   const names = (variable: string): string[] => (env[variable] ? [env[variable]] : [])
   const mutating = names('MUTATING_CONFIGURATION')
   const validating = names('VALIDATING_CONFIGURATION')
-  const where = { api, namespace, serviceName: service.name, mutating, validating, log }
+  const where = { api, services, mutating, validating, log }
   if (directory) {
     const { kubernetesBundles } = await import('../certs/bundles.ts')
     return serveCertificateFiles({ directory, bundles: kubernetesBundles(where), log, onEvent })
@@ -80,7 +83,7 @@ async function startServing(connection: Connection | undefined, metrics: Metrics
     import('../certs/store.ts'),
   ])
   const cluster = kubernetesCertificates({ ...where, secretName: need('CERTIFICATES') })
-  return startCertificates({ cluster, service, lifetimes: lifetimes(), log, onEvent })
+  return startCertificates({ cluster, services, lifetimes: lifetimes(), log, onEvent })
 }
 
 async function startAudits(

@@ -35,10 +35,11 @@ export interface Decided {
 }
 
 /**
- * `mutate` changes pods that are created; `report` tells what it would do to them; `validate` tells what would become of the pods
- * of a workload that is created or changed.
+ * `mutate` changes pods that are created, and `standby` those that `mutate` has not seen; `report` tells what it would do to them;
+ * `validate` tells what would become of the pods of a workload that is created or changed. Each is a path of the server.
  */
-export type Purpose = 'mutate' | 'report' | 'validate'
+export const purposes = ['mutate', 'standby', 'report', 'validate'] as const
+export type Purpose = (typeof purposes)[number]
 
 export interface ReviewOptions {
   purpose: Purpose
@@ -134,7 +135,7 @@ function logDecision(log: Logger, { decision, request, purpose, report, duration
     ...(decision.kind === 'deny' ? { problems: decision.problems } : {}),
     ...(decision.kind === 'inject' ? { mode: decision.settings.mode, objects: decision.settings.objects.length } : {}),
     ...(decision.warnings.length > 0 ? { warnings: decision.warnings } : {}),
-    ...(purpose === 'validate' ? { purpose } : {}),
+    ...(purpose === 'validate' || purpose === 'standby' ? { purpose } : {}),
     ...(report ? { report } : {}),
     namespace: request.namespace,
     kind: request.kind?.kind,

@@ -3,7 +3,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { parseDuration } from '../shared/duration.ts'
 import type { Logger } from '../shared/log.ts'
 import { readReview } from './envelope.ts'
-import { review, type Purpose, type ReviewContext } from './review.ts'
+import { purposes, review, type Purpose, type ReviewContext } from './review.ts'
 
 /** An AdmissionReview holds the object as it is stored: 1.5 MiB in etcd, and twice of it for updates, with JSON's overhead. */
 const bodyLimit = 8 * 1024 * 1024
@@ -95,7 +95,7 @@ function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500 }:
       clearTimeout(timer)
     }
   }
-  for (const purpose of ['mutate', 'report', 'validate'] as const) server.post(`/${purpose}`, answer(purpose))
+  for (const purpose of purposes) server.post(`/${purpose}`, answer(purpose))
 }
 
 function answerProbes(server: FastifyInstance, { readiness, metrics }: AppOptions, draining: () => boolean): void {

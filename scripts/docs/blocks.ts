@@ -28,7 +28,9 @@ function annotationTable(): string {
       `\`${row.example}\``,
       row.help + (row.live ? ' *(live)*' : ''),
     ])
-  return `All under \`${annotationPrefix}\`.\n\n${table(['annotation', 'default', 'example', 'meaning'], rows)}`
+  const written = Object.entries<Annotation<unknown>>(annotations).filter(([, row]) => row.written)
+  const list = written.map(([name, { help }]) => `- \`${name}\`: ${help}`).join('\n')
+  return `All under \`${annotationPrefix}\`.\n\n${table(['annotation', 'default', 'example', 'meaning'], rows)}\n\nWritten by the webhook:\n\n${list}`
 }
 
 const reasonTable = (reasons: Record<string, string>): string =>

@@ -27,7 +27,7 @@ export async function webhookInCluster(
     CONFIGURATION: join(place, 'configuration.yaml'),
     SIDECAR_IMAGE: 'akv-injector:bench',
     POD_NAMESPACE: 'akv-injector-system',
-    SERVICE_NAME: 'akv-injector',
+    SERVICE_NAMES: 'akv-injector',
     PORT: '0',
   }
   const webhook = supervisor.start('the webhook', process.execPath, [bundles.webhook], { env, cwd: place })

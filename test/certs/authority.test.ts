@@ -4,7 +4,7 @@ import { extensions, field, verifies } from './openssl.ts'
 
 const DAY = 24 * 60 * 60_000
 const now = Date.parse('2030-05-01T12:00:00Z')
-const names = serviceNames({ name: 'hook', namespace: 'system', clusterDomain: 'example.internal' })
+const names = serviceNames({ names: ['hook', 'hook-standby'], namespace: 'system', clusterDomain: 'example.internal' })
 
 const one = await createAuthority({ now, lifetime: 365 * DAY })
 const other = await createAuthority({ now, lifetime: 365 * DAY })
@@ -15,6 +15,7 @@ void t.test('OpenSSL accepts the certificate', async (t) => {
   const directory = t.testdir()
   const cases: [string, Parameters<typeof verifies>[1], boolean][] = [
     ['under the name that the API server calls', { leaf: leaf.pem, bundle, name: 'hook.system.svc', at: now }, true],
+    ['under that of another Service', { leaf: leaf.pem, bundle, name: 'hook-standby.system.svc', at: now }, true],
     ['under the cluster domain', { leaf: leaf.pem, bundle, name: 'hook.system.svc.example.internal', at: now }, true],
     ['under the short name', { leaf: leaf.pem, bundle, name: 'hook.system', at: now }, true],
     ['not under another name', { leaf: leaf.pem, bundle, name: 'other.system.svc', at: now }, false],
@@ -58,7 +59,7 @@ void t.test('what a certificate may do', async (t) => {
     'X509v3 Extended Key Usage:',
     'TLS Web Server Authentication',
     'X509v3 Subject Alternative Name:',
-    'DNS:hook.system.svc, DNS:hook.system.svc.example.internal, DNS:hook.system',
+    names.map((name) => `DNS:${name}`).join(', '),
   ])
 })
 
@@ -95,7 +96,7 @@ void t.test("another authority's key issues nothing", async (t) => {
 })
 
 void t.test('names as long as Kubernetes allows', async (t) => {
-  const long = serviceNames({ name: 'a'.repeat(63), namespace: 'b'.repeat(63) })
+  const long = serviceNames({ names: ['a'.repeat(63)], namespace: 'b'.repeat(63) })
   const longLeaf = await issueLeaf({ ...one, names: long, now, lifetime: DAY })
   const directory = t.testdir()
   for (const name of long) {

@@ -24,8 +24,11 @@ async function startCluster(t: Test): Promise<ApiServer> {
   const api = await startApiServer()
   t.teardown(() => api.close())
   api.put(SECRET, { kind: 'Secret' })
-  const service = { name: 'hook', namespace: 'system' }
-  const webhooks = ['enabled', 'report'].map((name) => ({ name, clientConfig: { service } }))
+  const calls = (name: string) => ({ clientConfig: { service: { name, namespace: 'system' } } })
+  const webhooks = [
+    { name: 'enabled', ...calls('hook') },
+    { name: 'standby', ...calls('hook-standby') },
+  ]
   api.put(CONFIGURATION, { kind: 'MutatingWebhookConfiguration', webhooks })
   return api
 }
@@ -45,16 +48,15 @@ async function startReplica(t: Test, api: ApiServer, lifetimes: Partial<Lifetime
   const events: CertificateEvent[] = []
   const write = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`)
   const log = { info: write, warn: write, error: write }
-  const service = { namespace: 'system', name: 'hook' }
+  const services = { namespace: 'system', names: ['hook', 'hook-standby'] } as const
   const cluster = kubernetesCertificates({
     api: api.client,
-    namespace: service.namespace,
-    serviceName: service.name,
+    services,
     secretName: 'certificates',
     mutating: ['injector'],
     log,
   })
-  const certificates = startCertificates({ cluster, service, lifetimes, log, onEvent: (event) => events.push(event) })
+  const certificates = startCertificates({ cluster, services, lifetimes, log, onEvent: (event) => events.push(event) })
   const server = https.createServer(certificates.tlsOptions(), (_request, response) => response.end('ok'))
   certificates.attach(server)
   server.listen(0, '127.0.0.1')

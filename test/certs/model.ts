@@ -8,7 +8,7 @@ import type { Pki } from '../../certs/pki.ts'
 import type { Lifetimes } from '../../certs/rotation.ts'
 import type { Authority, Leaf } from '../../certs/x509.ts'
 
-const SERVICE = { name: 'hook', namespace: 'system' }
+const SERVICES = { names: ['hook'], namespace: 'system' } as const
 
 /** More than any sequence of steps needs: a replica that asks for more asks without end. */
 const MOST_MOVES = 20_000
@@ -78,7 +78,7 @@ export class World {
     const parse = this.pki.parseLeaf
     replica.certificates = startCertificates({
       cluster: this.connection(replica),
-      service: SERVICE,
+      services: SERVICES,
       lifetimes: this.lifetimes,
       log: silent,
       onEvent: (event) => this.events.push(event),
@@ -89,12 +89,7 @@ export class World {
         options: () => ({}),
         attach: () => () => undefined,
         swap: ({ certificate, key }) => {
-          const leaf = parse({
-            certificate,
-            key,
-            name: `${SERVICE.name}.${SERVICE.namespace}.svc`,
-            authorities: this.known,
-          })
+          const leaf = parse({ certificate, key, names: [], authorities: this.known })
           if (!leaf) throw new Error('not a pair')
           this.checkSettled('serves', replica, leaf, replica.serving)
           replica.serving = leaf
@@ -237,7 +232,12 @@ export class World {
 
   private leafIn(data: Readonly<Record<string, string>>): Leaf | undefined {
     const authorities = this.pki.parseAuthorities(data['ca.crt'] ?? '')
-    return this.pki.parseLeaf({ certificate: data['tls.crt'] ?? '', key: data['tls.key'] ?? '', name: '', authorities })
+    return this.pki.parseLeaf({
+      certificate: data['tls.crt'] ?? '',
+      key: data['tls.key'] ?? '',
+      names: [],
+      authorities,
+    })
   }
 
   private configurationsChanged(): void {

@@ -6,10 +6,10 @@ import { decodeSecret, encodeSecret, withAuthorities, withRecords, type SecretSt
 const HOUR = 60 * 60_000
 const lifetimes = { authority: 90 * HOUR, leaf: 30 * HOUR, settle: 60_000 }
 const now = Date.parse('2030-01-01T00:00:00Z')
-const name = 'hook.system.svc'
+const names = ['hook.system.svc', 'hook-standby.system.svc']
 const old = await createAuthority({ now: now - HOUR, lifetime: lifetimes.authority })
 const next = await createAuthority({ now, lifetime: lifetimes.authority })
-const leaf = await issueLeaf({ ...old, names: [name], now, lifetime: lifetimes.leaf })
+const leaf = await issueLeaf({ ...old, names, now, lifetime: lifetimes.leaf })
 
 const state: SecretState = withRecords(
   withAuthorities({ authorities: [], signer: next, leaf, records: {} }, [old.authority, next.authority]),
@@ -19,7 +19,7 @@ const state: SecretState = withRecords(
 const data = { ...encodeSecret(state) }
 
 void t.test('what is written is what is read', async (t) => {
-  t.strictSame(decodeSecret(data, name, pki), state)
+  t.strictSame(decodeSecret(data, names, pki), state)
   t.strictSame(
     state.authorities.map(({ id }) => id),
     [next.authority.id, old.authority.id],
@@ -47,8 +47,12 @@ void t.test('what is damaged is left out, and the rest is read', async (t) => {
     ['rotation.json is null', { ...data, 'rotation.json': 'null' }, { records: {} }],
     ['a record', { ...data, 'rotation.json': '{"a":null,"b":{"leavesUntil":"soon","notAfter":""}}' }, { records: {} }],
   ]
-  for (const [what, content, expected] of cases) t.match(decodeSecret(content, name, pki), expected, what)
-  t.equal(decodeSecret(data, 'other.system.svc', pki).leaf, undefined, "a certificate for another Service's name")
+  for (const [what, content, expected] of cases) t.match(decodeSecret(content, names, pki), expected, what)
+  t.equal(
+    decodeSecret(data, [...names, 'other.system.svc'], pki).leaf,
+    undefined,
+    "a certificate without one Service's name",
+  )
 })
 
 void t.test('records', async (t) => {

@@ -7,7 +7,7 @@ import { createAuthority, issueLeaf, serviceNames } from '../../certs/authority.
 import { createServing, type Pair } from '../../certs/serving.ts'
 import type { Leaf } from '../../certs/x509.ts'
 
-const names = serviceNames({ name: 'hook', namespace: 'system' })
+const names = serviceNames({ names: ['hook'], namespace: 'system' })
 const now = Date.now()
 const [one, other] = await Promise.all([1, 2].map(() => createAuthority({ now, lifetime: 60 * 60_000 })))
 const issue = (authority: typeof one) => issueLeaf({ ...authority!, names, now, lifetime: 60_000 * 10 })

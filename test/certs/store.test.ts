@@ -44,9 +44,8 @@ async function setUp(t: Test, { requestTimeout = 10_000 } = {}) {
   const log = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`)
   const cluster = kubernetesCertificates({
     api: api.client,
-    namespace: 'system',
+    services: { names: ['hook'], namespace: 'system' },
     secretName: 'certificates',
-    serviceName: 'hook',
     mutating: ['injector'],
     validating: ['injector'],
     log: { info: log, warn: log, error: log },

@@ -53,13 +53,13 @@ void t.test('bundles', async (t) => {
 
 void t.test('pairs of use to us', async (t) => {
   const authorities = parseAuthorities(other.certificate + root.certificate)
-  const question = { ...leaf, name: 'leaf.system.svc', authorities }
+  const question = { ...leaf, names: ['leaf.system.svc'], authorities }
   t.match(parseLeaf(question), { authority: authorities[1]!.id, pem: leaf.certificate, key: leaf.key })
   const cases: [string, Parameters<typeof parseLeaf>[0]][] = [
     ['another key', { ...question, key: other.key }],
     ['no key', { ...question, key: '' }],
     ['no certificate', { ...question, certificate: '' }],
-    ['another name', { ...question, name: 'other.system.svc' }],
+    ['one name too few', { ...question, names: [...question.names, 'other.system.svc'] }],
     ['no authority of ours', { ...question, authorities: parseAuthorities(other.certificate) }],
     [
       'an issuer of the same name with another key',

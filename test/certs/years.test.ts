@@ -48,18 +48,17 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
   let now = Date.parse('2030-01-01T00:00:00Z')
   let sleeper: { at: number; wake: () => void } | undefined
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
-  const service = { namespace: 'system', name: 'hook' }
+  const services = { names: ['hook'], namespace: 'system' } as const
   const cluster = kubernetesCertificates({
     api: api.client,
-    namespace: 'system',
-    serviceName: 'hook',
+    services,
     secretName: 'certificates',
     mutating: ['injector'],
     log: silent,
   })
   const certificates = startCertificates({
     cluster: { ...cluster, watch: () => () => undefined },
-    service,
+    services,
     lifetimes: { authority: 300 * DAY, leaf: 100 * DAY, settle: 60_000 },
     log: silent,
     clock: {

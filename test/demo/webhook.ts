@@ -20,7 +20,7 @@ const day = 24 * 3600 * 1000
 
 /** A serving certificate as the injector makes its own. */
 export async function makeCertificate(now = Date.now()) {
-  const names = serviceNames({ name: 'akv-injector', namespace: 'akv-injector-system' })
+  const names = serviceNames({ names: ['akv-injector'], namespace: 'akv-injector-system' })
   const { authority, key } = await createAuthority({ now, lifetime: day })
   const leaf = await issueLeaf({ authority, key, names, now, lifetime: day })
   return { ca: authority.pem, cert: leaf.pem, key: leaf.key, servername: names[0] }

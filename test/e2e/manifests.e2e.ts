@@ -61,8 +61,8 @@ void t.test("an administrator's own overlay, from its installation to a pod that
 images: [{name: registry.example.com/platform/akv-injector, newName: ${newName}, newTag: ${newTag}}]
 `) // prettier-ignore
   await install(t, beside(await render(folder), 'own'))
-  const replicas = await readyPods(own, 'app.kubernetes.io/name=akv-injector', 3, 120)
-  t.equal(replicas.length, 3, 'as many replicas as the overlay says, and all of them ready')
+  const replicas = await readyPods(own, 'app.kubernetes.io/name=akv-injector', 4, 120)
+  t.equal(replicas.length, 4, 'as many replicas as the overlay says, one standby, and all of them ready')
 
   const ask = await asker(t, 'own')
   const { code, stdout, stderr } = await ask({ vault: 'shared-kv', objects: 'db-password' })

@@ -1,5 +1,7 @@
 import type { Test } from 'tap'
-import { injectionLabel, systemLabel, workloadIdentityLabel } from '../../shared/names.ts'
+import {
+  annotationPrefix, initContainer, injectionLabel, sidecarContainer, standbyAnnotation, systemLabel, workloadIdentityLabel,
+} from '../../shared/names.ts' // prettier-ignore
 import type { Manifest } from './rendered.ts'
 
 /** Of the kinds that are used; everything else lives in a namespace. */
@@ -66,6 +68,7 @@ function holdWebhookLaws(t: Test, all: readonly Manifest[], namespace: string): 
     t.ok(configuration.metadata.name < 'azure-wi-webhook-mutating-webhook-configuration', 'it sorts before the workload identity webhook') // prettier-ignore
     for (const webhook of webhooksOf(configuration)) holdWebhook(t, webhook, namespace)
   }
+  holdHalves(t, all)
   const [policy] = ofKind(all, 'ValidatingAdmissionPolicy')
   const { failurePolicy, matchConstraints } = (policy?.['spec'] ?? {}) as {
     failurePolicy: string
@@ -77,9 +80,35 @@ function holdWebhookLaws(t: Test, all: readonly Manifest[], namespace: string): 
   t.strictSame(binding?.spec, { policyName: policy?.metadata.name, validationActions: ['Warn'] })
 }
 
+type Labels = Record<string, string>
+
+/** That the standby can answer whatever has become of the pods that the first entry asks. */
+function holdHalves(t: Test, all: readonly Manifest[]): void {
+  const [mutating] = ofKind(all, 'MutatingWebhookConfiguration')
+  const [first, standby] = webhooksOf(mutating!)
+  t.strictSame([first, standby].map((one) => one?.clientConfig.service.path), ['/mutate', '/standby'], 'in this order') // prettier-ignore
+  const services = [first, standby].map((one) => one?.clientConfig.service.name)
+  const deployments = ofKind(all, 'Deployment') as (Manifest & { spec: { selector: { matchLabels: Labels } } })[]
+  const answering = services.map((name) => {
+    const service = ofKind(all, 'Service').find(({ metadata }) => metadata.name === name) as Manifest & { spec: { selector: Labels } } // prettier-ignore
+    return deployments.filter(({ spec }) => isIn(service.spec.selector, spec.selector.matchLabels)).map(({ metadata }) => metadata.name) // prettier-ignore
+  })
+  t.strictSame(answering, services.map((name) => [name]), 'each asks a Deployment of its own') // prettier-ignore
+  const same = ({ rules, namespaceSelector, objectSelector }: Webhook & { rules?: unknown }) => ({ rules, namespaceSelector, objectSelector }) // prettier-ignore
+  t.strictSame(same(standby!), same(first!), 'both are about the same pods')
+  const conditions = standby?.matchConditions?.map(({ expression }) => expression) ?? []
+  t.equal(conditions.length, 2)
+  for (const name of [`${annotationPrefix}status`, standbyAnnotation, sidecarContainer, initContainer])
+    t.ok(conditions[0]?.includes(`'${name}'`), `what is injected is known by ${name}`)
+  t.ok(conditions[1]?.includes(`'${annotationPrefix}inject'`), 'pods that opt out')
+}
+
+const isIn = (some: Labels, all: Labels): boolean => Object.entries(some).every(([key, value]) => all[key] === value)
+
 /** Which value of the label, and what a failure does, per path of the server. */
 const purposes: Record<string, { injection: string[]; failurePolicy: string; sideEffects: string }> = {
-  '/mutate': { injection: ['enabled'], failurePolicy: 'Fail', sideEffects: 'NoneOnDryRun' },
+  '/mutate': { injection: ['enabled'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
+  '/standby': { injection: ['enabled'], failurePolicy: 'Fail', sideEffects: 'NoneOnDryRun' },
   '/report': { injection: ['report'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
   '/validate': { injection: ['enabled', 'report'], failurePolicy: 'Ignore', sideEffects: 'None' },
 }

@@ -20,10 +20,16 @@ interface Container {
   volumeMounts: { name: string; mountPath: string }[]
 }
 interface Workload extends Manifest {
-  spec: { replicas: number; template: { spec: { containers: [Container]; volumes: { name: string }[] } } }
+  spec: {
+    replicas: number
+    template: {
+      metadata: { labels: Record<string, string> }
+      spec: { containers: [Container]; volumes: { name: string }[] }
+    }
+  }
 }
-const webhookOf = (all: Manifest[]): Workload =>
-  ofKind(all, 'Deployment').find(({ metadata }) => metadata.name === 'akv-injector') as Workload
+const webhookOf = (all: Manifest[], name = 'akv-injector'): Workload =>
+  ofKind(all, 'Deployment').find(({ metadata }) => metadata.name === name) as Workload
 const environmentOf = (all: Manifest[]): Record<string, string | undefined> =>
   Object.fromEntries(webhookOf(all).spec.template.spec.containers[0].env.map(({ name, value }) => [name, value]))
 const rulesOf = (all: Manifest[], kind: string, name: string): unknown =>
@@ -33,6 +39,8 @@ void t.test('the files, as they are written', async (t) => {
   t.same(overlays.map(({ folder }) => basename(folder)), ['base', 'cert-manager', 'emulator', 'self-managed', 'own']) // prettier-ignore
   holdLaws(t, written(join(manifests, 'base')), { namespace: system })
   holdPermissions(t, written(join(manifests, 'base')))
+  const services = ofKind(written(join(manifests, 'base')), 'Service').map(({ metadata }) => metadata.name)
+  t.equal(environmentOf(written(join(manifests, 'base')))['SERVICE_NAMES'], services.join(','), 'the certificate is for both') // prettier-ignore
   t.equal(webhookOf(written(join(manifests, 'base'))).spec.template.spec.containers[0].image, `akv-injector:${packageJson.version}`) // prettier-ignore
 })
 
@@ -56,7 +64,14 @@ void t.test('every configuration is one that the webhook takes', async (t) => {
 if (renderer === undefined) t.comment('NOT RENDERED: neither kubectl nor kustomize is on this machine')
 else {
   for (const { folder, namespace } of overlays)
-    void t.test(`${folder}, rendered`, async (t) => holdLaws(t, rendered(folder), { namespace }))
+    void t.test(`${folder}, rendered`, async (t) => {
+      const all = rendered(folder)
+      holdLaws(t, all, { namespace })
+      const halves = [webhookOf(all), webhookOf(all, 'akv-injector-standby')].map(({ spec }) => spec.template)
+      const labels = (component: string) => ({ 'app.kubernetes.io/name': 'akv-injector', 'app.kubernetes.io/component': component }) // prettier-ignore
+      t.strictSame(halves.map(({ metadata }) => metadata.labels), [labels('webhook'), labels('standby')]) // prettier-ignore
+      t.strictSame(halves[1]?.spec, halves[0]?.spec, 'the standby runs what the webhook runs')
+    })
 
   void t.test('self-managed is the base', async (t) => {
     t.strictSame(rendered('overlays/self-managed'), rendered('base'))
@@ -74,7 +89,7 @@ else {
     const mount = containers[0].volumeMounts.find(({ mountPath }) => mountPath === CERTIFICATES_FOLDER)
     const [certificate] = ofKind(all, 'Certificate').filter(({ metadata }) => metadata.name === 'akv-injector')
     t.match(volumes.find(({ name }) => name === mount?.name), { secret: { secretName: (certificate?.['spec'] as { secretName: string }).secretName } }) // prettier-ignore
-    t.match(certificate, { spec: { dnsNames: ['akv-injector.akv-injector-system.svc', 'akv-injector.akv-injector-system.svc.cluster.local'] } }) // prettier-ignore
+    t.match(certificate, { spec: { dnsNames: ['akv-injector.akv-injector-system.svc', 'akv-injector.akv-injector-system.svc.cluster.local', 'akv-injector-standby.akv-injector-system.svc', 'akv-injector-standby.akv-injector-system.svc.cluster.local'] } }) // prettier-ignore
     for (const { metadata } of ofKind(all, 'MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'))
       t.strictSame(metadata.annotations, { 'cert-manager.io/inject-ca-from': 'akv-injector-system/akv-injector' })
     t.match(environmentOf(all), { MUTATING_CONFIGURATION: 'akv-injector', VALIDATING_CONFIGURATION: 'akv-injector' })

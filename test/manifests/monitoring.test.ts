@@ -4,6 +4,7 @@ import t from 'tap'
 import { metrics as sidecarMetrics } from '../../sidecar/metrics.ts'
 import { metrics as webhookMetrics } from '../../webhook/metrics.ts'
 import { missReasons, denyReasons } from '../../webhook/reasons.ts'
+import { ofKind } from './laws.ts'
 import { manifests, read, written, type Manifest } from './rendered.ts'
 
 const folder = join(manifests, 'monitoring')
@@ -23,6 +24,11 @@ interface Rule {
 const [alerts] = read(readFileSync(join(folder, 'alerts.yaml'), 'utf8')) as (Manifest & { spec: { groups: { rules: Rule[] }[] } })[] // prettier-ignore
 const rules = alerts?.spec.groups.flatMap(({ rules }) => rules) ?? []
 
+const monitors = ofKind(written(folder), 'PodMonitor') as (Manifest & { spec: { podTargetLabels?: string[] } })[]
+const podLabels = monitors
+  .flatMap(({ spec }) => spec.podTargetLabels ?? [])
+  .map((label) => label.replaceAll(/\W/g, '_'))
+
 interface Panel {
   title: string
   targets: { expr: string }[]
@@ -39,10 +45,11 @@ void t.test('alerts and dashboard ask for metrics that there are, by labels that
     const names = expr.match(/\bakv_injector_\w+/g) ?? []
     t.ok(names.length > 0, `${what} asks for something`)
     for (const name of names) t.ok(known.has(name), `${what}: ${name}`)
-    for (const [, name = '', selector = ''] of expr.matchAll(/(\bakv_injector_\w+)\{([^}]*)\}/g))
-      for (const [, label = ''] of selector.matchAll(/(\w+)=/g)) t.ok(known.get(name)?.labels.includes(label), `${what}: ${name} has ${label}`) // prettier-ignore
     // Prometheus itself adds where a sample comes from.
-    const labels = ['namespace', 'pod', 'le', ...names.flatMap((name) => known.get(name)?.labels ?? [])]
+    const added = ['namespace', 'pod', 'le', ...podLabels]
+    for (const [, name = '', selector = ''] of expr.matchAll(/(\bakv_injector_\w+)\{([^}]*)\}/g))
+      for (const [, label = ''] of selector.matchAll(/(\w+)=/g)) t.ok([...added, ...(known.get(name)?.labels ?? [])].includes(label), `${what}: ${name} has ${label}`) // prettier-ignore
+    const labels = [...added, ...names.flatMap((name) => known.get(name)?.labels ?? [])]
     for (const [, by = ''] of expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g))
       for (const label of by.split(',')) t.ok(labels.includes(label.trim()), `${what}: by ${label.trim()}`)
   }

@@ -54,7 +54,25 @@ const object = 'vault="my-kv", type="secret", name="db-password", path="db-passw
 const hours = 12
 const always = (value: number) => `${value}x${hours * 60}`
 
+const half = (component: string, values: string) => ({ series: `akv_injector_info{app_kubernetes_io_component="${component}"}`, values }) // prettier-ignore
+const injected = (purpose: string, values: string) => ({ series: `akv_injector_reviews_total{purpose="${purpose}", decision="inject"}`, values }) // prettier-ignore
+
 const stories = [
+  {
+    name: 'both halves of the webhook',
+    input: [half('webhook', always(1)), half('standby', always(1)), injected('mutate', '0+1x720'), injected('standby', always(3))], // prettier-ignore
+    alerts: [['2h', 'AkvInjectorHalfDown', false], ['2h', 'AkvInjectorStandbyInjects', false]], // prettier-ignore
+  },
+  {
+    name: 'the webhook gone for good, with pods being created',
+    input: [half('webhook', '1x30 _x690'), half('standby', always(1)), injected('standby', '0x30 0+1x690')],
+    alerts: [['20m', 'AkvInjectorHalfDown', false], ['1h', 'AkvInjectorHalfDown', true], ['1h', 'AkvInjectorStandbyInjects', true]], // prettier-ignore
+  },
+  {
+    name: 'the standby gone for good',
+    input: [half('webhook', always(1)), half('standby', '1x30 _x690')],
+    alerts: [['1h', 'AkvInjectorHalfDown', true]],
+  },
   {
     name: 'a vault that has not answered for more than an hour',
     input: [series('last_answer_timestamp_seconds', always(0), 'vault="my-kv"'), series('poll_interval_seconds', always(120)), series('suspended', always(0))], // prettier-ignore

@@ -1,5 +1,6 @@
 import jsonPatch, { type Operation } from 'fast-json-patch'
 import t from 'tap'
+import { standbyAnnotation as mark } from '../../shared/names.ts'
 import type { AdmissionResponse } from '../../webhook/envelope.ts'
 import { annotated, appFor, cluster, reviewOf } from './review-app.ts'
 import { configurationOf } from './setting.ts'
@@ -113,6 +114,26 @@ void t.test('/report tells what would be done and does nothing', async (t) => {
     patch: undefined,
     auditAnnotations: { decision: 'report-inject' },
   })
+})
+
+void t.test('/standby injects as /mutate does, and says so on the pod', async (t) => {
+  const pod = annotated()
+  const [by, standby] = await Promise.all([post(appFor(t), reviewOf(pod)), post(appFor(t), reviewOf(pod), '/standby')])
+  const patchedBy = ({ answer }: { answer: Answer }) =>
+    jsonPatch.applyPatch(structuredClone(pod), patchIn(answer)).newDocument
+  const [first, second] = [patchedBy(by), patchedBy(standby)]
+  t.notMatch(first.metadata.annotations, { [mark]: 'standby' })
+  t.strictSame(second, { ...first, metadata: { ...first.metadata, annotations: { ...first.metadata.annotations, [mark]: 'standby' } } }) // prettier-ignore
+  for (const [url, injected] of [['/mutate', first], ['/mutate', second], ['/standby', first], ['/standby', second]] as const) // prettier-ignore
+    t.match((await post(appFor(t), reviewOf(injected), url)).answer.response, { allowed: true, patch: undefined, auditAnnotations: { reason: /^already-injected/ } }, `a later pass: ${url}`) // prettier-ignore
+  const denied = await post(appFor(t), reviewOf(annotated({ splay: 'soon' })), '/standby')
+  t.match(denied.answer.response, { allowed: false, status: { code: 400 } })
+
+  // A copy, under an administrator's file that has changed since.
+  const configuration = configurationOf({ image: 'registry.example/other:2' })
+  const anew = await post(appFor(t, { configuration: () => configuration }), reviewOf(second))
+  const copy = jsonPatch.applyPatch(structuredClone(second), patchIn(anew.answer)).newDocument
+  t.notMatch(copy.metadata.annotations, { [mark]: 'standby' }, 'a copy that the webhook itself has injected anew')
 })
 
 void t.test('warnings are at most ten of 120 characters, the most important first', async (t) => {

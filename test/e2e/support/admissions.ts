@@ -2,13 +2,15 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { secretsVolume } from '../../../shared/names.ts'
+import { secretsVolume, standbyAnnotation } from '../../../shared/names.ts'
 import { eventually } from './process.ts'
 
 /** Pods being created without a pause. */
 export interface Admissions {
   /** How many were admitted with their sidecar. */
   admitted(): number
+  /** How many of them were injected by the webhook's standby. */
+  byStandby(): number
   /** Of each pod that was not admitted the first time, what the API server said until it was. */
   failures(): readonly string[][]
   /** Waits until as many more have been admitted. */
@@ -28,6 +30,7 @@ export async function admitPods(t: Test, namespace: string, pod: object): Promis
   const url = `${await proxy(t)}/api/v1/namespaces/${namespace}/pods?dryRun=All`
   const failures: string[][] = []
   let admitted = 0
+  let byStandby = 0
   let going = true
   const create = async (): Promise<string | undefined> => {
     const body = JSON.stringify(pod)
@@ -35,7 +38,9 @@ export async function admitPods(t: Test, namespace: string, pod: object): Promis
       const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
       const text = await response.text()
       if (!response.ok) return `${response.status} ${(JSON.parse(text) as { message?: string }).message ?? text}`
-      return text.includes(secretsVolume) ? undefined : 'admitted without the sidecar'
+      if (!text.includes(secretsVolume)) return 'admitted without the sidecar'
+      if (text.includes(standbyAnnotation)) byStandby++
+      return undefined
     } catch (error) {
       return String(error)
     }
@@ -60,6 +65,7 @@ export async function admitPods(t: Test, namespace: string, pod: object): Promis
   t.teardown(stop)
   return {
     admitted: () => admitted,
+    byStandby: () => byStandby,
     failures: () => failures,
     async more(count) {
       const least = admitted + count

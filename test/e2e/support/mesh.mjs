@@ -1,5 +1,5 @@
 // Runs in the cluster, as plain JavaScript: `/capture` passes reviews on to the injector's webhook and prints both sides as
-// one line of JSON, `/mesh` adds a container as a service mesh's webhook would.
+// one line of JSON, `/mesh` adds a container as a service mesh's webhook would, `/ask` adds the annotations of a pod that asks.
 import { readFileSync } from 'node:fs'
 import { createServer, request } from 'node:https'
 
@@ -21,18 +21,30 @@ async function forward(body) {
   return promise
 }
 
-function addContainer(review) {
-  const { image, securityContext } = review.request.object.spec.containers[0]
+function addContainer({ spec }) {
+  const { image, securityContext } = spec.containers[0]
   const proxy = { name: 'proxy', image, command: ['sleep', '3600'], securityContext }
-  const patch = review.request.object.spec.containers.some(({ name }) => name === 'proxy')
-    ? {}
-    : { patchType: 'JSONPatch', patch: btoa(JSON.stringify([{ op: 'add', path: '/spec/containers/-', value: proxy }])) }
-  return {
-    apiVersion: review.apiVersion,
-    kind: review.kind,
-    response: { uid: review.request.uid, allowed: true, ...patch },
-  }
+  return spec.containers.some(({ name }) => name === 'proxy')
+    ? []
+    : [{ op: 'add', path: '/spec/containers/-', value: proxy }]
 }
+
+function ask({ metadata }) {
+  const asking = { 'azure.keyvault.injector/vault': 'my-kv', 'azure.keyvault.injector/objects': 'db-password' }
+  const annotations = { ...metadata.annotations, ...asking }
+  const asks = metadata.annotations?.['azure.keyvault.injector/objects'] !== undefined
+  return asks ? [] : [{ op: 'add', path: '/metadata/annotations', value: annotations }]
+}
+
+const answer = (review, operations) => ({
+  apiVersion: review.apiVersion,
+  kind: review.kind,
+  response: {
+    uid: review.request.uid,
+    allowed: true,
+    ...(operations.length > 0 ? { patchType: 'JSONPatch', patch: btoa(JSON.stringify(operations)) } : {}),
+  },
+})
 
 const folder = import.meta.dirname
 createServer(
@@ -41,11 +53,12 @@ createServer(
     const body = await read(incoming)
     const review = JSON.parse(body)
     if (incoming.url.startsWith('/capture')) {
-      const answer = await forward(body)
-      console.log(JSON.stringify({ request: review, response: JSON.parse(answer) }))
-      outgoing.end(answer)
+      const response = await forward(body)
+      console.log(JSON.stringify({ request: review, response: JSON.parse(response) }))
+      outgoing.end(response)
     } else {
-      outgoing.end(JSON.stringify(addContainer(review)))
+      const change = incoming.url.startsWith('/ask') ? ask : addContainer
+      outgoing.end(JSON.stringify(answer(review, change(review.request.object))))
     }
   },
 ).listen(8443)
