@@ -83,9 +83,10 @@ export function makePlan(
   const containers = resolveContainers(pod, values, knownSidecars, earlier?.admitted.containers, notes)
   checkMounts(pod, containers, values['mount-path'], notes)
   // Nothing runs after the start in the mode once, so there is nobody to tell.
-  const target = mode === 'once' ? undefined : resolveSignal(pod, values, knownSidecars, earlier?.notify.signal, notes)
+  const signals = mode !== 'once' && values.signal !== undefined
+  const target = signals ? resolveSignal(pod, values, knownSidecars, earlier?.notify.signal, notes) : undefined
   warnOfNoEffect(values, mode, notes)
-  const user = resolveUser(pod, namespace.labels, values, target, notes)
+  const user = resolveUser(pod, namespace.labels, values, signals, target, notes)
   const resources = resolveResources(pod, values, configuration, notes)
   const classes = values['secret-provider-class'] ?? []
   const whereabouts = { namespace: namespace.name, accountName: serviceAccountName(pod), serviceAccount }

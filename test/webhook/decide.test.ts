@@ -129,6 +129,15 @@ void t.test('a template is not wrong because an object is', async (t) => {
   t.equal(problemsOf(annotated({ ...template, vault: 'no_name' })).length, 1)
 })
 
+void t.test('a target that cannot be told hides nothing that the signal needs', async (t) => {
+  const nowhere = { signal: 'SIGHUP', 'signal-container': 'ap' }
+  const namespace = { name: 'shop', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' }, annotations: {} }
+  t.match(problemsOf(annotated({ ...nowhere, 'signal-permission': 'cap-kill' }), { namespace }), [/^unknown-container: /, /^user-id: signal-permission cap-kill: /]) // prettier-ignore
+  t.match(problemsOf(annotated({ ...nowhere, 'run-as-user': '0' })), [/^unknown-container: /])
+  t.equal(problemsOf(annotated({ ...nowhere, 'run-as-user': '0' })).length, 1, 'somebody is to be signalled')
+  t.match(problemsOf(annotated({ ...nowhere, mode: 'once', 'run-as-user': '0' })), [/^user-id: run-as-user 0: /], 'but not in mode once') // prettier-ignore
+})
+
 void t.test('pod over namespace over administrator over table', async (t) => {
   const interval = (onPod: object, onNamespace: Record<string, string>, file: object) =>
     injected(annotated({ ...onPod }), {

@@ -18,16 +18,18 @@ export const enforceLabel = 'pod-security.kubernetes.io/enforce'
 /**
  * The ids that the sidecar runs with. kill(2) needs the same user id or the capability KILL, so with a signal they are the
  * target's, as far as the pod says them.
+ * @param signals whether somebody is to be signalled: the target is not known where the pod does not say who
  */
 export function resolveUser(
   pod: Pod,
   namespaceLabels: Record<string, string>,
   values: Values,
+  signals: boolean,
   target: SignalTarget | undefined,
   notes: Notes,
 ): SidecarUser {
   const group = values['run-as-group'] ?? ofTarget(pod, target, 'runAsGroup') ?? imageUser
-  if (target !== undefined && values['signal-permission'] === 'cap-kill') {
+  if (signals && values['signal-permission'] === 'cap-kill') {
     if (namespaceLabels[enforceLabel] === 'restricted') {
       notes.problem('user-id', 'signal-permission cap-kill: the namespace enforces Pod Security restricted, which refuses the capability KILL; use same-user with run-as-user') // prettier-ignore
     }
@@ -36,9 +38,9 @@ export function resolveUser(
   const asked = values['run-as-user']
   const known = ofTarget(pod, target, 'runAsUser')
   const user = asked ?? known ?? imageUser
-  if (target === undefined && user === 0) {
+  if (!signals && user === 0) {
     notes.problem('user-id', 'run-as-user 0: the sidecar runs as root only to signal a process of root')
-  } else if (user === 0) {
+  } else if (target !== undefined && user === 0) {
     notes.warn('root-sidecar', 'the sidecar runs as user 0 to signal a process of user 0')
   }
   if (target !== undefined && asked === undefined && known === undefined) {
