@@ -42,11 +42,14 @@ export function templateEngine(filters?: TemplateFilters): Liquid {
   return engine
 }
 
-/** Parses a template and checks that whatever it names exists; a problem begins with its line. */
-export function parseTemplate(engine: Liquid, text: string, objects: readonly TemplateObject[]): Parsed<Template[]> {
+/**
+ * Parses a template and checks that whatever it names exists; a problem begins with its line.
+ * @param objects where they are not known, names are not checked
+ */
+export function parseTemplate(engine: Liquid, text: string, objects?: readonly TemplateObject[]): Parsed<Template[]> {
   try {
     const template = engine.parse(text)
-    const problems = nameProblems(engine, template, objects)
+    const problems = objects === undefined ? [] : nameProblems(engine, template, objects)
     return problems.length > 0 ? fail(...problems) : ok(template)
   } catch (error) {
     return fail(syntaxProblem(error))
@@ -54,7 +57,7 @@ export function parseTemplate(engine: Liquid, text: string, objects: readonly Te
 }
 
 /** For the admission: every problem of a template that is known without the objects' values. */
-export function templateProblems(text: string, objects: readonly TemplateObject[]): string[] {
+export function templateProblems(text: string, objects?: readonly TemplateObject[]): string[] {
   const parsed = parseTemplate(templateEngine(), text, objects)
   return parsed.ok ? [] : parsed.problems
 }

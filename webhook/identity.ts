@@ -31,6 +31,11 @@ export interface PodIdentity extends Party {
   tokenLifetime: number
 }
 
+/** In place of a URL that cannot be told. The pod is refused then, and nobody but those who look for its other problems sees it. */
+export const unknownUrl = ''
+/** The same for a cloud that nobody knows. */
+export const unknownCloud: Cloud = { authorityHost: unknownUrl, vaultSuffix: "<the cloud's suffix>" }
+
 const clientIdAnnotation = 'azure.workload.identity/client-id'
 const tenantIdAnnotation = 'azure.workload.identity/tenant-id'
 const bindingAnnotation = 'azure.workload.identity/use-identity-binding'
@@ -55,16 +60,15 @@ export function resolveIdentity(
   configuration: Configuration,
   notes: Notes,
   needed: boolean,
-): PodIdentity | undefined {
+): PodIdentity {
   const { serviceAccount } = whereabouts
   const onPod = pod.metadata?.annotations ?? {}
   const onAccount = serviceAccount?.annotations ?? {}
   const cloudName = values.cloud
-  const cloud = Object.hasOwn(configuration.clouds, cloudName) ? configuration.clouds[cloudName] : undefined
-  if (cloud === undefined) {
+  const cloud = (Object.hasOwn(configuration.clouds, cloudName) && configuration.clouds[cloudName]) || unknownCloud
+  if (cloud === unknownCloud) {
     const known = Object.keys(configuration.clouds)
     notes.problem('bad-annotation', `annotation azure.keyvault.injector/cloud: there is no cloud ${quote(cloudName)}${didYouMean(cloudName, known)}; known are ${known.join(', ')}`) // prettier-ignore
-    return undefined
   }
   const tokenLifetime = lifetime(onPod[lifetimeAnnotation] ?? onAccount[lifetimeAnnotation])
   const named = { clientId: values['client-id'], tenantId: values['tenant-id'] }

@@ -90,18 +90,16 @@ export function makePlan(
   const resources = resolveResources(pod, values, configuration, notes)
   const classes = values['secret-provider-class'] ?? []
   const whereabouts = { namespace: namespace.name, accountName: serviceAccountName(pod), serviceAccount }
-  const needsIdentity = values.objects !== undefined || classes.length === 0
+  const unreadable = (name: Source): boolean => isUnreadable(name, pod, namespace, values)
+  const asksBy = (name: Source): boolean => values[name] !== undefined || unreadable(name)
+  const needsIdentity = asksBy('objects') || !asksBy('secret-provider-class')
   const identity = resolveIdentity(pod, whereabouts, values, configuration, notes, needsIdentity)
-  if (identity === undefined) return undefined
-  const before = notes.problems.length
-  const { sources, ...gathered } = gather(
-    [
-      ...resolveObjects(values, namespace.name, identity, configuration, notes),
-      ...resolveClasses(classes, surroundings.secretProviderClasses ?? new Map(), { identity, whereabouts, configuration, notes }), // prettier-ignore
-    ],
-    (cloud) => trusting(cloud, configuration.caCertificates),
+  const own = resolveObjects(values, namespace.name, identity, configuration, notes)
+  const ofClasses = resolveClasses(classes, surroundings.secretProviderClasses ?? new Map(), { identity, whereabouts, configuration, notes }) // prettier-ignore
+  const { sources, ...gathered } = gather([...own, ...ofClasses.asked], (cloud) =>
+    trusting(cloud, configuration.caCertificates),
   )
-  const objectsKnown = notes.problems.length === before && !isUnreadable('objects', pod, namespace, values)
+  const objectsKnown = ofClasses.complete && !unreadable('objects') && !unreadable('secret-provider-class')
   const hostNetwork = pod.spec.hostNetwork ?? false
   const bound = configuration.bounds['poll-interval']
   const settings: Settings = {
@@ -131,10 +129,10 @@ export function makePlan(
   checkFiles(settings, values, sources, notes)
   const encodedSettings = encodeSettings(settings)
   const fits = checkSize(encodedSettings.length, notes)
-  // An object that is refused is told already; a template that names it is not wrong for that. Nor is it looked at for nothing.
-  if (objectsKnown && fits) checkContents(settings, notes)
+  // What is too large is not looked at for nothing.
+  if (fits) checkContents(settings, objectsKnown, notes)
   checkLimitRanges(surroundings.limitRanges, resources, podTotals(pod, resources, mode), notes)
-  const annotations = meshAnnotations(pod, settings, configuration, notes)
+  const annotations = meshAnnotations(pod, settings, objectsKnown, configuration, notes)
   if (notes.problems.length > 0) return undefined
   return {
     settings,
@@ -155,8 +153,11 @@ const trusting = (cloud: Cloud, caCertificates: string | undefined): Cloud =>
     ? cloud
     : { ...cloud, caCertificates: [cloud.caCertificates, caCertificates].filter(Boolean).join('\n') }
 
+/** The annotations that say what is fetched. */
+type Source = 'objects' | 'secret-provider-class'
+
 /** Whether an annotation that holds for the pod has a value that could not be read. */
-const isUnreadable = (name: 'objects', pod: Pod, { annotations }: Namespace, values: Values): boolean =>
+const isUnreadable = (name: Source, pod: Pod, { annotations }: Namespace, values: Values): boolean =>
   values[name] === undefined && [pod.metadata?.annotations ?? {}, annotations].some((on) => Object.hasOwn(on, annotationPrefix + name)) // prettier-ignore
 
 function warnOfNoEffect(values: Values, mode: Settings['mode'], notes: Notes): void {
@@ -182,10 +183,13 @@ function checkFiles(settings: Settings, values: Values, sources: ReadonlyMap<Obj
   notes.problem('bad-annotation', ...treeProblems(plannedFiles(settings, nameOf)))
 }
 
-/** Whether what templates and bundles are made of is there. */
-function checkContents(settings: Settings, notes: Notes): void {
+/**
+ * Whether what templates and bundles are made of is there.
+ * @param objectsKnown otherwise a template is not wrong for naming one that is not among them
+ */
+function checkContents(settings: Settings, objectsKnown: boolean, notes: Notes): void {
   for (const [path, text] of Object.entries(settings.templates)) {
-    const found = templateProblems(text, settings.objects)
+    const found = templateProblems(text, objectsKnown ? settings.objects : undefined)
     notes.problem('bad-annotation', ...found.map((problem) => `template "${path}", ${problem}`))
   }
   for (const [path, format] of Object.entries(settings.bundles)) {

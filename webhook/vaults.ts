@@ -2,7 +2,7 @@ import { vaultUrl, isVaultName, type Cloud } from '../shared/clouds.ts'
 import { objectName, type ObjectRequest, type ObjectSpec } from '../shared/object-spec.ts'
 import { quote } from '../shared/suggest.ts'
 import type { Configuration } from './configuration.ts'
-import type { Party } from './identity.ts'
+import { unknownCloud, unknownUrl, type Party } from './identity.ts'
 import type { DenyReason, Notes } from './reasons.ts'
 import type { Values } from './values.ts'
 
@@ -13,7 +13,10 @@ export interface AskedObject {
   source?: string
 }
 
-/** The objects of the annotation `objects`, which are asked for as the pod. */
+/**
+ * The objects of the annotation `objects`, which are asked for as the pod. They are there whatever is wrong with their vaults: their
+ * files may clash with others, and templates may name them.
+ */
 export function resolveObjects(
   values: Values,
   namespace: string,
@@ -35,9 +38,9 @@ export function resolveObjects(
     if (url.ok) urls.set(vault, url.value)
     else notes.problem(url.reason, ...url.problems)
   }
-  return objects.flatMap((object) => {
-    const url = urls.get(object.vault ?? values.vault ?? '')
-    return url === undefined ? [] : [{ object: { ...object, vault: url }, party }]
+  return objects.map((object) => {
+    const vault = urls.get(object.vault ?? values.vault ?? '') ?? unknownUrl
+    return { object: { ...object, vault }, party }
   })
 }
 
@@ -50,7 +53,9 @@ export function resolveVault(
 ): { ok: true; value: string } | { ok: false; reason: DenyReason; problems: string[] } {
   const url = vaultUrl(vault, cloud)
   if (!url.ok) return { ok: false, reason: 'bad-annotation', problems: url.problems.map((problem) => `vault ${quote(vault)}: ${problem}`) } // prettier-ignore
-  if (isAllowed(vault, url.value, namespace, cloud, configuration)) return url
+  // What no cloud would let the pod have is wrong whichever is meant.
+  const meant = cloud === unknownCloud ? Object.values(configuration.clouds) : [cloud]
+  if (meant.some((one) => isAllowed(vault, one, namespace, configuration))) return url
   return { ok: false, reason: 'vault-not-allowed', problems: [`vault ${quote(vault)}: ${refusal(namespace, configuration)}`] } // prettier-ignore
 }
 
@@ -60,7 +65,10 @@ const refusal = (namespace: string, { vaults }: Configuration): string =>
     : `the administrator's rules do not allow it in namespace ${quote(namespace)}`
 
 /** Without rules every vault of the pod's cloud may be used; with rules one of them must allow it. */
-function isAllowed(vault: string, url: string, namespace: string, cloud: Cloud, { vaults }: Configuration): boolean {
+function isAllowed(vault: string, cloud: Cloud, namespace: string, { vaults }: Configuration): boolean {
+  const read = vaultUrl(vault, cloud)
+  if (!read.ok) return false
+  const url = read.value
   const name = isVaultName(vault) ? vault.toLowerCase() : nameIn(url, cloud)
   if (vaults === undefined) return name !== undefined
   return vaults.some(

@@ -125,8 +125,65 @@ void t.test('a template is not wrong because an object is', async (t) => {
   t.match(problemsOf(annotated(template)), [problem])
   t.match(problemsOf(annotated({ ...template, objects })), [/^bad-annotation: .*format "odd"/])
   t.equal(problemsOf(annotated({ ...template, objects })).length, 1)
-  t.match(problemsOf(annotated({ ...template, vault: 'no_name' })), [/^bad-annotation: .*vault/])
-  t.equal(problemsOf(annotated({ ...template, vault: 'no_name' })).length, 1)
+  t.match(problemsOf(annotated({ ...template, vault: 'no_name' })), [/^bad-annotation: .*vault/, problem])
+  t.equal(problemsOf(annotated({ ...template, vault: 'no_name' })).length, 2)
+})
+
+void t.test('an unknown cloud hides nothing else, and nothing is told that follows from it', async (t) => {
+  const cloud = 'bad-annotation: annotation azure.keyvault.injector/cloud: there is no cloud "constructor"; known are AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud' // prettier-ignore
+  const nobody = { serviceAccount: { annotations: {} } }
+  const rules = (...vaults: string[]) => ({ configuration: configurationOf({ vaults: [{ namespaces: ['*'], vaults }] }) }) // prettier-ignore
+  const refusal = 'the administrator\'s rules do not allow it in namespace "shop"'
+  const proxied = { containers: [{ name: 'app' }, { name: 'istio-proxy' }] }
+  const cases: Record<string, [Record<string, string>, object, Partial<Surroundings>, ...string[]]> = {
+    'a bad name of a vault': [{ vault: 'no_name' }, {}, {}, 'bad-annotation: vault "no_name": expected the name of a vault (3 to 24 letters, digits and dashes) or its https:// URL'], // prettier-ignore
+    'a private name': [{ vault: 'https://my-kv.privatelink.vaultcore.azure.net' }, {}, {}, 'bad-annotation: vault "https://my-kv.privatelink.vaultcore.azure.net": use the public name https://my-kv.<the cloud\'s suffix>: a private endpoint answers to it inside the network'], // prettier-ignore
+    'a vault of some cloud': [{ vault: 'https://my-kv.vault.azure.cn' }, {}, {}],
+    'a vault of no cloud': [{ vault: 'https://kv.example.org' }, {}, {}, 'vault-not-allowed: vault "https://kv.example.org": a vault outside of the pod\'s cloud needs a rule in the administrator\'s configuration'], // prettier-ignore
+    'a vault that no rule allows': [{}, {}, rules('other-*'), `vault-not-allowed: vault "my-kv": ${refusal}`],
+    'one that is allowed by its name': [{}, {}, rules('my-*')],
+    'one that is allowed in some cloud': [{}, {}, rules('https://my-kv.vault.azure.cn')],
+    'one whose URL is allowed by its name': [{ vault: 'https://my-kv.vault.azure.cn' }, {}, rules('my-kv')],
+    'no client id': [{}, {}, nobody, 'no-identity: no client id: ServiceAccount "default" in namespace "shop" has no annotation azure.workload.identity/client-id, and the pod has no annotation azure.keyvault.injector/client-id'], // prettier-ignore
+    'AD FS, which some clouds have': [{ 'tenant-id': 'adfs' }, {}, {}],
+    'two files at one path': [{ 'template-db-password': 'x' }, {}, {}, 'bad-annotation: template "db-password" and secret db-password are both written to "db-password"; give one of them another path'], // prettier-ignore
+    'a template that names what is not there': [{ 'template-a': '{{ secrets.db }} {{ secrets["db-password"] }}' }, {}, {}, 'bad-annotation: template "a", line 1: there is no secrets["db"] (there is db-password)'], // prettier-ignore
+    'too much': [{ 'template-a': 'x'.repeat(90_000) }, {}, {}, "too-large: objects, templates and certificates take 119 KiB of the sidecar's settings, and 96 KiB fit: shorten templates or split the pod's objects"], // prettier-ignore
+    'a LimitRange': [{}, {}, { limitRanges: [{ name: 'large', type: 'Container', min: { memory: '64Mi' } }] }, 'resources: LimitRange "large" allows a container 64Mi of memory at least, and the sidecar\'s request is 48Mi: set request-memory and limit-memory'], // prettier-ignore
+    'a classic proxy': [{}, proxied, {}, 'mesh: container istio-proxy takes the sidecar\'s traffic before it runs itself: set the annotations traffic.sidecar.istio.io/excludeOutboundPorts: "<the ports of vaults and sign-in>" and traffic.sidecar.istio.io/excludeInboundPorts: "20471", or let the mesh use native sidecars'], // prettier-ignore
+  }
+  for (const [name, [annotations, spec, changes, ...others]] of Object.entries(cases)) {
+    const problems = problemsOf(annotated({ cloud: 'constructor', ...annotations }, spec), changes)
+    t.strictSame(problems, [cloud, ...others], name)
+  }
+})
+
+void t.test('a vault that is refused hides nothing of its objects', async (t) => {
+  const refused = { vault: 'https://kv.example.org:8443', objects: 'db-password, db-password=other' }
+  const proxied = { containers: [{ name: 'app' }, { name: 'linkerd-proxy' }] }
+  t.strictSame(problemsOf(annotated({ ...refused, 'template-other': 'x', 'bundle-.env': 'dotenv' }, proxied)), [
+    'bad-annotation: template "other" and secret db-password are both written to "other"; give one of them another path',
+    'bad-annotation: bundle ".env": the secrets at "db-password" and "other" would both be DB_PASSWORD; use a template, which can tell them apart', // prettier-ignore
+    'vault-not-allowed: vault "https://kv.example.org:8443": a vault outside of the pod\'s cloud needs a rule in the administrator\'s configuration', // prettier-ignore
+    'mesh: container linkerd-proxy takes the sidecar\'s traffic before it runs itself: set the annotations config.linkerd.io/skip-outbound-ports: "<the ports of vaults and sign-in>" and config.linkerd.io/skip-inbound-ports: "20471", or let the mesh use native sidecars', // prettier-ignore
+  ])
+})
+
+void t.test('objects that cannot be read hide neither who asks nor what a template says wrong by itself', async (t) => {
+  const { metadata, spec } = annotated({ objects: 'a b', 'secret-provider-class': 'kv', 'template-a': '{{ secrets.x }}', 'template-b': '{% if %}' }, { containers: [{ name: 'app' }, { name: 'istio-proxy' }] }) // prettier-ignore
+  const parameters = { keyvaultName: 'my-kv', clientID: '33333333-3333-3333-3333-333333333333', objects: 'array:\n  - |\n    objectName: c\n    objectType: secret' } // prettier-ignore
+  const secretProviderClasses = new Map([['kv', { spec: { provider: 'azure', parameters } }]])
+  const around = { secretProviderClasses, serviceAccount: { annotations: {} } }
+  t.match(problemsOf({ metadata, spec }, around), [
+    /^bad-annotation: .*\/objects: entry "a b"/,
+    /^bad-annotation: template "b", line 1: /,
+    /^no-identity: no client id: /,
+    /^mesh: .*excludeOutboundPorts: "<the ports/,
+  ])
+  t.equal(problemsOf({ metadata, spec }, around).length, 4)
+  const names = annotated({ 'secret-provider-class': 'K_V', 'template-a': '{{ secrets.x }}' })
+  t.match(problemsOf(names), [/"K_V" is not a name/])
+  t.equal(problemsOf(names).length, 1, 'nor is a template wrong for objects of a class that cannot be told')
 })
 
 void t.test('a target that cannot be told hides nothing that the signal needs', async (t) => {

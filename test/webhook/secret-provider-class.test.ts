@@ -427,6 +427,31 @@ void t.test("the administrator's rules hold for classes too", async (t) => {
   t.match(told({ kv: classOf() }, undefined, { configuration: forbidden }).problems, ['not-allowed: annotation azure.keyvault.injector/secret-provider-class: the administrator does not allow it on pods']) // prettier-ignore
 })
 
+void t.test('what is wrong with a class hides nothing else', async (t) => {
+  const configuration = configurationOf({ tenantId: undefined, vaults: [{ namespaces: ['shop'], vaults: ['other-*'] }] }) // prettier-ignore
+  const around = { configuration, serviceAccount: { annotations: {} } }
+  const texts = { 'azure.keyvault.injector/template-a': '{{ secrets["db-password"] }}{{ secrets.x }}', 'azure.keyvault.injector/template-db-password': 'x' } // prettier-ignore
+  const clash = /^bad-annotation: template "db-password" and secret db-password of SecretProviderClass "kv" are both/
+  const unknown = /^bad-annotation: template "a", line 1: there is no secrets\["x"\]/
+  const denied = /^vault-not-allowed: SecretProviderClass "kv": vault "my-kv": the administrator's rules/
+  const nobody = [/^no-identity: SecretProviderClass "kv": no clientID/, /^no-identity: .* no tenantID/]
+  const unsaid = { clientID: undefined, tenantID: undefined }
+  const cases: [string, Record<string, string | undefined>, Record<string, string>, RegExp[]][] = [
+    ['its cloud', { cloudName: 'Moon', ...unsaid }, {}, [clash, unknown, denied, /: cloudName "Moon": /, ...nobody]],
+    ["the pod's cloud", unsaid, { 'azure.keyvault.injector/cloud': 'Moon' }, [/cloud: there is no cloud "Moon"/, clash, unknown, denied, ...nobody]], // prettier-ignore
+    ['AD FS in a cloud that is unknown', { cloudName: 'Moon', tenantID: 'adfs' }, {}, [clash, unknown, denied, /: cloudName "Moon": /]], // prettier-ignore
+    ["a cloud of its own, and the pod's", { cloudName: 'AzureChinaCloud', tenantID: 'adfs' }, { 'azure.keyvault.injector/cloud': 'Moon' }, [/cloud: there is no cloud "Moon"/, clash, unknown, denied, /"adfs" .*https:\/\/login.chinacloudapi.cn has none/]], // prettier-ignore
+    ['an object', { objects: array(password, 'objectName: b'), ...unsaid }, {}, [denied, /objectType is required/, ...nobody]], // prettier-ignore
+    ['a parameter, which the identity may hang on', { clientID: 'x', tenantID: undefined }, {}, [clash, unknown, /: clientID "x": /]], // prettier-ignore
+    ["the node's identity", { useVMManagedIdentity: 'true', clientID: undefined }, {}, [clash, unknown, denied, /: useVMManagedIdentity: /]], // prettier-ignore
+  ]
+  for (const [name, parameters, annotations, expected] of cases) {
+    const { problems } = told({ kv: classOf(parameters) }, podWith('kv', { ...texts, ...annotations }), around)
+    t.match(problems, expected, name)
+    t.equal(problems.length, expected.length, `${name}: and nothing else`)
+  }
+})
+
 void t.test('names of classes', async (t) => {
   t.strictSame(told({}, podWith('Web, a b')).problems, [
     'bad-annotation: annotation azure.keyvault.injector/secret-provider-class "Web, a b": "Web" is not a name of SecretProviderClasses',

@@ -1,5 +1,6 @@
 import type { Settings } from '../../shared/settings.ts'
 import type { Configuration } from '../configuration.ts'
+import { unknownUrl } from '../identity.ts'
 import type { Notes } from '../reasons.ts'
 import { isOwn } from './ours.ts'
 import { appContainers, initContainers, isNativeSidecar, type Pod } from './pod.ts'
@@ -33,10 +34,12 @@ const meshes: Record<NonNullable<Configuration['classicMesh']>, Mesh> = {
 /**
  * The annotations that take the sidecar's traffic around a classic proxy, where the pod has none of them. A proxy that is in the
  * pod already has been set up without them, so that is a problem.
+ * @param objectsKnown otherwise the pod is refused, and the settings do not have all of its objects
  */
 export function meshAnnotations(
   pod: Pod,
   settings: Settings,
+  objectsKnown: boolean,
   { classicMesh }: Pick<Configuration, 'classicMesh'>,
   notes: Notes,
 ): Record<string, string> {
@@ -45,7 +48,7 @@ export function meshAnnotations(
   for (const [name, { proxy, outbound, inbound }] of Object.entries(meshes)) {
     const isInPod = appContainers(pod).some((container) => container.name === proxy)
     if (!isInPod && name !== classicMesh) continue
-    const wanted = { [outbound]: outboundPorts(settings), ...(settings.port === undefined ? {} : { [inbound]: String(settings.port) }) } // prettier-ignore
+    const wanted = { [outbound]: outboundPorts(settings, objectsKnown), ...(settings.port === undefined ? {} : { [inbound]: String(settings.port) }) } // prettier-ignore
     const missing = Object.entries(wanted).filter(([annotation]) => !Object.hasOwn(has, annotation))
     if (!isInPod) Object.assign(added, Object.fromEntries(missing))
     else if (missing.length > 0)
@@ -73,12 +76,13 @@ export function warnOfLateProxies(pod: Pod, notes: Notes): void {
   }
 }
 
-/** The ports of every vault and of the sign-in. */
-function outboundPorts({ objects, clouds }: Settings): string {
+/** The ports of every vault and of the sign-in. In a pod that is refused one may be unknown, and a guess would be taken for advice. */
+function outboundPorts({ objects, clouds }: Settings, objectsKnown: boolean): string {
   const urls = [
     ...objects.map(({ vault }) => vault),
     ...Object.values(clouds).map(({ authorityHost }) => authorityHost),
   ]
+  if (!objectsKnown || urls.includes(unknownUrl)) return '<the ports of vaults and sign-in>'
   const ports = new Set(urls.map((url) => (URL.parse(url)?.port ?? '') || '443'))
   return [...ports].toSorted((a, b) => Number(a) - Number(b)).join(',')
 }

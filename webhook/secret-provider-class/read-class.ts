@@ -7,7 +7,6 @@ import { readClassObjects, type Findings } from './class-objects.ts'
 
 /** What a class of the Azure provider asks for; what it leaves out is the pod's or the administrator's. */
 export interface SecretProviderClass {
-  name: string
   /** The vault's name. */
   vault: string
   cloudName?: string
@@ -17,12 +16,14 @@ export interface SecretProviderClass {
   node: boolean
   /** It is meant for pods with an identity binding. */
   tokenProxy: boolean
-  objects: ObjectRequest[]
 }
 
-/** What the class says, unless there are problems. Every sentence begins with the class's name. */
+/** What is read of a class. Every sentence begins with the class's name. */
 export interface ClassReading extends Findings {
+  /** Absent where a parameter other than `objects` has a problem. */
   value?: SecretProviderClass
+  /** Absent where not all of them could be read. */
+  objects?: ObjectRequest[]
 }
 
 /** Parameters that mean something here ({@link https://azure.github.io/secrets-store-csi-driver-provider-azure/docs/getting-started/usage/}). */
@@ -38,21 +39,20 @@ type Texts = Partial<Record<Parameter, string>>
 /** Reads the `spec` of a SecretProviderClass as the Azure provider for the Secrets Store CSI driver does, version 1.8. */
 export function readClass(name: string, spec: unknown): ClassReading {
   const findings: Findings = { problems: [], warnings: [] }
-  const value = readSpec(name, isMap(spec) ? spec : {}, findings)
+  const read = readSpec(isMap(spec) ? spec : {}, findings)
   const named = (texts: string[]): string[] => texts.map((text) => `SecretProviderClass ${quote(name)}: ${text}`)
-  const problems = named(findings.problems)
-  return { ...(value && problems.length === 0 ? { value } : {}), problems, warnings: named(findings.warnings) }
+  return { ...read, problems: named(findings.problems), warnings: named(findings.warnings) }
 }
 
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-function readSpec(name: string, spec: Record<string, unknown>, findings: Findings): SecretProviderClass | undefined {
+function readSpec(spec: Record<string, unknown>, findings: Findings): Pick<ClassReading, 'value' | 'objects'> {
   const { problems, warnings } = findings
   const { provider, parameters, secretObjects, ...unknown } = spec
   if (provider !== 'azure') {
     problems.push(`spec.provider is ${typeof provider === 'string' ? quote(provider) : 'not set'}, and only "azure" keeps its secrets in Azure Key Vault`) // prettier-ignore
-    return undefined
+    return {}
   }
   if (Array.isArray(secretObjects) && secretObjects.length > 0) {
     warnings.push('secretObjects is ignored: no Kubernetes Secret is made')
@@ -69,16 +69,22 @@ function readSpec(name: string, spec: Record<string, unknown>, findings: Finding
   const { keyvaultName = '', cloudName } = texts
   if (keyvaultName === '') problems.push('keyvaultName is required')
   else if (!isVaultName(keyvaultName)) problems.push(`keyvaultName ${quote(keyvaultName)}: expected the name of a vault, 3 to 24 letters, digits and dashes`) // prettier-ignore
-  if (texts.objects === undefined) problems.push('objects is required')
-  return {
-    name,
+  const value = {
     vault: keyvaultName,
     ...(cloudName === undefined ? {} : { cloudName }),
     ...(tenantId === undefined ? {} : { tenantId }),
     ...(clientId === undefined ? {} : { clientId }),
     ...modes,
-    objects: texts.objects === undefined ? [] : readClassObjects(texts.objects, findings),
   }
+  const before = problems.length
+  const objects = readObjects(texts, findings)
+  return { ...(before === 0 ? { value } : {}), ...(problems.length === before ? { objects } : {}) }
+}
+
+function readObjects({ objects }: Texts, findings: Findings): ObjectRequest[] {
+  if (objects !== undefined) return readClassObjects(objects, findings)
+  findings.problems.push('objects is required')
+  return []
 }
 
 function readTexts(parameters: Record<string, unknown>, { problems, warnings }: Findings): Texts {

@@ -5,6 +5,8 @@ import {
   clientIdGap,
   filled,
   tenantIdGap,
+  unknownCloud,
+  unknownUrl,
   type Party,
   type PodIdentity,
   type Whereabouts,
@@ -25,56 +27,86 @@ export interface ClassContext {
   notes: Notes
 }
 
+/** The objects of all classes that a pod names. */
+export interface ClassObjects {
+  /** Each with the vault and the identity of its class; they are there whatever is wrong with those. */
+  asked: AskedObject[]
+  /** Whether the objects of every class could be read. */
+  complete: boolean
+}
+
 /**
- * The objects of all classes that a pod names, each with the vault and the identity of its class.
+ * Finds the objects of the classes that a pod names.
  * @param classes by name, as the cluster has them
  */
 export function resolveClasses(
   names: readonly string[],
   classes: ReadonlyMap<string, FoundClass>,
   context: ClassContext,
-): AskedObject[] {
-  const { notes, whereabouts } = context
+): ClassObjects {
+  const { notes } = context
   const found = [...new Set(names)].map((name) => [name, classes.get(name) ?? 'absent'] as const)
   if (found.some(([, one]) => one === 'unknown-kind')) {
     notes.problem('secret-provider-class', 'the cluster has no SecretProviderClasses: the CustomResourceDefinition secretproviderclasses.secrets-store.csi.x-k8s.io (v1) is not installed; install it, or use the annotation azure.keyvault.injector/objects') // prettier-ignore
-    return []
+    return { asked: [], complete: false }
   }
-  return found.flatMap(([name, one]) => {
-    if (typeof one === 'string') {
-      notes.problem('secret-provider-class', `there is no SecretProviderClass ${quote(name)} in namespace ${quote(whereabouts.namespace)}`) // prettier-ignore
-      return []
-    }
-    const { value, problems, warnings } = readClass(name, one.spec)
-    notes.problem('secret-provider-class', ...problems)
-    for (const warning of warnings) notes.warn('secret-provider-class', warning)
-    return value === undefined ? [] : resolveClass(value, context)
-  })
+  const read = found.map(([name, one]) => resolveClass(name, one, context))
+  return { asked: read.flatMap((objects) => objects ?? []), complete: !read.includes(undefined) }
 }
 
-function resolveClass(read: SecretProviderClass, context: ClassContext): AskedObject[] {
+/** A class's objects, or nothing where they could not all be read. */
+function resolveClass(name: string, found: FoundClass, context: ClassContext): AskedObject[] | undefined {
+  const { whereabouts, notes } = context
+  const where = `SecretProviderClass ${quote(name)}`
+  if (typeof found === 'string') {
+    notes.problem('secret-provider-class', `there is no ${where} in namespace ${quote(whereabouts.namespace)}`)
+    return undefined
+  }
+  const { value, objects, problems, warnings } = readClass(name, found.spec)
+  notes.problem('secret-provider-class', ...problems)
+  for (const warning of warnings) notes.warn('secret-provider-class', warning)
+  const { party, vault } = value
+    ? resolveParameters(value, where, context)
+    : { party: context.identity, vault: unknownUrl }
+  return objects?.map((object) => ({ object: { ...object, vault }, party, source: where }))
+}
+
+function resolveParameters(
+  read: SecretProviderClass,
+  where: string,
+  context: ClassContext,
+): { party: Party; vault: string } {
   const { configuration, whereabouts, notes } = context
-  const where = `SecretProviderClass ${quote(read.name)}`
   const party = resolveParty(read, where, context)
-  if (party === undefined) return []
   const vault = resolveVault(read.vault, party.cloud, whereabouts.namespace, configuration)
-  if (!vault.ok) notes.problem(vault.reason, ...vault.problems.map((problem) => `${where}: ${problem}`))
-  if (!vault.ok) return []
-  return read.objects.map((object) => ({ object: { ...object, vault: vault.value }, party, source: where }))
+  if (vault.ok) return { party, vault: vault.value }
+  notes.problem(vault.reason, ...vault.problems.map((problem) => `${where}: ${problem}`))
+  return { party, vault: unknownUrl }
 }
 
 /** Who the class's objects are asked for as: what it says, then what holds for the pod. */
-function resolveParty(read: SecretProviderClass, where: string, context: ClassContext): Party | undefined {
-  const { identity, configuration, notes } = context
-  const cloudName = read.cloudName === undefined ? identity.cloudName : cloudNamed(read.cloudName, configuration)
-  const cloud = configuration.clouds[cloudName ?? '']
-  if (cloudName === undefined || cloud === undefined) {
-    notes.problem('secret-provider-class', `${where}: cloudName ${quote(read.cloudName ?? '')}: ${noCloud(read.cloudName ?? '', configuration)}`) // prettier-ignore
-    return undefined
-  }
+function resolveParty(read: SecretProviderClass, where: string, context: ClassContext): Party {
+  const { notes } = context
+  const { cloudName, cloud } = resolveCloud(read, where, context)
   const named = read.node ? resolveNode(read, where, context) : resolvePod(read, where, context)
   notes.problem('no-identity', ...adfsProblems(named.tenantId, cloud).map((problem) => `${where}: ${problem}`))
   return { cloudName, cloud, ...named }
+}
+
+function resolveCloud(
+  { cloudName }: SecretProviderClass,
+  where: string,
+  { identity, configuration, notes }: ClassContext,
+): Pick<Party, 'cloudName' | 'cloud'> {
+  if (cloudName === undefined) return identity
+  const known = cloudNamed(cloudName, configuration)
+  const cloud = configuration.clouds[known ?? '']
+  if (known !== undefined && cloud !== undefined) return { cloudName: known, cloud }
+  notes.problem(
+    'secret-provider-class',
+    `${where}: cloudName ${quote(cloudName)}: ${noCloud(cloudName, configuration)}`,
+  )
+  return { cloudName, cloud: unknownCloud }
 }
 
 type Named = Pick<Party, 'clientId' | 'tenantId' | 'mode'>
