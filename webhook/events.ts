@@ -156,7 +156,15 @@ function unless404(error: unknown): false {
 
 const cut = (text: string): string => (text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`)
 
-/** The name ends as the API server's own recorder's do: unique by the time. */
+/** An owner's own may be as long. {@link https://kubernetes.io/docs/concepts/overview/working-with-objects/names/} */
+const longestName = 253
+
+/** Ends as those of the API server's own recorder do, unique by the time. Before a dot there has to be a letter or digit. */
+function eventName(owner: string, now: number): string {
+  const end = `.${(BigInt(now) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n)).toString(16)}`
+  return owner.slice(0, longestName - end.length).replace(/[^a-z0-9]+$/, '') + end
+}
+
 const eventOf = (
   { namespace, owner, type, reason, message, count }: Happening,
   instance: string,
@@ -166,7 +174,7 @@ const eventOf = (
   // prettier-ignore
   apiVersion: 'v1',
   kind: 'Event',
-  metadata: { name: `${owner.name}.${(BigInt(now) * 1_000_000n + process.hrtime.bigint() % 1_000_000n).toString(16)}`, namespace }, // prettier-ignore
+  metadata: { name: eventName(owner.name, now), namespace },
   involvedObject: { ...owner, namespace },
   type,
   reason,

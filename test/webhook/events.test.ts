@@ -84,6 +84,22 @@ void t.test('an Event on the owner', async (t) => {
   ])
 })
 
+void t.test('the name of an Event fits, however long that of the owner is', async (t) => {
+  const { events, calls, tick } = started(t)
+  const owners = ['a'.repeat(236), 'b'.repeat(253), `${'c'.repeat(235)}-${'c'.repeat(17)}`, `${'d'.repeat(234)}.-${'d'.repeat(17)}`] // prettier-ignore
+  for (const name of owners) events.add(decided({}, {}, {}, [owner(name)]))
+  await tick()
+  const bodies = calls.map(({ body }) => body as { metadata: { name: string }; involvedObject: { name: string } })
+  const names = bodies.map(({ metadata }) => metadata.name)
+  t.match(names, [
+    /^a{236}\.[0-9a-f]{16}$/,
+    /^b{236}\.[0-9a-f]{16}$/,
+    /^c{235}\.[0-9a-f]{16}$/,
+    /^d{234}\.[0-9a-f]{16}$/,
+  ])
+  t.strictSame(bodies.map(({ involvedObject }) => involvedObject.name), owners) // prettier-ignore
+})
+
 void t.test('equal ones are one with a count, sent again as an update', async (t) => {
   const { events, calls, tick } = started(t)
   for (let count = 0; count < 3; count++) events.add(decided({ mode: 'nativ' }))
