@@ -88,8 +88,16 @@ function nameIn(url: string, { vaultSuffix }: Cloud): string | undefined {
   return url === `https://${name}.${vaultSuffix}` && isVaultName(name) ? name : undefined
 }
 
+/** Of the administrator's rules. A pod may name thousands of vaults, and each is held against every rule in every cloud. */
+const compiled = new Map<string, RegExp>()
+
 /** `*` stands for any characters but a dot, so that no pattern of a host reaches into another domain. */
 function matches(pattern: string, text: string): boolean {
-  const escaped = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'))
-  return new RegExp(`^${escaped.join('[^.]*')}$`).test(text)
+  let expression = compiled.get(pattern)
+  if (expression === undefined) {
+    const escaped = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'))
+    expression = new RegExp(`^${escaped.join('[^.]*')}$`)
+    compiled.set(pattern, expression)
+  }
+  return expression.test(text)
 }
