@@ -1,22 +1,20 @@
 import { generateKeyPairSync } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, kubectl, makeNamespace } from './support/kubectl.ts'
+import { pod } from './support/apps.ts'
+import { apply, kubectl } from './support/kubectl.ts'
 import { logHas, readyPod, statusOf, getPod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage, type Stage } from './support/stage.ts'
 
-/** A vault with one good secret and four that cannot be had as they are asked for. */
-async function badVault(t: Test): Promise<string> {
-  const [emulator, vault] = [await connectEmulator(t), await makeVault(t)]
-  await emulator.setSecret(vault, 'good', 'delivered')
+/** A stage whose vault has one good secret, and four that cannot be had as they are asked for. */
+async function badStage(t: Test): Promise<Stage> {
+  const stage = await makeStage(t, { good: 'delivered', blob: 'not base64!', off: 'x' })
+  const { emulator, vault } = stage
   await emulator.setSecret(vault, 'broken', 'AAECAwQ=', { contentType: 'application/x-pkcs12', managed: true })
-  await emulator.setSecret(vault, 'blob', 'not base64!')
-  await emulator.setSecret(vault, 'off', 'x')
   await emulator.disableSecret(vault, 'off')
   await emulator.setKey(vault, 'signing', generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })) // prettier-ignore
-  return vault
+  return stage
 }
 
 const objects = (optional: boolean): string =>
@@ -44,9 +42,7 @@ const app = {
 }
 
 void t.test('optional objects that cannot be had do not hold the others back, and are told', async (t) => {
-  const namespace = await makeNamespace(t)
-  const vault = await badVault(t)
-  await makeServiceAccount(namespace)
+  const { namespace, vault } = await badStage(t)
   await apply(pod(namespace, 'app', { annotations: { vault, objects: objects(true) }, containers: [app] }))
   await readyPod(namespace, 'app')
   const log = await logHas(namespace, 'app', 'app', 'app: delivered')
@@ -56,9 +52,7 @@ void t.test('optional objects that cannot be had do not hold the others back, an
 })
 
 void t.test('required ones do, and kubectl describe pod names each with its remedy', async (t) => {
-  const namespace = await makeNamespace(t)
-  const vault = await badVault(t)
-  await makeServiceAccount(namespace)
+  const { namespace, vault } = await badStage(t)
   await apply(pod(namespace, 'app', { annotations: { vault, objects: objects(false) }, containers: [app] }))
   const described = await eventually('kubectl describe pod has the reasons', async () => {
     const text = await kubectl(['describe', 'pod', '-n', namespace, 'app'])

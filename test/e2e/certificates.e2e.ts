@@ -2,12 +2,13 @@ import { X509Certificate } from 'node:crypto'
 import t from 'tap'
 import { injectionLabel } from '../../shared/names.ts'
 import { admitPods } from './support/admissions.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { beside, install, newName, newTag, render, write } from './support/own-installation.ts'
-import { apply, get, kubectl, makeNamespace } from './support/kubectl.ts'
+import { pod } from './support/apps.ts'
+import { beside, install, render, writeSelfManaged } from './support/own-installation.ts'
+import { apply, get, kubectl } from './support/kubectl.ts'
 import { readyPods, statusOf, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 import { askReplica } from './support/replica.ts'
+import { makeTeam } from './support/stage.ts'
 
 const system = 'platform-rotation'
 const selector = 'app.kubernetes.io/name=akv-injector'
@@ -41,21 +42,14 @@ const signal = (pod: string, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise
   `]) // prettier-ignore
 
 void t.test('no admission fails while authorities, certificates and replicas come and go', async (t) => {
-  const folder = write('e2e-rotation', `namespace: ${system}
-resources: [../../manifests/overlays/self-managed]
-images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
-configMapGenerator:
-  - {name: akv-injector-configuration, namespace: akv-injector-system, behavior: replace, literals: ['configuration.yaml=tenantId: 11111111-1111-1111-1111-111111111111']}
-generatorOptions: {disableNameSuffixHash: true}
-patches:
+  const folder = writeSelfManaged('e2e-rotation', system, `patches:
   - target: {kind: Deployment}
     patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: akv-injector}, spec: {template: {spec: {shareProcessNamespace: true}}}}'
 `) // prettier-ignore
   await install(t, beside(await render(folder), 'rotation', environment))
   const replicas = () => readyPods(system, selector, 2, 120)
   await replicas()
-  const team = await makeNamespace(t, { [injectionLabel]: 'rotation' })
-  await makeServiceAccount(team)
+  const team = await makeTeam(t, { [injectionLabel]: 'rotation' })
   const annotations = { vault: 'my-kv', objects: 'x' }
   const pods = await admitPods(
     t,

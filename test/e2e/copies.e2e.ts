@@ -1,19 +1,16 @@
 import t from 'tap'
 import { secretsVolume, sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, kubectl, makeNamespace } from './support/kubectl.ts'
+import { pod } from './support/apps.ts'
+import { apply, kubectl } from './support/kubectl.ts'
 import { getPod, logHas, readyPod, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage } from './support/stage.ts'
 
 const image = process.env['E2E_APP_IMAGE'] ?? 'busybox:1.37'
 const own = 'while :; do sleep 1; done'
 
 void t.test('kubectl debug: a copy with its own sidecar, and a container that joins a running pod', async (t) => {
-  const namespace = await makeNamespace(t)
-  const [emulator, vault] = [await connectEmulator(t), await makeVault(t)]
-  await emulator.setSecret(vault, 'db-password', 'the value')
-  await makeServiceAccount(namespace)
+  const { namespace, vault } = await makeStage(t, { 'db-password': 'the value' })
   const script = `echo found: $(cat /mnt/secrets/db-password); ${own}`
   await apply(
     pod(namespace, 'app', {

@@ -1,9 +1,9 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import { deployment, makeServiceAccount } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, kubectl, makeNamespace } from './support/kubectl.ts'
+import { deployment } from './support/apps.ts'
+import { apply, kubectl } from './support/kubectl.ts'
 import { logHas, readyPods } from './support/pods.ts'
+import { makeStage } from './support/stage.ts'
 
 const script = `
 echo "first: $(cat /mnt/secrets/db-password) $(cat /mnt/secrets/api-key) $(cat /mnt/secrets/conf/token)"
@@ -13,13 +13,8 @@ sh -c 'echo x > /mnt/secrets/db-password' 2>&1; echo "write: $?"
 while :; do sleep 1; done`
 
 void t.test("a Deployment's containers read three secrets in their first instruction", async (t) => {
-  const namespace = await makeNamespace(t, { 'pod-security.kubernetes.io/enforce': 'restricted' })
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'db-password', 'one')
-  await emulator.setSecret(vault, 'api-key', 'two')
-  await emulator.setSecret(vault, 'token', 'three')
-  await makeServiceAccount(namespace)
+  const secrets = { 'db-password': 'one', 'api-key': 'two', token: 'three' }
+  const { namespace, vault } = await makeStage(t, secrets, { 'pod-security.kubernetes.io/enforce': 'restricted' })
   await apply(
     deployment(namespace, 'web', 2, {
       annotations: { vault, objects: 'db-password, api-key, token=conf/token' },

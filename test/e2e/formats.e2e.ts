@@ -7,6 +7,7 @@ import { apply, makeNamespace, tryApply } from './support/kubectl.ts'
 import { logHas, readyPod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 import { hasDefinition, installDefinition, secretProviderClass } from './support/secret-provider-class.ts'
+import { makeStage, makeTeam } from './support/stage.ts'
 
 /** Says of every file its permission bits, owners and digest, and who reads it. */
 const listing = `
@@ -22,8 +23,7 @@ const app = { name: 'app', script: listing }
 
 void t.test('without the kind in the cluster a pod is refused, and told why', async (t) => {
   if (await hasDefinition()) return t.pass('the cluster has it')
-  const namespace = await makeNamespace(t)
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t)
   const { code, stderr } = await tryApply([
     pod(namespace, 'app', { annotations: { 'secret-provider-class': 'web' }, containers: [app] }),
   ])
@@ -106,10 +106,7 @@ void t.test("a SecretProviderClass's files, byte for byte, for an app of another
 
 void t.test('a class is read as it is when the pod is created', async (t) => {
   await installDefinition(t)
-  const namespace = await makeNamespace(t)
-  const [emulator, vault] = [await connectEmulator(t), await makeVault(t)]
-  await emulator.setSecret(vault, 'db-password', 'x')
-  await makeServiceAccount(namespace)
+  const { namespace, vault } = await makeStage(t, { 'db-password': 'x' })
   const withClass = pod(namespace, 'app', { annotations: { 'secret-provider-class': 'web' }, containers: [app] })
   t.match((await tryApply([withClass])).stderr, /there is no SecretProviderClass "web" in namespace/)
   const parameters = { keyvaultName: vault, resourceGroup: 'rg' }

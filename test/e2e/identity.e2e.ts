@@ -5,16 +5,13 @@ import { connectEmulator, issuerOf, makeVault } from './support/emulator.ts'
 import { bindingAudience, createBound } from './support/identity-binding.ts'
 import { apply, makeNamespace, tryApply } from './support/kubectl.ts'
 import { logHas, readyPod } from './support/pods.ts'
+import { makeStage } from './support/stage.ts'
 
 const app = { name: 'app', script: 'while :; do sleep 1; done' }
 const reader = { name: 'app', script: listing }
 
 void t.test("the token that is exchanged is the pod's own ServiceAccount token of this cluster", async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'db-password', 'x')
-  await makeServiceAccount(namespace, 'app')
+  const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'x' })
   await apply(pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [app] }))
   await readyPod(namespace, 'app')
 

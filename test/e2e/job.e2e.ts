@@ -1,9 +1,9 @@
 import t from 'tap'
-import { makeServiceAccount, podTemplate } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, get, list, makeNamespace } from './support/kubectl.ts'
+import { podTemplate } from './support/apps.ts'
+import { apply, get, list } from './support/kubectl.ts'
 import { logHas, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage } from './support/stage.ts'
 
 interface Job {
   status: { conditions?: { type: string; status: string }[] }
@@ -11,11 +11,7 @@ interface Job {
 
 for (const mode of ['native', 'once']) {
   void t.test(`a Job completes with its sidecar, mode ${mode}`, async (t) => {
-    const namespace = await makeNamespace(t)
-    const emulator = await connectEmulator(t)
-    const vault = await makeVault(t)
-    await emulator.setSecret(vault, 'db-password', 'for-the-job')
-    await makeServiceAccount(namespace)
+    const { namespace, vault } = await makeStage(t, { 'db-password': 'for-the-job' })
     const { metadata, spec } = podTemplate({
       annotations: { vault, objects: 'db-password', mode },
       containers: [{ name: 'app', script: 'echo job: $(cat /mnt/secrets/db-password)' }],

@@ -1,20 +1,16 @@
 import t, { type Test } from 'tap'
 import { annotationPrefix, sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod, reloading } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, kubectl, makeNamespace } from './support/kubectl.ts'
+import { pod, reloading } from './support/apps.ts'
+import { apply, kubectl } from './support/kubectl.ts'
 import { logHas, readyPod, sidecarStatus } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage } from './support/stage.ts'
 
 const app = { name: 'app', script: reloading('echo start: $(cat /mnt/secrets/db-password)') }
 
 /** A pod that by itself would poll no more while the story lasts. */
 async function quietPod(t: Test) {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'db-password', 'password-1')
-  await makeServiceAccount(namespace)
+  const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'password-1' })
   const annotations = { vault, objects: 'db-password', 'poll-interval': '6h', signal: 'SIGHUP' }
   await apply(pod(namespace, 'app', { annotations, containers: [app] }))
   await readyPod(namespace, 'app')

@@ -3,12 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { injectionLabel, sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
+import { pod } from './support/apps.ts'
 import { certManagerKinds } from './support/cert-manager.ts'
 import { beside, install, newName, newTag, render, write } from './support/own-installation.ts'
-import { apply, kubectl, makeNamespace, tryApply, tryKubectl } from './support/kubectl.ts'
+import { apply, kubectl, tryApply, tryKubectl } from './support/kubectl.ts'
 import { readyPods, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeTeam } from './support/stage.ts'
 
 const root = join(import.meta.dirname, '../..')
 const own = 'platform-secrets'
@@ -48,8 +49,7 @@ void t.test('the API server takes every overlay to the letter', async (t) => {
 
 /** What becomes of a pod in a namespace that opted in. */
 async function asker(t: Test, label: string) {
-  const team = await makeNamespace(t, { [injectionLabel]: label })
-  await makeServiceAccount(team)
+  const team = await makeTeam(t, { [injectionLabel]: label })
   return (annotations: Record<string, string>) =>
     tryApply([pod(team, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] })], '--dry-run=server', '-o', 'json') // prettier-ignore
 }

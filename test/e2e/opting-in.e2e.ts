@@ -1,10 +1,10 @@
 import t from 'tap'
 import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
-import { deployment, makeServiceAccount, pod } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, get, kubectl, list, makeNamespace, tryApply, type KubernetesObject } from './support/kubectl.ts'
+import { deployment, pod } from './support/apps.ts'
+import { apply, get, kubectl, list, tryApply, type KubernetesObject } from './support/kubectl.ts'
 import { getPod, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage, makeTeam } from './support/stage.ts'
 
 const app = { name: 'app', script: 'while :; do sleep 1; done' }
 const wanted = { vault: 'my-kv', objects: 'db-password' }
@@ -13,10 +13,8 @@ const isInjected = (pod: Pod): boolean =>
   [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].some(({ name }) => name === sidecarContainer)
 
 void t.test('a pod that did not ask stays as it is', async (t) => {
-  const namespace = await makeNamespace(t)
-  const other = await makeNamespace(t, { [injectionLabel]: 'disabled' })
-  await makeServiceAccount(namespace)
-  await makeServiceAccount(other)
+  const namespace = await makeTeam(t)
+  const other = await makeTeam(t, { [injectionLabel]: 'disabled' })
   const cases: [string, object][] = [
     [
       'no-label',
@@ -42,8 +40,7 @@ void t.test('a pod that did not ask stays as it is', async (t) => {
 })
 
 void t.test('every problem of a pod is told where its author looks', async (t) => {
-  const namespace = await makeNamespace(t)
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t)
   const annotations = { ...wanted, 'poll-intervall': '5m', signal: 'SIGHP', 'mount-path': 'secrets' }
   const denied = await tryApply([pod(namespace, 'wrong', { annotations, containers: [app] })])
   t.not(denied.code, 0)
@@ -70,10 +67,7 @@ void t.test('every problem of a pod is told where its author looks', async (t) =
 })
 
 void t.test('a dry run answers as the real thing would, and leaves no trace', async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await makeServiceAccount(namespace)
+  const { namespace, emulator, vault } = await makeStage(t, {})
   const object = pod(namespace, 'dry', { annotations: { ...wanted, vault }, containers: [app] })
   const dry = await tryApply([object], '--dry-run=server', '-o', 'json')
   t.equal(dry.code, 0, dry.stderr)
@@ -85,11 +79,7 @@ void t.test('a dry run answers as the real thing would, and leaves no trace', as
 })
 
 void t.test('one apply of the example in the README is enough', async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'db-password', 'x')
-  await makeServiceAccount(namespace)
+  const { namespace, vault } = await makeStage(t, { 'db-password': 'x' })
   await apply(pod(namespace, 'app', { annotations: { ...wanted, vault }, containers: [app] }))
   const created = await get<Pod & KubernetesObject>(namespace, 'pod', 'app')
   t.match(created.metadata.annotations, { 'azure.keyvault.injector/status': 'injected' })

@@ -1,27 +1,31 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod, reloading } from './support/apps.ts'
-import { connectEmulator, cutOff, makeVault } from './support/emulator.ts'
-import { apply, kubectl, logs, makeNamespace } from './support/kubectl.ts'
+import { pod, reloading } from './support/apps.ts'
+import { cutOff } from './support/emulator.ts'
+import { apply, kubectl, logs } from './support/kubectl.ts'
 import { getPod, isReady, logHas, readyPod, sidecarStatus, statusOf } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage, type Stage } from './support/stage.ts'
 
-const annotations = { objects: 'user, db-password', 'poll-interval': '2s', signal: 'SIGHUP' }
 const app = { name: 'app', script: reloading('echo start: $(cat /mnt/secrets/db-password)') }
 const reloads = (log: string): number => log.split('reloaded:').length - 1
 
+/** Has the app running with the first values of its two secrets. */
+async function startApp(t: Test): Promise<Stage> {
+  const stage = await makeStage(t, { user: 'user-1', 'db-password': 'password-1' })
+  const { namespace, vault } = stage
+  const annotations = { vault, objects: 'user, db-password', 'poll-interval': '2s', signal: 'SIGHUP' }
+  await apply(pod(namespace, 'app', { annotations, containers: [app] }))
+  await readyPod(namespace, 'app')
+  return stage
+}
+
 void t.test('the endpoints of the vault go away, before and during a rotation', async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
+  const { namespace, emulator, vault } = await startApp(t)
   const rotate = async (count: number) => {
     await emulator.setSecret(vault, 'user', `user-${count}`)
     await emulator.setSecret(vault, 'db-password', `password-${count}`)
   }
-  await rotate(1)
-  await makeServiceAccount(namespace)
-  await apply(pod(namespace, 'app', { annotations: { vault, ...annotations }, containers: [app] }))
-  await readyPod(namespace, 'app')
 
   const inTrouble = async () => {
     const status = await eventually('/status tells of it', async () => {
@@ -56,14 +60,7 @@ void t.test('the endpoints of the vault go away, before and during a rotation', 
 })
 
 void t.test('the container of the sidecar is killed while the vault is away', async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'user', 'user-1')
-  await emulator.setSecret(vault, 'db-password', 'password-1')
-  await makeServiceAccount(namespace)
-  await apply(pod(namespace, 'app', { annotations: { vault, ...annotations }, containers: [app] }))
-  await readyPod(namespace, 'app')
+  const { namespace, emulator, vault } = await startApp(t)
   const restored = await cutOff(vault, emulator)
   const before = await emulator.counts(vault)
 

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { injectionLabel, secretsVolume, sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { apply, get, logs, makeNamespace, tryApply } from './support/kubectl.ts'
+import { pod } from './support/apps.ts'
+import { apply, get, logs, tryApply } from './support/kubectl.ts'
 import { startMesh } from './support/mesh.ts'
 import type { Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeTeam } from './support/stage.ts'
 
 interface Captured {
   request: { request: { uid: string; object: Pod } }
@@ -14,8 +15,7 @@ interface Captured {
 void t.test('a mesh that adds a container after us: our second answer is an empty patch', async (t) => {
   // What stands between the API server and our webhook here, and is the mesh too: it records both sides of every review.
   const mesh = await startMesh(t)
-  const namespace = await makeNamespace(t, { [injectionLabel]: 'captured', ...mesh.labels })
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t, { [injectionLabel]: 'captured', ...mesh.labels })
   await mesh.register('a-capture', '/capture')
   await mesh.register('z-mesh', '/mesh')
 

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { apply, get, makeNamespace, tryApply, type KubernetesObject } from './support/kubectl.ts'
+import { pod } from './support/apps.ts'
+import { apply, get, tryApply, type KubernetesObject } from './support/kubectl.ts'
 import { getPod, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeTeam } from './support/stage.ts'
 
 const wanted = { vault: 'my-kv', objects: 'db-password' }
 const sidecar = { 'request-cpu': '50m', 'limit-cpu': '100m', 'request-memory': '64Mi', 'limit-memory': '64Mi' }
@@ -18,8 +19,7 @@ const fixed = (namespace: string, name: string, cpu: string, annotations: object
 const limitRange = (namespace: string, limits: object[]) => ({ apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'bounds', namespace }, spec: { limits } }) // prettier-ignore
 
 void t.test('a LimitRange for pods: refused by name where the API server would, taken where it does', async (t) => {
-  const namespace = await makeNamespace(t)
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t)
   await apply(limitRange(namespace, [{ type: 'Pod', max: { cpu: '500m' } }]))
   const create = (cpu: string, annotations: object = {}) =>
     tryApply([fixed(namespace, 'app', cpu, annotations)], '--dry-run=server')
@@ -35,8 +35,7 @@ void t.test('a LimitRange for pods: refused by name where the API server would, 
 })
 
 void t.test('a LimitRange for containers, whose defaults the sidecar does without', async (t) => {
-  const namespace = await makeNamespace(t)
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t)
   const both = { cpu: '150m', memory: '96Mi' }
   await apply(limitRange(namespace, [{ type: 'Container', max: both, default: both, defaultRequest: { cpu: '20m', memory: '32Mi' } }])) // prettier-ignore
   const create = (annotations: object) => tryApply([fixed(namespace, 'app', '150m', annotations)], '--dry-run=server')
@@ -52,8 +51,7 @@ void t.test('a LimitRange for containers, whose defaults the sidecar does withou
 })
 
 void t.test('a ResourceQuota counts the sidecar, and lets it in', async (t) => {
-  const namespace = await makeNamespace(t)
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t)
   const hard = { 'requests.cpu': '1', 'limits.cpu': '1', 'requests.memory': '1Gi', 'limits.memory': '1Gi' }
   await apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'team', namespace }, spec: { hard } })
   await eventually('the quota is counted', async () => (await get<KubernetesObject & { status?: { used?: object } }>(namespace, 'resourcequota', 'team')).status?.used) // prettier-ignore
@@ -66,8 +64,7 @@ void t.test('a ResourceQuota counts the sidecar, and lets it in', async (t) => {
 })
 
 void t.test('a Guaranteed pod stays one, and one with resources as a whole is fitted', async (t) => {
-  const namespace = await makeNamespace(t)
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t)
   await apply(fixed(namespace, 'guaranteed', '100m'))
   t.match((await getPod(namespace, 'guaranteed')).status, { qosClass: 'Guaranteed' })
 

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { injectionLabel, sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { apply, kubectl, makeNamespace, tryApply } from './support/kubectl.ts'
+import { pod } from './support/apps.ts'
+import { apply, kubectl, tryApply } from './support/kubectl.ts'
 import type { Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeTeam } from './support/stage.ts'
 
 interface Registration {
   webhooks: { name: string }[]
@@ -11,8 +12,7 @@ interface Registration {
 
 void t.test('a registration for v1beta1 only: the API server asks and is answered in it', async (t) => {
   const value = 'v1beta1'
-  const namespace = await makeNamespace(t, { [injectionLabel]: value })
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t, { [injectionLabel]: value })
   const live = JSON.parse(await kubectl(['get', 'mutatingwebhookconfiguration', 'akv-injector', '-o', 'json'])) as Registration // prettier-ignore
   const inject = live.webhooks.find(({ name }) => name.startsWith('inject.'))
   const name = `akv-injector-${namespace}`

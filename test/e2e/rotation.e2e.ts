@@ -1,10 +1,10 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import { deployment, makeServiceAccount, reloading } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, logs, makeNamespace } from './support/kubectl.ts'
+import { deployment, reloading } from './support/apps.ts'
+import { apply, logs } from './support/kubectl.ts'
 import { logHas, readyPods } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage } from './support/stage.ts'
 
 /** Reads both files of one set again and again, and says so when a pair is new. A set that was replaced meanwhile is gone. */
 const pairs = `
@@ -21,12 +21,7 @@ done`
 const reloads = (log: string): number => log.split('reloaded:').length - 1
 
 void t.test('a rotation reaches the files as a whole, and SIGHUP the entry process, once', async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'user', 'user-1')
-  await emulator.setSecret(vault, 'db-password', 'password-1')
-  await makeServiceAccount(namespace)
+  const { namespace, emulator, vault } = await makeStage(t, { user: 'user-1', 'db-password': 'password-1' })
   await apply(
     deployment(namespace, 'web', 2, {
       annotations: {

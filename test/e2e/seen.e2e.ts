@@ -1,10 +1,11 @@
 import t from 'tap'
 import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
-import { deployment, makeServiceAccount, pod, podTemplate } from './support/apps.ts'
-import { apply, get, kubectl, list, makeNamespace, tryApply } from './support/kubectl.ts'
+import { deployment, pod, podTemplate } from './support/apps.ts'
+import { apply, get, kubectl, list, tryApply } from './support/kubectl.ts'
 import { getPod, readyPods, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 import { askReplica } from './support/replica.ts'
+import { makeTeam } from './support/stage.ts'
 
 const app = { name: 'app', script: 'while :; do sleep 1; done' }
 const wanted = { vault: 'my-kv', objects: 'db-password' }
@@ -37,8 +38,7 @@ function workloads(namespace: string, annotations: Record<string, string>) {
 }
 
 void t.test('kubectl apply of a workload prints every problem of its pods', async (t) => {
-  const namespace = await makeNamespace(t)
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t)
   for (const workload of workloads(namespace, mistakes)) {
     const { code, stderr } = await tryApply([workload], '--dry-run=server')
     t.equal(code, 0, `a ${workload.kind} is taken`)
@@ -53,9 +53,8 @@ void t.test('kubectl apply of a workload prints every problem of its pods', asyn
 })
 
 void t.test('a forgotten label is told by the API server itself', async (t) => {
-  const opted = await makeNamespace(t)
-  const other = await makeNamespace(t, { [injectionLabel]: '' })
-  for (const one of [opted, other]) await makeServiceAccount(one)
+  const opted = await makeTeam(t)
+  const other = await makeTeam(t, { [injectionLabel]: '' })
   const unlabelled = { annotations: wanted, labels: { [workloadIdentityLabel]: 'false' }, containers: [app] }
   const cases: [what: string, object: object, warnings: RegExp[]][] = [
     ['a pod without its label', pod(opted, 'a', unlabelled), [/this pod alone: label azure.workload.identity\/use/]],
@@ -77,8 +76,7 @@ void t.test('a forgotten label is told by the API server itself', async (t) => {
 })
 
 void t.test('in a namespace labelled `report` everything is told and nothing changed', async (t) => {
-  const namespace = await makeNamespace(t, { [injectionLabel]: 'report' })
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t, { [injectionLabel]: 'report' })
   const good = await tryApply([pod(namespace, 'good', { annotations: wanted, containers: [app] })])
   t.equal(good.code, 0, good.stderr)
   t.match(warnings(good.stderr), [/akv-injector would inject a sidecar \(mode native\) with 1 object/])
@@ -98,8 +96,7 @@ void t.test('in a namespace labelled `report` everything is told and nothing cha
 })
 
 void t.test('a pod that was made before its namespace opted in is found, and told once', async (t) => {
-  const namespace = await makeNamespace(t, { [injectionLabel]: '' })
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t, { [injectionLabel]: '' })
   await apply(pod(namespace, 'early', { annotations: wanted, containers: [app] }))
   await kubectl(['label', 'namespace', namespace, `${injectionLabel}=enabled`, '--overwrite'])
   await apply(pod(namespace, 'after', { annotations: { ...wanted, inject: 'false' }, containers: [app] }))

@@ -1,10 +1,10 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import { annotate, deployment, makeServiceAccount, pod } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, kubectl, list, logs, makeNamespace } from './support/kubectl.ts'
+import { annotate, deployment, pod } from './support/apps.ts'
+import { apply, kubectl, list, logs } from './support/kubectl.ts'
 import { getPod, logHas, readyPod, readyPods, statusOf } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage } from './support/stage.ts'
 
 const node = { script: '', image: process.env['E2E_IMAGE'] }
 
@@ -62,11 +62,7 @@ interface EndpointSlice {
 }
 
 void t.test('SIGTERM restarts two replicas apart, and no request fails', async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'db-password', 'one')
-  await makeServiceAccount(namespace)
+  const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'one' })
   // Each replica sees the change when the test has it polled, which pins apart what a splay only makes likely.
   const annotations = { vault, objects: 'db-password', 'poll-interval': '1h', signal: 'SIGTERM' }
   await apply(

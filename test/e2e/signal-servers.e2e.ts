@@ -5,12 +5,12 @@ import { connect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
 import { makeAuthority } from '../emulator/tls.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
+import { pod } from './support/apps.ts'
 import { forward } from './support/forward.ts'
-import { apply, makeNamespace } from './support/kubectl.ts'
+import { apply } from './support/kubectl.ts'
 import { getPod, logHas, readyPod, statusOf } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage } from './support/stage.ts'
 
 /** Has nginx and redis-server, as Debian packages them. */
 const image = process.env['E2E_SERVERS_IMAGE']
@@ -45,9 +45,7 @@ const shownSerial = (port: number): Promise<string> =>
   })
 
 void t.test('nginx serves a rotated certificate after its SIGHUP', async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
+  const { namespace, emulator, vault } = await makeStage(t, {})
   const authority = makeAuthority()
   const rotate = async (): Promise<string> => {
     const { cert, key } = authority.issue({ names: ['web.example.com'] })
@@ -55,7 +53,6 @@ void t.test('nginx serves a rotated certificate after its SIGHUP', async (t) => 
     return new X509Certificate(cert).serialNumber
   }
   const first = await rotate()
-  await makeServiceAccount(namespace)
   const objects = '[{name: web-tls, split: "true"}]'
   await apply(
     {
@@ -94,11 +91,7 @@ async function authenticate(port: number, password: string): Promise<string> {
 }
 
 void t.test('redis takes a rotated password when SIGTERM has had it restarted', async (t) => {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'redis-password', 'one')
-  await makeServiceAccount(namespace)
+  const { namespace, emulator, vault } = await makeStage(t, { 'redis-password': 'one' })
   await apply(
     pod(namespace, 'app', {
       annotations: {
@@ -133,11 +126,7 @@ void t.test('redis takes a rotated password when SIGTERM has had it restarted', 
 
 /** A pod `app` of a Node program that has the secret `db-password`, and how to wait for what it says. */
 async function makeNodePod(t: Test, script: string, annotations: Record<string, string>) {
-  const namespace = await makeNamespace(t)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'db-password', 'one')
-  await makeServiceAccount(namespace)
+  const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'one' })
   const command = ['/nodejs/bin/node', '-e', `const read = () => require('fs').readFileSync('/mnt/secrets/db-password', 'utf8')\n${script}`] // prettier-ignore
   await apply(
     pod(namespace, 'app', {

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
 import type { Status } from '../../sidecar/status.ts'
-import { makeServiceAccount, pod, reloading, restrictedContainer } from './support/apps.ts'
-import { makeNamespace, tryApply } from './support/kubectl.ts'
+import { pod, reloading, restrictedContainer } from './support/apps.ts'
+import { tryApply } from './support/kubectl.ts'
 import { connectSidecar, getPod, logHas } from './support/pods.ts'
+import { makeTeam } from './support/stage.ts'
 import { makeToldPod } from './support/told.ts'
 
 const script = reloading('')
@@ -73,8 +74,7 @@ for (const annotations of [{ 'run-as-user': '4711' }, { 'signal-permission': 'ca
 }
 
 void t.test('cap-kill where Pod Security is restricted: denied with that reason', async (t) => {
-  const namespace = await makeNamespace(t, { 'pod-security.kubernetes.io/enforce': 'restricted' })
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t, { 'pod-security.kubernetes.io/enforce': 'restricted' })
   const annotations = { vault: 'my-kv', objects: 'x', signal: 'SIGHUP', 'signal-permission': 'cap-kill' }
   const denied = await tryApply([pod(namespace, 'app', { annotations, containers: [{ name: 'app', script }] })])
   t.not(denied.code, 0)

@@ -1,32 +1,26 @@
 import t from 'tap'
 import { injectionLabel, sidecarContainer, standbyAnnotation } from '../../shared/names.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
+import { pod } from './support/apps.ts'
 import { startMesh } from './support/mesh.ts'
-import { beside, install, newName, newTag, render, write } from './support/own-installation.ts'
-import { kubectl, makeNamespace, tryApply } from './support/kubectl.ts'
+import { beside, install, render, writeSelfManaged } from './support/own-installation.ts'
+import { kubectl, tryApply } from './support/kubectl.ts'
 import { readyPods, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 import { askReplica } from './support/replica.ts'
+import { makeTeam } from './support/stage.ts'
 
 const system = 'platform-standby'
 const of = (component: string): string => `app.kubernetes.io/name=akv-injector,app.kubernetes.io/component=${component}`
 
 void t.test('without the webhook its standby injects; without both no pod that asks is created', async (t) => {
-  const folder = write('e2e-standby', `namespace: ${system}
-resources: [../../manifests/overlays/self-managed]
-images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
-configMapGenerator:
-  - {name: akv-injector-configuration, namespace: akv-injector-system, behavior: replace, literals: ['configuration.yaml=tenantId: 11111111-1111-1111-1111-111111111111']}
-generatorOptions: {disableNameSuffixHash: true}
-`) // prettier-ignore
+  const folder = writeSelfManaged('e2e-standby', system)
   await install(t, beside(await render(folder), 'halves'))
   await readyPods(system, 'app.kubernetes.io/name=akv-injector', 2, 120)
   const [standby] = await readyPods(system, of('standby'), 1)
 
-  const team = await makeNamespace(t, { [injectionLabel]: 'halves' })
+  const team = await makeTeam(t, { [injectionLabel]: 'halves' })
   const mesh = await startMesh(t)
-  const meshed = await makeNamespace(t, { [injectionLabel]: 'halves', ...mesh.labels })
-  for (const namespace of [team, meshed]) await makeServiceAccount(namespace)
+  const meshed = await makeTeam(t, { [injectionLabel]: 'halves', ...mesh.labels })
   const asks = { vault: 'my-kv', objects: 'db-password' }
   const create = async (namespace: string, annotations: Record<string, string>) => {
     const asked = pod(namespace, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] })

@@ -4,12 +4,12 @@ import { Agent, request } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import t from 'tap'
 import { makeAuthority } from '../emulator/tls.ts'
-import { makeServiceAccount, pod, restrictedContainer } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
+import { pod, restrictedContainer } from './support/apps.ts'
 import { forward } from './support/forward.ts'
-import { apply, logs, makeNamespace } from './support/kubectl.ts'
+import { apply, logs } from './support/kubectl.ts'
 import { logHas, readyPod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage } from './support/stage.ts'
 
 interface Served {
   body: string
@@ -39,13 +39,11 @@ function ask(agent: Agent, port: number, ca: string): Promise<Served> {
 }
 
 void t.test('a TLS server takes a rotated certificate up on its signal and drops no connection', async (t) => {
-  const namespace = await makeNamespace(t)
-  const [emulator, vault] = [await connectEmulator(t), await makeVault(t)]
+  const { namespace, emulator, vault } = await makeStage(t, {})
   const authority = makeAuthority()
   const [first, second] = [authority.issue({ names: [name] }), authority.issue({ names: [name] })]
   const serialOf = ({ cert }: { cert: string }): string => new X509Certificate(cert).serialNumber
   await emulator.importCertificate(vault, 'web-tls', first.key + first.cert)
-  await makeServiceAccount(namespace)
   const script = readFileSync(new URL('support/tls-server.mjs', import.meta.url), 'utf8')
   await apply(
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'server', namespace }, data: { 'server.mjs': script } },

@@ -1,10 +1,10 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod } from './support/apps.ts'
-import { connectEmulator, makeVault } from './support/emulator.ts'
-import { apply, kubectl, logs, makeNamespace } from './support/kubectl.ts'
+import { pod } from './support/apps.ts'
+import { apply, kubectl, logs } from './support/kubectl.ts'
 import { getPod, logHas, readyPod, statusOf } from './support/pods.ts'
 import { eventually } from './support/process.ts'
+import { makeStage } from './support/stage.ts'
 
 const app = { name: 'app', script: 'echo app: $(cat /mnt/secrets/db-password); while :; do sleep 1; done' }
 const role = /Key Vault Secrets User/
@@ -12,12 +12,8 @@ const role = /Key Vault Secrets User/
 void t.test(
   'a vault that forbids: kubectl shows it, its reason and the role; granted, the pod recovers by itself',
   async (t) => {
-    const namespace = await makeNamespace(t)
-    const emulator = await connectEmulator(t)
-    const vault = await makeVault(t)
-    await emulator.setSecret(vault, 'db-password', 'granted')
+    const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'granted' })
     const grant = await emulator.fault({ match: { vault }, fault: { kind: 'forbid', inner: 'ForbiddenByRbac' } })
-    await makeServiceAccount(namespace)
     const created = Date.now()
     await apply(pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [app] }))
 
@@ -58,12 +54,8 @@ for (const { name, fault, told } of [
   { name: 'hangs', fault: { kind: 'hang' }, told: /timeout|timed out|no answer/i },
 ]) {
   void t.test(`a vault that ${name}: the sidecar keeps trying and says so`, async (t) => {
-    const namespace = await makeNamespace(t)
-    const emulator = await connectEmulator(t)
-    const vault = await makeVault(t)
-    await emulator.setSecret(vault, 'db-password', 'at-last')
+    const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'at-last' })
     const end = await emulator.fault({ match: { vault }, fault })
-    await makeServiceAccount(namespace)
     await apply(pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [app] }))
     await logHas(namespace, 'app', sidecarContainer, told, 60)
     const counted = async (): Promise<number> =>

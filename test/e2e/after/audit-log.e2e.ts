@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
-import { deployment, makeServiceAccount, pod } from '../support/apps.ts'
+import { deployment, pod } from '../support/apps.ts'
 import { permissionsOf, readAudit, type Call, type Role } from '../support/audit.ts'
-import { apply, makeNamespace, tryApply } from '../support/kubectl.ts'
+import { apply, tryApply } from '../support/kubectl.ts'
 import { eventually } from '../support/process.ts'
 import { installDefinition } from '../support/secret-provider-class.ts'
+import { makeTeam } from '../support/stage.ts'
 
 const base = join(import.meta.dirname, '../../../manifests/base')
 const { E2E_AUDIT_LOG: command, E2E_STARTED: started = '' } = process.env
@@ -20,8 +21,7 @@ const containers = [{ name: 'app', script: 'true' }]
 
 /** What the stories may not have brought about, each time it is called: a refusal told again and again, and classes of the CSI driver. */
 async function makeRareThings(t: Test): Promise<() => Promise<unknown>> {
-  const namespace = await makeNamespace(t)
-  await makeServiceAccount(namespace)
+  const namespace = await makeTeam(t)
   await installDefinition(t)
   await apply(deployment(namespace, 'refused', 1, { annotations: { objects: 'x', splay: 'soon' }, containers }))
   const asking = pod(namespace, 'app', { annotations: { 'secret-provider-class': 'kv' }, containers })
@@ -54,8 +54,7 @@ if (command === undefined || command === '') {
   })
 
   void t.test('what was decided is in the log of the cluster', async (t) => {
-    const namespace = await makeNamespace(t)
-    await makeServiceAccount(namespace)
+    const namespace = await makeTeam(t)
     const decided = async (annotations: Record<string, string>) => {
       await tryApply([pod(namespace, 'app', { annotations, containers })], '--dry-run=server')
       return eventually('the log has it', async () => {

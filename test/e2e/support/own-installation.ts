@@ -15,6 +15,16 @@ export function write(folder: string, text: string): string {
   return join(dist, folder)
 }
 
+/** Writes a kustomization of the overlay self-managed in another namespace; `more` goes at its end. */
+export const writeSelfManaged = (folder: string, namespace: string, more = ''): string =>
+  write(folder, `namespace: ${namespace}
+resources: [../../manifests/overlays/self-managed]
+images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
+configMapGenerator:
+  - {name: akv-injector-configuration, namespace: akv-injector-system, behavior: replace, literals: ['configuration.yaml=tenantId: 11111111-1111-1111-1111-111111111111']}
+generatorOptions: {disableNameSuffixHash: true}
+${more}`) // prettier-ignore
+
 /** What `kubectl apply -k` would send. */
 export const render = async (folder: string): Promise<KubernetesObject[]> =>
   parseAllDocuments(await kubectl(['kustomize', folder])).map((one) => one.toJS() as KubernetesObject)

@@ -1,15 +1,12 @@
 import type { Test } from 'tap'
 import { sidecarContainer } from '../../../shared/names.ts'
-import { makeServiceAccount, pod, type Container } from './apps.ts'
-import { connectEmulator, makeVault, type EmulatorClient } from './emulator.ts'
-import { apply, kubectl, makeNamespace } from './kubectl.ts'
+import { pod, type Container } from './apps.ts'
+import { apply, kubectl } from './kubectl.ts'
 import { logHas, readyPod } from './pods.ts'
+import { makeStage, type Stage } from './stage.ts'
 
 /** A pod `app` that is told when the secret `db-password`, at first `one`, changes. */
-export interface ToldPod {
-  namespace: string
-  vault: string
-  emulator: EmulatorClient
+export interface ToldPod extends Stage {
   rotate: (value: string) => Promise<void>
   /** Waits until the sidecar has logged as many deliveries. */
   delivered: (count?: number) => Promise<string>
@@ -27,11 +24,7 @@ export interface ToldPodOptions {
 
 export async function makeToldPod(t: Test, options: ToldPodOptions): Promise<ToldPod> {
   const { annotations = {}, containers, spec = {}, objects = () => [], labels = {} } = options
-  const namespace = await makeNamespace(t, labels)
-  const emulator = await connectEmulator(t)
-  const vault = await makeVault(t)
-  await emulator.setSecret(vault, 'db-password', 'one')
-  await makeServiceAccount(namespace)
+  const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'one' }, labels)
   const all = { vault, objects: 'db-password', 'poll-interval': '2s', signal: 'SIGHUP', ...annotations }
   await apply(...objects(namespace), pod(namespace, 'app', { annotations: all, containers, spec }))
   await readyPod(namespace, 'app')
