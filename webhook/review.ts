@@ -43,6 +43,8 @@ export type Purpose = (typeof purposes)[number]
 
 export interface ReviewOptions {
   purpose: Purpose
+  /** Tell only, whatever the administrator's file says. */
+  reportOnly?: boolean
   /** Aborts when the API server will not wait any longer. */
   signal?: AbortSignal
   /** Too many reviews are under way: this one is denied without a look. */
@@ -53,7 +55,7 @@ export interface ReviewOptions {
 export async function review(
   envelope: AdmissionReview,
   context: ReviewContext,
-  { purpose, signal, overloaded = false }: ReviewOptions,
+  { purpose, reportOnly = purpose === 'report', signal, overloaded = false }: ReviewOptions,
 ) {
   const { now = performance.now.bind(performance), log, decided } = context
   const started = now()
@@ -66,7 +68,7 @@ export async function review(
       : overloaded
         ? { kind: 'deny', problems: [tooMany], warnings: [] }
         : await decidePod(pod, request.namespace ?? '', context, signal)
-  const report = purpose === 'report' || configuration.report
+  const report = reportOnly || configuration.report
   const done: Decided = { decision, request, purpose, report, duration: now() - started }
   logDecision(log, done)
   decided?.(done)

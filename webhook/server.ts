@@ -80,22 +80,31 @@ function readJson(server: FastifyInstance): void {
 
 function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500 }: AppOptions): void {
   let underWay = 0
-  const answer = (purpose: Purpose) => async (request: FastifyRequest, reply: FastifyReply) => {
-    const envelope = readReview(request.body)
-    if (!envelope.ok) return reply.code(400).send({ code: 400, message: envelope.problems.join('; ') })
-    // Not AbortSignal.timeout(), whose timer would hold on to the review for ten seconds.
-    const giveUp = new AbortController()
-    const timer = setTimeout(() => giveUp.abort(), timeLeft(request.query))
-    underWay++
-    try {
-      const { signal } = giveUp
-      return await review(envelope.value, context, { purpose, signal, overloaded: underWay > mostUnderWay })
-    } finally {
-      underWay--
-      clearTimeout(timer)
+  const answer =
+    (purpose: Purpose, reportOnly = purpose === 'report') =>
+    async (request: FastifyRequest, reply: FastifyReply) => {
+      const envelope = readReview(request.body)
+      if (!envelope.ok) return reply.code(400).send({ code: 400, message: envelope.problems.join('; ') })
+      // Not AbortSignal.timeout(), whose timer would hold on to the review for ten seconds.
+      const giveUp = new AbortController()
+      const timer = setTimeout(() => giveUp.abort(), timeLeft(request.query))
+      underWay++
+      try {
+        const { signal } = giveUp
+        return await review(envelope.value, context, {
+          purpose,
+          reportOnly,
+          signal,
+          overloaded: underWay > mostUnderWay,
+        })
+      } finally {
+        underWay--
+        clearTimeout(timer)
+      }
     }
-  }
   for (const purpose of purposes) server.post(`/${purpose}`, answer(purpose))
+  // Workloads in namespaces that are only reported on.
+  server.post('/report/validate', answer('validate', true))
 }
 
 function answerProbes(server: FastifyInstance, { readiness, metrics }: AppOptions, draining: () => boolean): void {

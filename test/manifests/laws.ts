@@ -30,6 +30,7 @@ interface Webhook {
   sideEffects: string
   timeoutSeconds: number
   reinvocationPolicy?: string
+  rules: { apiGroups: string[]; operations: string[]; resources: string[] }[]
   namespaceSelector: Selector
   objectSelector?: Selector
   matchConditions?: { name: string; expression: string }[]
@@ -57,6 +58,7 @@ export function holdLaws(t: Test, all: readonly Manifest[], { namespace }: { nam
   for (const { subjects } of ofKind(all, 'RoleBinding', 'ClusterRoleBinding') as (Manifest & { subjects: { namespace?: string }[] })[]) // prettier-ignore
     t.ok(subjects.every((subject) => subject.namespace), 'a subject names its namespace') // prettier-ignore
   holdWebhookLaws(t, all, namespace)
+  holdAvailability(t, all)
   holdPermissionLaws(t, all)
 }
 
@@ -68,6 +70,10 @@ function holdWebhookLaws(t: Test, all: readonly Manifest[], namespace: string): 
     t.ok(configuration.metadata.name < 'azure-wi-webhook-mutating-webhook-configuration', 'it sorts before the workload identity webhook') // prettier-ignore
     for (const webhook of webhooksOf(configuration)) holdWebhook(t, webhook, namespace)
   }
+  const paths = ofKind(all, ...configurations)
+    .flatMap(webhooksOf)
+    .map(({ clientConfig }) => clientConfig.service.path)
+  t.strictSame(paths.toSorted(), Object.keys(purposes).sort(), 'every path of the server is asked, once')
   holdHalves(t, all)
   const [policy] = ofKind(all, 'ValidatingAdmissionPolicy')
   const { failurePolicy, matchConstraints } = (policy?.['spec'] ?? {}) as {
@@ -94,7 +100,7 @@ function holdHalves(t: Test, all: readonly Manifest[]): void {
     return deployments.filter(({ spec }) => isIn(service.spec.selector, spec.selector.matchLabels)).map(({ metadata }) => metadata.name) // prettier-ignore
   })
   t.strictSame(answering, services.map((name) => [name]), 'each asks a Deployment of its own') // prettier-ignore
-  const same = ({ rules, namespaceSelector, objectSelector }: Webhook & { rules?: unknown }) => ({ rules, namespaceSelector, objectSelector }) // prettier-ignore
+  const same = ({ rules, namespaceSelector, objectSelector }: Webhook) => ({ rules, namespaceSelector, objectSelector }) // prettier-ignore
   t.strictSame(same(standby!), same(first!), 'both are about the same pods')
   const conditions = standby?.matchConditions?.map(({ expression }) => expression) ?? []
   t.equal(conditions.length, 2)
@@ -105,13 +111,72 @@ function holdHalves(t: Test, all: readonly Manifest[]): void {
 
 const isIn = (some: Labels, all: Labels): boolean => Object.entries(some).every(([key, value]) => all[key] === value)
 
+/** As in the webhook: reviews are taken for so long after SIGTERM. */
+const drainSeconds = 15
+
+/** That replicas come, go and move without a moment with none, are ready when they can answer, and may do little in their namespace. */
+function holdAvailability(t: Test, all: readonly Manifest[]): void {
+  const deployments = ofKind(all, 'Deployment').filter(({ metadata }) => metadata.name.startsWith('akv-injector')) as Deployment[] // prettier-ignore
+  t.equal(deployments.length, 2)
+  const selects = ({ matchLabels = {} }: Selector): boolean => deployments.every(({ spec }) => isIn(matchLabels, spec.selector.matchLabels)) // prettier-ignore
+  for (const { metadata, spec } of deployments) {
+    t.match(spec.strategy, { rollingUpdate: { maxUnavailable: 0 } }, `${metadata.name}: a new replica first`)
+    // The files of the base leave it to kustomize to copy the template to the standby.
+    const pod = spec.template?.spec
+    if (pod === undefined) continue
+    t.match(pod, {
+      priorityClassName: 'system-cluster-critical',
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      topologySpreadConstraints: [{ topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' }],
+    })
+    t.ok(selects(pod.topologySpreadConstraints[0].labelSelector), 'both halves are spread together')
+    t.ok(
+      pod.terminationGracePeriodSeconds >= drainSeconds + 10 + 5,
+      'time to drain, for the longest review, and to spare',
+    )
+    t.match(pod.containers[0], {
+      readinessProbe: { httpGet: { scheme: 'HTTPS', path: '/readyz' } },
+      livenessProbe: { httpGet: { scheme: 'HTTPS', path: '/livez' } },
+      startupProbe: { httpGet: { scheme: 'HTTPS', path: '/livez' } },
+      resources: { requests: { cpu: /^/, memory: /^/ }, limits: { memory: /^/ } },
+      securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } }, // prettier-ignore
+    })
+  }
+  const [budget] = ofKind(all, 'PodDisruptionBudget') as (Manifest & { spec: { selector: Selector } })[]
+  t.ok(budget && selects(budget.spec.selector), 'the budget is of both halves together')
+  const [network] = ofKind(all, 'NetworkPolicy') as (Manifest & { spec: { podSelector: Selector } })[]
+  t.ok(network && selects(network.spec.podSelector), 'the NetworkPolicy is about both')
+  t.match(network?.spec, { policyTypes: ['Ingress', 'Egress'], ingress: [{ ports: [{ port: 'https' }] }], egress: [{ ports: [{ port: 443 }, { port: 6443 }] }, { ports: [{ port: 53 }, { port: 53 }] }] }) // prettier-ignore
+  const home = ofKind(all, 'Namespace').find(({ metadata }) => metadata.name === deployments[0]?.metadata.namespace)
+  t.match(home?.metadata.labels, { [systemLabel]: 'true', 'pod-security.kubernetes.io/enforce': 'restricted' }, 'its pods wait for no webhook of its own') // prettier-ignore
+  // Applied again, it must not take away what has been written there.
+  for (const secret of ofKind(all, 'Secret')) t.notOk('data' in secret || 'stringData' in secret)
+}
+
+interface Deployment extends Manifest {
+  spec: {
+    selector: { matchLabels: Labels }
+    strategy: object
+    template?: {
+      spec: {
+        terminationGracePeriodSeconds: number
+        topologySpreadConstraints: [{ labelSelector: Selector }]
+        containers: [object]
+      }
+    }
+  }
+}
+
 /** Which value of the label, and what a failure does, per path of the server. */
 const purposes: Record<string, { injection: string[]; failurePolicy: string; sideEffects: string }> = {
   '/mutate': { injection: ['enabled'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
   '/standby': { injection: ['enabled'], failurePolicy: 'Fail', sideEffects: 'NoneOnDryRun' },
   '/report': { injection: ['report'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
-  '/validate': { injection: ['enabled', 'report'], failurePolicy: 'Ignore', sideEffects: 'None' },
+  '/validate': { injection: ['enabled'], failurePolicy: 'Ignore', sideEffects: 'None' },
+  '/report/validate': { injection: ['report'], failurePolicy: 'Ignore', sideEffects: 'None' },
 }
+
+const workloads = ['deployments.apps', 'statefulsets.apps', 'daemonsets.apps', 'jobs.batch', 'cronjobs.batch'].map((one) => `CREATE,UPDATE ${one}`) // prettier-ignore
 
 function holdWebhook(t: Test, webhook: Webhook, namespace: string): void {
   const { name, clientConfig, namespaceSelector, objectSelector, timeoutSeconds } = webhook
@@ -121,9 +186,12 @@ function holdWebhook(t: Test, webhook: Webhook, namespace: string): void {
   t.equal(clientConfig.service.namespace, namespace, `${name} calls the Service where it is`)
   t.notOk(clientConfig.caBundle, `${name} leaves the caBundle to whoever keeps it`)
   t.ok(timeoutSeconds <= 10, `${name} is answered or given up soon`)
+  t.match(webhook, { admissionReviewVersions: ['v1', 'v1beta1'], matchPolicy: 'Equivalent' }, `${name}: whatever the API server speaks`) // prettier-ignore
   t.strictSame(allowed(namespaceSelector, injectionLabel), purpose?.injection, `${name}: namespaces opt in`)
   holdExclusions(t, namespaceSelector, name)
-  if (path === '/validate')
+  const asked = webhook.rules.flatMap(({ apiGroups, operations, resources }) => resources.map((one) => `${operations.join()} ${one}.${apiGroups.join()}`)) // prettier-ignore
+  t.strictSame(asked, path.endsWith('/validate') ? workloads : ['CREATE pods.'], `${name}: what it is asked about`)
+  if (path.endsWith('/validate'))
     t.match(webhook.matchConditions, [{ expression: /deletionTimestamp/ }, { expression: /azure\.keyvault\.injector\// }]) // prettier-ignore
   else {
     t.strictSame(allowed(objectSelector, workloadIdentityLabel), ['true'], `${name}: pods opt in`)

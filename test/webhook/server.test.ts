@@ -328,6 +328,8 @@ void t.test('/validate tells what would become of the pods of a workload', async
         message: new RegExp(`^${kind} web in namespace shop has 2 problems: \\(1\\) annotation azure`),
       },
     })
+    const reported = await post(appFor(t, { configuration: () => configuration }), body, '/report/validate')
+    t.match(reported.answer.response, { allowed: true, warnings: answer.response.warnings, auditAnnotations: { decision: 'report-deny' } }, 'nothing is refused where pods are only reported on') // prettier-ignore
     for (const [object, allowed] of [
       [{ spec: structuredClone(spec) }, true],
       [{ spec: {} }, false],

@@ -56,7 +56,6 @@ export function beside(
         .replace(/("name":"(MUTATING|VALIDATING)_CONFIGURATION","value":"[^"]+)"/g, `$1-${name}"`)
         .replaceAll(`"${injectionLabel}":"enabled"`, `"${injectionLabel}":"${name}"`)
         .replaceAll(`"${injectionLabel}":"report"`, `"${injectionLabel}":"${name}-report"`)
-        .replaceAll('["enabled","report"]', `["${name}"]`)
         .replace('"env":[', `"env":[${added.map((one) => `${one},`).join('')}`)
       return JSON.parse(text) as KubernetesObject
     })
