@@ -121,7 +121,7 @@ function answerProbes(server: FastifyInstance, { readiness, metrics }: AppOption
 }
 
 /** Milliseconds until the API server gives up, which says `?timeout=10s`, less what the way home takes. */
-function timeLeft(query: unknown): number {
+export function timeLeft(query: unknown): number {
   const { timeout } = (query ?? {}) as { timeout?: unknown }
   const parsed = typeof timeout === 'string' ? parseDuration(timeout) : undefined
   const allowed = parsed?.ok ? Math.min(parsed.value, 30_000) : defaultTimeout

@@ -89,6 +89,22 @@ void t.test('a file that goes away leaves what it was', async (t) => {
   t.equal(configuration.problem(), undefined)
 })
 
+void t.test('a file that it names is read again, too', async (t) => {
+  const elsewhere = await mountedConfigMap(t, '-----BEGIN CERTIFICATE-----\none')
+  const { file } = await mountedConfigMap(t, `clouds: { Lab: { authorityHost: 'https://login.lab', vaultSuffix: vault.lab, caCertificatesFile: ${elsewhere.file} } }`) // prettier-ignore
+  const configuration = await watchConfiguration({ file, log: capturedLog().log, interval: 20 })
+  t.teardown(() => configuration.close())
+  const trusted = () => configuration.current().clouds['Lab']?.caCertificates
+  t.match(trusted(), /one/)
+  await elsewhere.swap('-----BEGIN CERTIFICATE-----\ntwo')
+  await until(() => trusted()?.includes('two') ?? false)
+  t.match(trusted(), /two/)
+  await elsewhere.swap('no certificate')
+  await until(() => configuration.problem() !== undefined)
+  t.match(configuration.problem(), /^clouds\.Lab\.caCertificatesFile: .*there is no PEM certificate in it$/)
+  t.match(trusted(), /two/)
+})
+
 void t.test('nothing good to begin with', async (t) => {
   const { file } = await mountedConfigMap(t, 'report: 1\nimage: 2\n')
   await t.rejects(watchConfiguration({ file, log: capturedLog().log }), { message: `${file}: image: must be string; report: must be boolean` }) // prettier-ignore

@@ -44,6 +44,7 @@ void t.test('each problem has its sentence', async (t) => {
     'signal to nobody': [annotated({ signal: 'SIGHUP' }, { containers: [{ name: 'istio-proxy' }] }), {}, 'signal: signal has no container to go to'], // prettier-ignore
     'signal to an unknown container': [annotated({ signal: 'SIGHUP', 'signal-container': 'ap' }), {}, 'unknown-container: annotation azure.keyvault.injector/signal-container: there is no running container "ap" (did you mean "app"?); the pod has app'], // prettier-ignore
     'cap-kill where restricted': [annotated({ signal: 'SIGHUP', 'signal-permission': 'cap-kill' }), { namespace: { name: 'shop', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' }, annotations: {} } }, 'user-id: signal-permission cap-kill: the namespace enforces Pod Security restricted, which refuses the capability KILL; use same-user with run-as-user'], // prettier-ignore
+    'root where restricted': [annotated({ signal: 'SIGHUP', 'run-as-user': '0' }), { namespace: { name: 'shop', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' }, annotations: {} } }, 'user-id: the sidecar would run as user 0 to signal a process of user 0: the namespace enforces Pod Security restricted, which refuses that; set runAsUser and run-as-user to another one'], // prettier-ignore
     'root without a signal': [annotated({ 'run-as-user': '0' }), {}, 'user-id: run-as-user 0: the sidecar runs as root only to signal a process of root'], // prettier-ignore
     'native on old kubelets': [annotated({ mode: 'native' }), { oldestKubelet: 'v1.28.15' }, 'mode: mode native needs kubelets from 1.29 on; the oldest here is v1.28.15'], // prettier-ignore
     'a request above the limit': [annotated({ 'request-memory': '1Gi' }), {}, "resources: the sidecar's memory request of 1Gi is more than its limit of 128Mi: set request-memory and limit-memory together"], // prettier-ignore
@@ -295,6 +296,8 @@ void t.test('a pod with resources of its own keeps within them', async (t) => {
     { requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '200m', memory: '128Mi' } },
     'no limit above the pod’s',
   )
+  const unlimited = annotated({}, app({ resources: { limits: { cpu: '0', memory: '1Gi' } } }))
+  t.match(sidecarOf(injected(unlimited)).resources, { requests: { cpu: '10m' } }, 'a limit of nothing makes no pod Guaranteed') // prettier-ignore
 })
 
 void t.test('a LimitRange of the pod as a whole counts as the API server does', async (t) => {
@@ -326,6 +329,12 @@ void t.test('a copy of an injected pod', async (t) => {
   const again = (pod: Pod, changes: Partial<Surroundings> = {}) => decide(pod, surroundings(changes))
 
   t.match(again(copy()), { kind: 'skip', reason: 'already-injected' }, 'unchanged')
+  const few = configurationOf({ annotations: { allowed: ['vault', 'objects', 'signal'] } })
+  t.match(again(copy(), { configuration: few }), { kind: 'skip' }, 'what we wrote ourselves is allowed')
+  const half = configurationOf({ volumeSizeLimit: '2048Ki' })
+  const shrunk = injected(annotated(), { configuration: half }).pod
+  const canonical = JSON.parse(JSON.stringify(shrunk).replace('"2048Ki"', '"2Mi"')) as Pod
+  t.match(again(canonical, { configuration: half }), { kind: 'skip' }, 'however the API server writes the size')
   const newer = again(copy(), { version: '0.2.0', image: 'registry.example/akv-injector:0.2.0' })
   t.match(newer, { kind: 'inject', pod: { spec: { initContainers: [{ name: 'akv-injector', image: /0.2.0$/ }, { name: 'migrate' }] } } }, 'by another version') // prettier-ignore
   t.equal((newer as Injected).pod.spec.volumes?.length, 3, 'no volume twice')

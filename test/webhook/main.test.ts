@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import type { AdmissionResponse } from '../../webhook/envelope.ts'
@@ -97,6 +98,16 @@ void t.test('answers a review over HTTPS, and leaves in peace', async (t) => {
   t.match(metrics.json, /akv_injector_reviews_total\{purpose="mutate",decision="inject",reason="",report="false"\} 1/)
   t.match(metrics.json, /akv_injector_configuration_valid 1/)
   t.match(metrics.json, /akv_injector_certificate_expiry_timestamp_seconds \d{10}/)
+
+  writeFileSync(join(folder, 'configuration.yaml'), 'tenant: x')
+  const refused = /the configuration is refused: unknown field \\"tenant\\"/
+  const readiness = async () => JSON.stringify(await ask('/readyz'))
+  for (let tries = 0; !refused.test(await readiness()) && tries < 300; tries++) await sleep(20)
+  t.match(await readiness(), refused, 'a bad file is told in the detail')
+  t.match(await ask('/readyz'), { status: 200 }, 'and the one before holds')
+  const wrong = await ask('/metrics')
+  t.match(wrong.json, /akv_injector_configuration_valid 0/)
+  t.match(wrong.json, /akv_injector_configuration_reads_total\{outcome="refused"\} 1/)
 
   child.kill('SIGTERM')
   for (let tries = 0; (await ask('/readyz')).status === 200 && tries < 100; tries++);

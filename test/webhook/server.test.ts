@@ -1,7 +1,8 @@
 import jsonPatch, { type Operation } from 'fast-json-patch'
 import t from 'tap'
-import { standbyAnnotation as mark } from '../../shared/names.ts'
+import { standbyAnnotation as mark, systemLabel } from '../../shared/names.ts'
 import type { AdmissionResponse } from '../../webhook/envelope.ts'
+import { timeLeft } from '../../webhook/server.ts'
 import { annotated, appFor, cluster, reviewOf } from './review-app.ts'
 import { configurationOf } from './setting.ts'
 
@@ -51,6 +52,7 @@ void t.test('what is left alone is allowed without a patch', async (t) => {
     'no label': [reviewOf(annotated({}, {}, { labels: {} })), 'no-label'],
     'no annotations': [reviewOf(annotated({}, {}, { annotations: {} })), 'no-objects'],
     'kube-system': [reviewOf(annotated(), { namespace: 'kube-system' }), 'system-namespace'],
+    'a subresource': [reviewOf(annotated(), { subResource: 'eviction' }), 'not-a-pod-creation'],
     'a mirror pod': [reviewOf(annotated({ 'kubernetes.io/config.mirror': 'x' })), 'mirror-pod'],
     'opted out': [reviewOf(annotated({ inject: 'false' })), 'opted-out'],
   }
@@ -60,6 +62,9 @@ void t.test('what is left alone is allowed without a patch', async (t) => {
     t.match(answer.response, { allowed: true, patch: undefined, auditAnnotations: { decision: 'skip' } }, name)
     t.match(app.decided, [{ decision: { kind: 'skip', reason } }], name)
   }
+  const ours = cluster({ namespace: async (name) => ({ value: { name, labels: { [systemLabel]: 'true' }, annotations: {} }, cached: false }) }) // prettier-ignore
+  const { answer } = await post(appFor(t, { cluster: ours }), reviewOf(annotated()))
+  t.match(answer.response, { allowed: true, patch: undefined, auditAnnotations: { reason: /^system-namespace/ } })
 })
 
 void t.test('annotations that ask for nothing are warned about', async (t) => {
@@ -101,7 +106,9 @@ void t.test('/report tells what would be done and does nothing', async (t) => {
     warnings: ['akv-injector would inject a sidecar (mode native) with 1 object'],
     auditAnnotations: { decision: 'report-inject' },
   })
-  const denied = await post(appFor(t), reviewOf(annotated({ splay: 'soon' })), '/report')
+  const app = appFor(t)
+  const denied = await post(app, reviewOf(annotated({ splay: 'soon' })), '/report')
+  t.match(app.lines.join(''), /"decision":"deny",.*"report":true/, 'the log says that nobody was refused')
   t.match(denied.answer.response, {
     allowed: true,
     status: undefined,
@@ -188,6 +195,23 @@ void t.test('an API server that does not answer is a denial with that reason, in
     allowed: false,
     status: { code: 503, reason: 'ServiceUnavailable', message: /no answer in time; try again$/ },
   })
+})
+
+void t.test('time kept back for the way home, and connections that the API server closes first', async (t) => {
+  for (const [timeout, milliseconds] of [
+    ['5s', 4_000],
+    ['10s', 9_000],
+    ['1s', 500],
+    ['100h', 29_000],
+    ['soon', 9_000],
+    [undefined, 9_000],
+    [['5s', '6s'], 9_000],
+  ])
+    // prettier-ignore
+    t.equal(timeLeft({ timeout }), milliseconds, String(timeout))
+  const { server } = appFor(t).server
+  t.ok(server.keepAliveTimeout > 90_000, 'the API server keeps an idle connection for 90 s')
+  t.ok(server.requestTimeout > 0 && server.requestTimeout <= 30_000, 'nobody waits without end for the rest of a request') // prettier-ignore
 })
 
 void t.test('where the live look fails, the problems known so far are told with it', async (t) => {

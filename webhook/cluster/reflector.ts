@@ -36,6 +36,8 @@ export interface ReflectorOptions<T, O extends Meta = Meta> {
   wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>
   now?: () => number
   random?: () => number
+  /** A watch that brings nothing for so long (milliseconds), not even a bookmark (one a minute), is taken for lost. */
+  silence?: number
 }
 
 /** A copy of a collection's metadata that follows the API server. */
@@ -52,8 +54,6 @@ export interface Reflector<T> {
 }
 
 const pageSize = 500
-/** A watch that brings nothing for so long, not even a bookmark (one a minute), is taken for lost. */
-const silence = 180_000
 /** After so long without word what is cached is not believed. */
 const staleAfter = 600_000
 const backoff = { first: 500, most: 30_000 }
@@ -66,7 +66,7 @@ const absence = 60_000
  */
 export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O>): Reflector<T> {
   const { api, path, keep, log, whole = false, mayBeAbsent = false, now = Date.now, random = Math.random } = options
-  const { wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }) } = options
+  const { wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }), silence = 180_000 } = options
   const closing = new AbortController()
   let objects = new Map<string, T>()
   let version: string | undefined

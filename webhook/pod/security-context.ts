@@ -29,8 +29,9 @@ export function resolveUser(
   notes: Notes,
 ): SidecarUser {
   const group = values['run-as-group'] ?? ofTarget(pod, target, 'runAsGroup') ?? imageUser
+  const isRestricted = namespaceLabels[enforceLabel] === 'restricted'
   if (signals && values['signal-permission'] === 'cap-kill') {
-    if (namespaceLabels[enforceLabel] === 'restricted') {
+    if (isRestricted) {
       notes.problem('user-id', 'signal-permission cap-kill: the namespace enforces Pod Security restricted, which refuses the capability KILL; use same-user with run-as-user') // prettier-ignore
     }
     return { user: 0, group: values['run-as-group'] ?? 0, mayKill: true }
@@ -40,6 +41,8 @@ export function resolveUser(
   const user = asked ?? known ?? imageUser
   if (!signals && user === 0) {
     notes.problem('user-id', 'run-as-user 0: the sidecar runs as root only to signal a process of root')
+  } else if (user === 0 && isRestricted) {
+    notes.problem('user-id', 'the sidecar would run as user 0 to signal a process of user 0: the namespace enforces Pod Security restricted, which refuses that; set runAsUser and run-as-user to another one') // prettier-ignore
   } else if (target !== undefined && user === 0) {
     notes.warn('root-sidecar', 'the sidecar runs as user 0 to signal a process of user 0')
   }

@@ -73,6 +73,19 @@ void t.test('not ready before the first lists', async (t) => {
   const cluster = kubernetesCluster({ api, log })
   t.equal(cluster.notReady(), 'Namespaces, ServiceAccounts and Nodes have not been read yet')
   await cluster.close()
+
+  // As long as the oldest kubelet is not asked for, a pod on an old node would get a native sidecar.
+  const slow = new FakeApi()
+  for (const kind of ['namespaces', 'serviceaccounts', 'limitranges']) slow.lists.set(`/api/v1/${kind}`, [])
+  const { promise, resolve } = Promise.withResolvers<object>()
+  slow.answers.set('/api/v1/nodes', promise)
+  const waiting = kubernetesCluster({ api: slow, log })
+  for (let tries = 0; slow.watches.size < 3 && tries < 100; tries++) await sleep(5)
+  t.ok(waiting.notReady())
+  resolve({})
+  for (let tries = 0; waiting.notReady() !== undefined && tries < 100; tries++) await sleep(5)
+  t.equal(waiting.notReady(), undefined)
+  await waiting.close()
 })
 
 void t.test('a lost watch: what is old is read live, and the webhook stays ready', async (t) => {

@@ -14,7 +14,7 @@ async function until(condition: () => boolean): Promise<void> {
   if (!condition()) throw new Error('waited in vain')
 }
 
-async function started(t: Test, api: FakeApi) {
+async function started(t: Test, api: FakeApi, more: { silence?: number } = {}) {
   const waits: number[] = []
   let now = 0
   const reflector = reflect({
@@ -29,6 +29,7 @@ async function started(t: Test, api: FakeApi) {
     },
     now: () => now,
     random: () => 0.5,
+    ...more,
   })
   t.teardown(() => reflector.close())
   await until(() => api.watches.has(path))
@@ -70,6 +71,20 @@ void t.test('a watch that ends goes on where it was', async (t) => {
   watch().end()
   await until(() => api.calls.length > before && api.watches.has(path))
   t.match(api.calls.slice(before), [/watch=1.*resourceVersion=345$/], 'no list again')
+})
+
+void t.test('a watch that has gone silent is begun anew, where it was', async (t) => {
+  const api = new FakeApi()
+  api.lists.set(path, [object('a', 'x').metadata])
+  // A network that drops a connection without a word ends no watch.
+  const { reflector, watch } = await started(t, api, { silence: 50 })
+  const watches = (): string[] => api.calls.filter((call) => call.includes('watch=1'))
+  await until(() => watches().length === 2 && api.watches.has(path))
+  watch().send({ type: 'MODIFIED', object: object('a', 'y', '300') })
+  t.equal(reflector.get('shop', 'a'), 'y')
+  await until(() => watches().length === 3)
+  t.match(watches()[2], /resourceVersion=300$/)
+  t.equal(api.calls.length, 4, 'one list')
 })
 
 void t.test('a version that is too old means a list again, and what went meanwhile is gone', async (t) => {
