@@ -1,5 +1,6 @@
 // Runs in the cluster, as plain JavaScript: `/capture` passes reviews on to the injector's webhook and prints both sides as
-// one line of JSON, `/mesh` adds a container as a service mesh's webhook would, `/ask` adds the annotations of a pod that asks.
+// one line of JSON, `/mesh` adds a container as a service mesh's webhook would, `/ask` adds the annotations of a pod that asks,
+// `/first` and `/last` put the native proxy that an annotation of the pod holds at that end of the init containers.
 import { readFileSync } from 'node:fs'
 import { createServer, request } from 'node:https'
 
@@ -27,6 +28,14 @@ function addContainer({ spec }) {
   return spec.containers.some(({ name }) => name === 'proxy')
     ? []
     : [{ op: 'add', path: '/spec/containers/-', value: proxy }]
+}
+
+function addProxy({ metadata, spec }, path) {
+  const proxy = JSON.parse(metadata.annotations['mesh.example.com/proxy'])
+  const { initContainers = [] } = spec
+  if (initContainers.some(({ name }) => name === proxy.name)) return []
+  const value = path === '/first' ? [proxy, ...initContainers] : [...initContainers, proxy]
+  return [{ op: 'add', path: '/spec/initContainers', value }]
 }
 
 function ask({ metadata }) {
@@ -57,8 +66,9 @@ createServer(
       console.log(JSON.stringify({ request: review, response: JSON.parse(response) }))
       outgoing.end(response)
     } else {
-      const change = incoming.url.startsWith('/ask') ? ask : addContainer
-      outgoing.end(JSON.stringify(answer(review, change(review.request.object))))
+      const path = incoming.url.split('?')[0]
+      const change = { '/ask': ask, '/first': addProxy, '/last': addProxy }[path] ?? addContainer
+      outgoing.end(JSON.stringify(answer(review, change(review.request.object, path))))
     }
   },
 ).listen(8443)
