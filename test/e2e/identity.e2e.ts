@@ -47,7 +47,7 @@ void t.test('with an identity binding the pod signs in at the token proxy', asyn
   const namespace = await makeNamespace(t)
   const [emulator, vault, bound] = [await connectEmulator(t), await makeVault(t), randomUUID()]
   await emulator.setSecret(vault, 'db-password', 'bound')
-  await makeServiceAccount(namespace, 'app', undefined)
+  await makeServiceAccount(namespace, 'app', null)
   const subject = `system:serviceaccount:${namespace}:app`
   await emulator.federate({ clientId: bound, issuer: await issuerOf(), subject, audience: bindingAudience })
   const object = pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [reader] })

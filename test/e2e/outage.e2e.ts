@@ -62,6 +62,11 @@ void t.test('the endpoints of the vault go away, before and during a rotation', 
 void t.test('the container of the sidecar is killed while the vault is away', async (t) => {
   const { namespace, emulator, vault } = await startApp(t)
   const restored = await cutOff(vault, emulator)
+  // The emulator counts what its own fault resets, until the endpoints are gone.
+  await eventually('no request comes to the emulator any more', async () => {
+    const { vaults } = await sidecarStatus(t, namespace, 'app')
+    return /: E(?!CONNRESET)[A-Z]+: /.test(vaults[0]?.lastError?.message ?? '')
+  }, { every: 1000 }) // prettier-ignore
   const before = await emulator.counts(vault)
 
   // Of the same user id, in the shared process namespace.

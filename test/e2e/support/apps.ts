@@ -12,7 +12,7 @@ export const restrictedContainer = { allowPrivilegeEscalation: false, capabiliti
 export async function makeServiceAccount(
   namespace: string,
   name = 'app',
-  client: string | undefined = clientId,
+  client: string | null = clientId,
 ): Promise<void> {
   await apply({
     apiVersion: 'v1',
@@ -20,7 +20,7 @@ export async function makeServiceAccount(
     metadata: {
       name,
       namespace,
-      annotations: client === undefined ? {} : { 'azure.workload.identity/client-id': client },
+      annotations: client === null ? {} : { 'azure.workload.identity/client-id': client },
     },
   })
 }
