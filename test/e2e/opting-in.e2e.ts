@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
 import { deployment, pod } from './support/apps.ts'
@@ -68,14 +69,26 @@ void t.test('every problem of a pod is told where its author looks', async (t) =
 
 void t.test('a dry run answers as the real thing would, and leaves no trace', async (t) => {
   const { namespace, emulator, vault } = await makeStage(t, {})
-  const object = pod(namespace, 'dry', { annotations: { ...wanted, vault }, containers: [app] })
+  const options = { annotations: { ...wanted, vault }, containers: [app] }
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'dry', uid: randomUUID(), controller: true }
+  const asking = pod(namespace, 'dry', options)
+  const object = { ...asking, metadata: { ...asking.metadata, ownerReferences: [owner] } }
   const dry = await tryApply([object], '--dry-run=server', '-o', 'json')
   t.equal(dry.code, 0, dry.stderr)
   t.ok(isInjected(JSON.parse(dry.stdout) as Pod), 'the answer shows the sidecar')
   t.strictSame(await list(namespace, 'pods'), [], 'no pod')
-  t.strictSame(await list(namespace, 'events'), [], 'no Event')
   t.strictSame(await list(namespace, 'secrets'), [], 'no Secret')
   t.strictSame(await emulator.counts(vault), {}, 'nothing asked of the vault')
+
+  // Events are sent a moment later and in order: when one that is real has come, the other would have.
+  await apply(deployment(namespace, 'real', 1, options))
+  const owners = await eventually('what is no dry run has an Event', async () => {
+    const events = await list<{ involvedObject: { name: string }; reason: string }>(namespace, 'events')
+    const names = events.filter(({ reason }) => reason === 'Injected').map(({ involvedObject }) => involvedObject.name)
+    return names.length > 0 && names
+  })
+  t.match(owners, [/^real-/], 'no Event of the dry run')
+  t.equal(owners.length, 1)
 })
 
 void t.test('one apply of the example in the README is enough', async (t) => {
