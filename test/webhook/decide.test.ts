@@ -218,6 +218,12 @@ void t.test('identity: pod over ServiceAccount over administrator', async (t) =>
   t.strictSame(identity, { cloud: 'AzurePublicCloud', tenantId: 'tenant-of-account', clientId: own })
   const [other] = injected(annotated(), { serviceAccount: { annotations: { 'azure.workload.identity/client-id': 'x' } } }).settings.identities // prettier-ignore
   t.strictSame(other, { cloud: 'AzurePublicCloud', tenantId: configurationOf().tenantId, clientId: 'x' })
+
+  const expiration = 'azure.workload.identity/service-account-token-expiration'
+  const lasting = { annotations: { ...account.annotations, [expiration]: '7200' } }
+  const secondsOf = (pod: object) => /"expirationSeconds":(\d+)/.exec(JSON.stringify(injected(pod, { serviceAccount: lasting }).pod))?.[1] // prettier-ignore
+  t.equal(secondsOf(annotated()), '7200', "the token's life too")
+  t.equal(secondsOf(annotated({ [expiration]: '4000' })), '4000')
 })
 
 void t.test("clouds: the administrator's, with certificates, and only the one that is used", async (t) => {
@@ -362,6 +368,10 @@ void t.test('a copy of an injected pod', async (t) => {
   const debugged = copy()
   debugged.spec.containers!.push({ name: 'debugger' })
   t.match(again(debugged), { kind: 'skip' }, 'with one more container, which gets no mount')
+  const moved = copy()
+  moved.metadata!.annotations!['azure.keyvault.injector/mount-path'] = '/secrets'
+  const mounts = (again(moved) as Injected).pod.spec.containers?.[0]?.volumeMounts
+  t.strictSame(mounts?.map(({ mountPath }) => mountPath), ['/secrets'], 'to another place, and to that one only') // prettier-ignore
 })
 
 void t.test('the settings follow fsGroup, the network and declared ports', async (t) => {
