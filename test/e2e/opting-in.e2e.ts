@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
 import { deployment, pod } from './support/apps.ts'
-import { apply, get, kubectl, list, tryApply, type KubernetesObject } from './support/kubectl.ts'
+import { apply, get, kubectl, list, toYaml, tryApply, tryKubectl, type KubernetesObject } from './support/kubectl.ts'
 import { getPod, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 import { makeStage, makeTeam } from './support/stage.ts'
@@ -38,6 +38,28 @@ void t.test('a pod that did not ask stays as it is', async (t) => {
       `${name}: no volume`,
     )
   }
+})
+
+void t.test('the mirror of a static pod, as its kubelet makes one, stays as it is', async (t) => {
+  const namespace = await makeTeam(t)
+  const [node] = await list<{ metadata: { name: string; uid: string } }>(namespace, 'nodes')
+  const { name, uid } = node!.metadata
+  const { metadata, spec, ...rest } = pod(namespace, 'static', { annotations: wanted, containers: [app] })
+  // Mirrors may have no ServiceAccount.
+  const { serviceAccountName: _, ...bare } = spec
+  const mirror = {
+    ...rest,
+    metadata: {
+      ...metadata,
+      annotations: { ...metadata.annotations, 'kubernetes.io/config.mirror': 'x' },
+      ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid, controller: true }],
+    },
+    spec: { ...bare, nodeName: name },
+  }
+  const asKubelet = [`--as=system:node:${name}`, '--as-group=system:nodes']
+  const { code, stdout, stderr } = await tryKubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json', ...asKubelet], toYaml([mirror])) // prettier-ignore
+  t.equal(code, 0, stderr)
+  t.notOk(isInjected(JSON.parse(stdout) as Pod))
 })
 
 void t.test('every problem of a pod is told where its author looks', async (t) => {
