@@ -5,7 +5,7 @@ import { nameOf, type AdmissionResponse, type Status } from './envelope.ts'
 import { patchOf } from './patch.ts'
 import type { Pod } from './pod/pod.ts'
 import { skipReasons, type DenyReason, type Problem } from './reasons.ts'
-import type { Decided } from './review.ts'
+import type { Decided, Purpose } from './review.ts'
 import { keepsTemplate } from './templates.ts'
 
 const maxWarnings = 10
@@ -32,15 +32,26 @@ export function respond(
   }
   if (denies) return { ...response, status: statusOf(decision.problems, decided) }
   if (decision.kind !== 'inject' || report || purpose === 'validate') return response
-  const patch = patchOf(request.object as Pod, purpose === 'standby' ? byStandby(decision.pod) : decision.pod)
+  const patch = patchOf(request.object as Pod, signed(decision.pod, purpose))
   return { ...response, patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }
 }
 
-/** The registration sends later passes over such a pod to the standby too, for the webhook itself may still not answer. */
-const byStandby = ({ metadata, ...rest }: Pod): Pod => ({
-  ...rest,
-  metadata: { ...metadata, annotations: { ...metadata?.annotations, [standbyAnnotation]: 'standby' } },
-})
+/**
+ * The pod as whoever injects it leaves it. The registration sends later passes over the standby's to the standby too, for the
+ * webhook itself may still not answer.
+ */
+function signed(pod: Pod, purpose: Purpose): Pod {
+  const { [standbyAnnotation]: _before, ...annotations } = pod.metadata?.annotations ?? {}
+  const mark = purpose === 'standby' ? { [standbyAnnotation]: 'standby' } : {}
+  return { ...pod, metadata: { ...pod.metadata, annotations: { ...annotations, ...mark } } }
+}
+
+/**
+ * Whether an answer is one that the other half may be able to better: the API server goes on to it where the call fails, whereas
+ * a denial is final.
+ */
+export const passesOn = (purpose: Purpose, { status }: AdmissionResponse): boolean =>
+  purpose === 'mutate' && [429, 503].includes(status?.code ?? 0)
 
 /** What is questionable, after what would have been done where nothing is: the most important first. */
 function warningsOf({ decision, request, purpose, report }: Decided, denies: boolean): string[] {
@@ -71,6 +82,7 @@ function short(text: string, length: number): string {
 const statusCodes: Partial<Record<DenyReason, [code: number, reason: string]>> = {
   overloaded: [429, 'TooManyRequests'],
   unavailable: [503, 'ServiceUnavailable'],
+  'not-injected': [503, 'ServiceUnavailable'],
 }
 
 function statusOf(problems: readonly [Problem, ...Problem[]], { request, purpose }: Decided): Status {

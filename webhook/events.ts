@@ -130,6 +130,7 @@ export function sendEvents({
 /** What of a decision is worth an Event, and has somewhere to put it: a dry run has no traces, and a bare pod no owner. */
 export function happeningOf({ decision, request, report, purpose }: Decided): Happening | undefined {
   if (request.dryRun || purpose === 'validate' || decision.kind === 'skip' && decision.reason !== 'opted-out') return undefined // prettier-ignore
+  if (isToldByAnother({ decision, report, purpose })) return undefined
   const pod = readPod(request.object)
   const owner = pod.ok ? pod.value.metadata?.ownerReferences?.find(({ controller }) => controller) : undefined
   if (!owner?.apiVersion || !owner.kind || !owner.name || !owner.uid) return undefined
@@ -148,6 +149,12 @@ export function happeningOf({ decision, request, report, purpose }: Decided): Ha
       return { ...common, type: 'Normal', reason: 'InjectionSkipped', message: prefix + skipReasons[decision.reason] }
   }
 }
+
+/** What is only reported is so by the half that is asked first, and what that leaves to the other half is not refused yet. */
+const isToldByAnother = ({ decision, report, purpose }: Pick<Decided, 'decision' | 'report' | 'purpose'>): boolean =>
+  report
+    ? purpose === 'standby' || purpose === 'guard'
+    : purpose === 'mutate' && decision.kind === 'deny' && ['overloaded', 'unavailable'].includes(decision.problems[0].reason) // prettier-ignore
 
 function unless404(error: unknown): false {
   if (error instanceof ApiError && error.status === 404) return false

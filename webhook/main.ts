@@ -31,6 +31,13 @@ function seconds(name: string): number | undefined {
   return 1000 * Number(text)
 }
 
+function serviceList(variable: string): [string, ...string[]] {
+  const said = need(variable).split(',').map((name) => name.trim()).filter((name) => name !== '') // prettier-ignore
+  const [first, ...others] = new Set(said)
+  if (first === undefined) throw new Error(`the environment variable ${variable} names no Service`)
+  return [first, ...others]
+}
+
 /** How long authorities and certificates live, and how long an authority is published before it issues, as far as it is said. */
 function lifetimes(): Partial<Lifetimes> {
   const said = {
@@ -66,10 +73,7 @@ async function startServing(connection: Connection | undefined, metrics: Metrics
   if (connection === undefined) return serveCertificateFiles({ directory: need('CERTIFICATES_FOLDER'), log, onEvent })
   const { api } = connection
   const namespace = need('POD_NAMESPACE')
-  const [first, ...others] = need('SERVICE_NAMES')
-    .split(',')
-    .map((name) => name.trim()) as [string, ...string[]]
-  const services = { names: [first, ...others], namespace } as const
+  const services = { names: serviceList('SERVICE_NAMES'), namespace }
   const names = (variable: string): string[] => (env[variable] ? [env[variable]] : [])
   const mutating = names('MUTATING_CONFIGURATION')
   const validating = names('VALIDATING_CONFIGURATION')

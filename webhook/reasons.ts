@@ -18,6 +18,7 @@ export type SkipReason = keyof typeof skipReasons
 export const denyReasons = {
   overloaded: 'more reviews are under way than can be answered in time',
   unavailable: 'what the decision rests on could not be read in time',
+  'not-injected': 'the pod asks, and neither the webhook nor its standby has injected it',
   'malformed-pod': 'the pod is not what the Kubernetes API describes',
   windows: 'Windows pods are not supported',
   'bad-annotation': 'an annotation is unknown or has a value that it cannot have',

@@ -35,10 +35,11 @@ export interface Decided {
 }
 
 /**
- * `mutate` changes pods that are created, and `standby` those that `mutate` has not seen; `report` tells what it would do to them;
- * `validate` tells what would become of the pods of a workload that is created or changed. Each is a path of the server.
+ * `mutate` changes pods that are created, and `standby` those that `mutate` has not seen; `guard` refuses those that ask and that
+ * neither has seen; `report` tells what would be done to them; `validate` tells what would become of the pods of a workload that
+ * is created or changed. Each is a path of the server.
  */
-export const purposes = ['mutate', 'standby', 'report', 'validate'] as const
+export const purposes = ['mutate', 'standby', 'guard', 'report', 'validate'] as const
 export type Purpose = (typeof purposes)[number]
 
 export interface ReviewOptions {
@@ -62,19 +63,28 @@ export async function review(
   const { request } = envelope
   const configuration = context.configuration()
   const pod = purpose === 'validate' ? templateOf(request) : createsPod(request) ? request.object : undefined
-  const decision: Decision =
+  const report = reportOnly || configuration.report
+  const found: Decision =
     pod === undefined
       ? { kind: 'skip', reason: purpose === 'validate' ? 'not-a-workload' : 'not-a-pod-creation', warnings: [] }
       : overloaded
         ? { kind: 'deny', problems: [tooMany], warnings: [] }
         : await decidePod(pod, request.namespace ?? '', context, signal)
-  const report = reportOnly || configuration.report
+  const decision = purpose === 'guard' && !report ? guarded(found) : found
   const done: Decided = { decision, request, purpose, report, duration: now() - started }
   logDecision(log, done)
   decided?.(done)
   return answerTo(envelope, respond(done, configuration))
 }
 
+/** Pods are injected before the guard sees them: this one's time is over. */
+const guarded = (decision: Decision): Decision =>
+  decision.kind === 'inject' ? { kind: 'deny', problems: [notInjected], warnings: [] } : decision
+
+const notInjected: Problem = {
+  reason: 'not-injected',
+  text: 'it asks for secrets and has no sidecar: akv-injector and its standby did not answer, or were not asked as another webhook changed the pod after them; try again', // prettier-ignore
+}
 const tooMany: Problem = { reason: 'overloaded', text: 'too many reviews are under way at once: try again' }
 
 async function decidePod(
@@ -137,7 +147,7 @@ function logDecision(log: Logger, { decision, request, purpose, report, duration
     ...(decision.kind === 'deny' ? { problems: decision.problems } : {}),
     ...(decision.kind === 'inject' ? { mode: decision.settings.mode, objects: decision.settings.objects.length } : {}),
     ...(decision.warnings.length > 0 ? { warnings: decision.warnings } : {}),
-    ...(purpose === 'validate' || purpose === 'standby' ? { purpose } : {}),
+    ...(purpose === 'mutate' || purpose === 'report' ? {} : { purpose }),
     ...(report ? { report } : {}),
     namespace: request.namespace,
     kind: request.kind?.kind,

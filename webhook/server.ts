@@ -2,6 +2,7 @@ import type { SecureContextOptions } from 'node:tls'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { parseDuration } from '../shared/duration.ts'
 import type { Logger } from '../shared/log.ts'
+import { passesOn } from './answer.ts'
 import { readReview } from './envelope.ts'
 import { purposes, review, type Purpose, type ReviewContext } from './review.ts'
 
@@ -91,12 +92,14 @@ function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500 }:
       underWay++
       try {
         const { signal } = giveUp
-        return await review(envelope.value, context, {
+        const answered = await review(envelope.value, context, {
           purpose,
           reportOnly,
           signal,
           overloaded: underWay > mostUnderWay,
         })
+        if (!passesOn(purpose, answered.response)) return answered
+        return reply.code(503).send({ code: 503, message: answered.response.status?.message })
       } finally {
         underWay--
         clearTimeout(timer)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { injectionLabel, sidecarContainer, standbyAnnotation } from '../../shared/names.ts'
+import { initContainer, injectionLabel, sidecarContainer, standbyAnnotation } from '../../shared/names.ts'
 import { pod } from './support/apps.ts'
 import { startMesh } from './support/mesh.ts'
 import { beside, install, render, writeSelfManaged } from './support/own-installation.ts'
@@ -16,43 +16,60 @@ void t.test('without the webhook its standby injects; without both no pod that a
   const folder = writeSelfManaged('e2e-standby', system)
   await install(t, beside(await render(folder), 'halves'))
   await readyPods(system, 'app.kubernetes.io/name=akv-injector', 2, 120)
-  const [standby] = await readyPods(system, of('standby'), 1)
+  const scale = async (component: 'webhook' | 'standby', replicas: number) => {
+    const deployment = component === 'webhook' ? 'akv-injector' : 'akv-injector-standby'
+    await kubectl(['scale', '-n', system, `deployment/${deployment}`, `--replicas=${replicas}`])
+    return readyPods(system, of(component), replicas)
+  }
 
   const team = await makeTeam(t, { [injectionLabel]: 'halves' })
   const mesh = await startMesh(t)
   const meshed = await makeTeam(t, { [injectionLabel]: 'halves', ...mesh.labels })
   const asks = { vault: 'my-kv', objects: 'db-password' }
-  const create = async (namespace: string, annotations: Record<string, string>) => {
-    const asked = pod(namespace, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] })
+  const create = async (namespace: string, annotations: Record<string, string>, more: object = {}) => {
+    const asked = pod(namespace, 'app', { annotations, containers: [{ name: 'app', script: 'true' }], spec: more })
     const { code, stdout, stderr } = await tryApply([asked], '--dry-run=server', '-o', 'json')
     if (code !== 0) return { stderr }
     const { metadata, spec } = JSON.parse(stdout) as Pod
-    const ours = spec.initContainers?.filter(({ name }) => name === sidecarContainer).length ?? 0
+    const ours = spec.initContainers?.filter(({ name }) => [sidecarContainer, initContainer].includes(name)).length ?? 0
     return { ours, by: metadata.annotations?.[standbyAnnotation], containers: spec.containers.map(({ name }) => name) }
   }
-  /** Reviews of the standby, by what it decided. */
-  const reviews = async (decided: string): Promise<number> => {
-    const text = await askReplica(system, standby!.metadata.name, '/metrics')
-    return Number(new RegExp(`^akv_injector_reviews_total\\{purpose="standby",${decided},report="false"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? 0) // prettier-ignore
+  /** What the standby has reviewed so far, by decision and reason. */
+  const reviews = async (): Promise<Record<string, number>> => {
+    const [{ metadata }] = (await readyPods(system, of('standby'), 1)) as [Pod]
+    const text = await askReplica(system, metadata.name, '/metrics')
+    const lines = text.matchAll(/^akv_injector_reviews_total\{purpose="(?:standby|guard)",decision="(\w+)",reason="([\w-]*)",.*\} (\d+)$/gm) // prettier-ignore
+    return Object.fromEntries([...lines].map(([, decision, reason, count]) => [`${decision} ${reason}`.trim(), Number(count)])) // prettier-ignore
   }
-  const injected = 'decision="inject",reason=""'
-  const already = 'decision="skip",reason="already-injected"'
+  const injected = { ours: 1, by: undefined, containers: ['app'] }
+  const untouched = { ours: 0, by: undefined, containers: ['app'] }
 
-  t.strictSame(await create(team, asks), { ours: 1, by: undefined, containers: ['app'] }, 'the webhook injects')
-  t.strictSame([await reviews(injected), await reviews(already)], [0, 0], 'and the standby is not asked')
-  t.strictSame(await create(team, { ...asks, inject: 'false' }), { ours: 0, by: undefined, containers: ['app'] })
-  t.strictSame(await reviews('decision="skip",reason="opted-out"'), 0, 'nor about a pod that opted out')
+  for (const mode of ['native', 'classic', 'once']) {
+    const containers = mode === 'classic' ? ['app', sidecarContainer] : ['app']
+    t.strictSame(await create(team, { ...asks, mode }), { ...injected, containers }, `the webhook injects: ${mode}`)
+  }
+  t.strictSame(await create(team, asks, { hostNetwork: true }), injected, 'the webhook injects: on the host network')
+  t.strictSame(await create(team, { ...asks, inject: 'false' }), untouched)
+  t.strictSame(await create(team, { ...asks, inject: ' false ' }), untouched)
+  t.strictSame(await reviews(), {}, 'and the standby is asked about none of them')
+  t.strictSame(await create(team, {}), untouched)
+  t.strictSame(await reviews(), { 'skip no-objects': 1 }, 'but about one that may ask yet')
 
-  await kubectl(['scale', '-n', system, 'deployment/akv-injector', '--replicas=0'])
-  await readyPods(system, of('webhook'), 0)
-  t.strictSame(await create(team, asks), { ours: 1, by: 'standby', containers: ['app'] }, 'now the standby injects')
+  await scale('standby', 0)
+  t.strictSame(await create(team, asks), injected, 'without the standby the webhook injects')
+  t.strictSame(await create(team, {}), untouched, 'and a pod that does not ask is created')
+  await scale('standby', 1)
+
+  await scale('webhook', 0)
+  t.strictSame(await create(team, asks), { ...injected, by: 'standby' }, 'without the webhook its standby injects')
   t.match((await create(team, { ...asks, splay: 'soon' })).stderr, /standby\.azure.* denied the request: .*splay "soon"/, 'and refuses') // prettier-ignore
+  t.strictSame(await create(team, {}), untouched)
 
   await mesh.register('z-mesh', '/mesh')
   await eventually('the mesh answers', async () => (await create(meshed, asks)).containers?.includes('proxy'))
-  const before = await reviews(already)
+  const before = await reviews()
   t.strictSame(await create(meshed, asks), { ours: 1, by: 'standby', containers: ['app', 'proxy'] })
-  t.equal(await reviews(already), before + 1, 'it is asked again when another webhook has changed the pod')
+  t.equal((await reviews())['skip already-injected'], before['skip already-injected']! + 1, 'it is asked again when another webhook has changed the pod') // prettier-ignore
 
   await mesh.register('zz-ask', '/ask')
   const late = await eventually('a pod that asks only through another webhook', async () => {
@@ -61,7 +78,9 @@ void t.test('without the webhook its standby injects; without both no pod that a
   })
   t.equal(late.by, 'standby')
 
-  await kubectl(['scale', '-n', system, 'deployment/akv-injector-standby', '--replicas=0'])
-  await readyPods(system, of('standby'), 0)
-  t.match((await create(team, asks)).stderr, /failed calling webhook "standby\.azure\.keyvault\.injector"/, 'a pod that asks is not created without its sidecar') // prettier-ignore
+  await scale('standby', 0)
+  const refused = /failed calling webhook "guard\.azure\.keyvault\.injector"/
+  t.match((await create(team, asks)).stderr, refused, 'without both a pod that asks is not created without its sidecar')
+  t.match((await create(meshed, {})).stderr, refused, 'nor one that asks through another webhook')
+  t.strictSame(await create(team, {}), untouched, 'and one that does not ask is')
 })

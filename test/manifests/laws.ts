@@ -102,11 +102,19 @@ function holdHalves(t: Test, all: readonly Manifest[]): void {
   t.strictSame(answering, services.map((name) => [name]), 'each asks a Deployment of its own') // prettier-ignore
   const same = ({ rules, namespaceSelector, objectSelector }: Webhook) => ({ rules, namespaceSelector, objectSelector }) // prettier-ignore
   t.strictSame(same(standby!), same(first!), 'both are about the same pods')
-  const conditions = standby?.matchConditions?.map(({ expression }) => expression) ?? []
-  t.equal(conditions.length, 2)
-  for (const name of [`${annotationPrefix}status`, standbyAnnotation, sidecarContainer, initContainer])
-    t.ok(conditions[0]?.includes(`'${name}'`), `what is injected is known by ${name}`)
-  t.ok(conditions[1]?.includes(`'${annotationPrefix}inject'`), 'pods that opt out')
+  const [validating] = ofKind(all, 'ValidatingWebhookConfiguration')
+  const guard = webhooksOf(validating!).find(({ clientConfig }) => clientConfig.service.path === '/guard')
+  t.strictSame(same(guard!), same(first!), 'and so is the guard')
+  const [status, inject, ...asking] = ['status', 'inject', 'objects', 'secret-provider-class'].map((name) => annotationPrefix + name) // prettier-ignore
+  for (const [webhook, ...named] of [
+    [standby, [status, standbyAnnotation, sidecarContainer, initContainer], [inject]],
+    [guard, asking, [sidecarContainer, initContainer], [inject]],
+  ] as const) {
+    const conditions = webhook?.matchConditions?.map(({ expression }) => expression) ?? []
+    t.equal(conditions.length, named.length)
+    for (const [index, names] of named.entries())
+      for (const name of names) t.ok(conditions[index]?.includes(`'${name}'`), `${webhook?.name}: condition ${index + 1} is about ${name}`) // prettier-ignore
+  }
 }
 
 const isIn = (some: Labels, all: Labels): boolean => Object.entries(some).every(([key, value]) => all[key] === value)
@@ -170,7 +178,8 @@ interface Deployment extends Manifest {
 /** Which value of the label, and what a failure does, per path of the server. */
 const purposes: Record<string, { injection: string[]; failurePolicy: string; sideEffects: string }> = {
   '/mutate': { injection: ['enabled'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
-  '/standby': { injection: ['enabled'], failurePolicy: 'Fail', sideEffects: 'NoneOnDryRun' },
+  '/standby': { injection: ['enabled'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
+  '/guard': { injection: ['enabled'], failurePolicy: 'Fail', sideEffects: 'NoneOnDryRun' },
   '/report': { injection: ['report'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
   '/validate': { injection: ['enabled'], failurePolicy: 'Ignore', sideEffects: 'None' },
   '/report/validate': { injection: ['report'], failurePolicy: 'Ignore', sideEffects: 'None' },
@@ -195,7 +204,7 @@ function holdWebhook(t: Test, webhook: Webhook, namespace: string): void {
     t.match(webhook.matchConditions, [{ expression: /deletionTimestamp/ }, { expression: /azure\.keyvault\.injector\// }]) // prettier-ignore
   else {
     t.strictSame(allowed(objectSelector, workloadIdentityLabel), ['true'], `${name}: pods opt in`)
-    t.equal(webhook.reinvocationPolicy, 'IfNeeded')
+    t.equal(webhook.reinvocationPolicy, path === '/guard' ? undefined : 'IfNeeded')
   }
 }
 

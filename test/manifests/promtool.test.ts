@@ -55,13 +55,30 @@ const hours = 12
 const always = (value: number) => `${value}x${hours * 60}`
 
 const half = (component: string, values: string) => ({ series: `akv_injector_info{app_kubernetes_io_component="${component}"}`, values }) // prettier-ignore
-const injected = (purpose: string, values: string) => ({ series: `akv_injector_reviews_total{purpose="${purpose}", decision="inject"}`, values }) // prettier-ignore
+const reviews = (labels: string, values: string) => ({ series: `akv_injector_reviews_total{${labels}}`, values })
+const injected = (purpose: string, values: string, report = false) => reviews(`purpose="${purpose}", decision="inject", report="${report}"`, values) // prettier-ignore
+const overloaded = (purpose: string) => reviews(`purpose="${purpose}", decision="deny", reason="overloaded", report="false"`, '0+1x720') // prettier-ignore
 
 const stories = [
   {
     name: 'both halves of the webhook',
     input: [half('webhook', always(1)), half('standby', always(1)), injected('mutate', '0+1x720'), injected('standby', always(3))], // prettier-ignore
     alerts: [['2h', 'AkvInjectorHalfDown', false], ['2h', 'AkvInjectorStandbyInjects', false]], // prettier-ignore
+  },
+  {
+    name: 'a standby that only reports, for the administrator wants it so',
+    input: [injected('mutate', '0+1x720', true), injected('standby', '0+1x720', true)],
+    alerts: [['2h', 'AkvInjectorStandbyInjects', false]],
+  },
+  {
+    name: 'a webhook with too much to do, and a standby that helps',
+    input: [overloaded('mutate'), injected('standby', '0+1x720')],
+    alerts: [['2h', 'AkvInjectorCannotDecide', false], ['2h', 'AkvInjectorStandbyInjects', true]], // prettier-ignore
+  },
+  {
+    name: 'a webhook and a standby with too much to do',
+    input: [overloaded('mutate'), overloaded('standby')],
+    alerts: [['2h', 'AkvInjectorCannotDecide', true]],
   },
   {
     name: 'the webhook gone for good, with pods being created',

@@ -28,7 +28,8 @@ async function review(
       ...changes,
     }),
   })
-  const response = await server.inject({ method: 'POST', url: '/mutate', payload: reviewOf(pod) })
+  // Where `/mutate` would leave it to this one.
+  const response = await server.inject({ method: 'POST', url: '/standby', payload: reviewOf(pod) })
   const decision = decided[0]?.decision
   const paths = decision?.kind === 'inject' ? decision.settings.objects.map(({ path }) => path) : []
   const { status } = (JSON.parse(response.body) as { response: { status?: { message: string } } }).response

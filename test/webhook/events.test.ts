@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { createLogger } from '../../shared/log.ts'
-import { decide } from '../../webhook/decide.ts'
+import { decide, type Decision } from '../../webhook/decide.ts'
 import { ApiError, type Api, type ApiRequest } from '../../webhook/cluster/api.ts'
 import { happeningOf, sendEvents } from '../../webhook/events.ts'
 import type { Decided } from '../../webhook/review.ts'
@@ -162,4 +162,13 @@ void t.test('what has no Event', async (t) => {
   t.equal(happeningOf(decided({}, { decision: { kind: 'skip', reason: 'already-injected', warnings: [] } })), undefined)
   t.match(happeningOf(decided({ inject: 'false' })), { reason: 'InjectionSkipped', message: 'the annotation inject is "false"' }) // prettier-ignore
   t.match(happeningOf(decided({}, { report: true })), { reason: 'Injected', message: /^only reported: sidecar/ })
+  for (const purpose of ['standby', 'guard'] as const) {
+    t.equal(happeningOf(decided({}, { report: true, purpose })), undefined, 'what the other half has reported')
+    t.match(happeningOf(decided({}, { purpose })), { reason: 'Injected' })
+  }
+  for (const reason of ['overloaded', 'unavailable'] as const) {
+    const decision: Decision = { kind: 'deny', problems: [{ reason, text: 'try again' }], warnings: [] }
+    t.equal(happeningOf(decided({}, { decision })), undefined, 'what the standby is asked about')
+    t.match(happeningOf(decided({}, { decision, purpose: 'standby' })), { reason: 'InjectionDenied' })
+  }
 })

@@ -52,6 +52,12 @@ function folders(t: Test) {
   return folder
 }
 
+void t.test('a list of Services that names none', async (t) => {
+  const { exited, errors } = await start(t, { SIDECAR_IMAGE: 'x', POD_NAMESPACE: 'x', SERVICE_NAMES: ' , ' })
+  t.strictSame(await exited, [1, null])
+  t.match(await errors, /the environment variable SERVICE_NAMES names no Service/)
+})
+
 void t.test('answers a review over HTTPS, and leaves in peace', async (t) => {
   const folder = folders(t)
   const { folder: certificates, cert } = certificateFolder(t)

@@ -141,6 +141,26 @@ void t.test('/standby injects as /mutate does, and says so on the pod', async (t
   const anew = await post(appFor(t, { configuration: () => configuration }), reviewOf(second))
   const copy = jsonPatch.applyPatch(structuredClone(second), patchIn(anew.answer)).newDocument
   t.notMatch(copy.metadata.annotations, { [mark]: 'standby' }, 'a copy that the webhook itself has injected anew')
+  const marked = annotated({ 'injected-by': 'standby' })
+  const written = await post(appFor(t), reviewOf(marked))
+  t.notMatch(jsonPatch.applyPatch(marked, patchIn(written.answer)).newDocument.metadata.annotations, { [mark]: /./ }, 'or that somebody marked') // prettier-ignore
+})
+
+void t.test('/guard refuses what asks and has not been injected, and nothing else', async (t) => {
+  const guard = (pod: object, context = {}) => post(appFor(t, context), reviewOf(pod), '/guard').then(({ answer }) => answer.response) // prettier-ignore
+  const pod = annotated()
+  t.match(await guard(pod), {
+    allowed: false,
+    patch: undefined,
+    status: { code: 503, reason: 'ServiceUnavailable', message: /^pod app-1 in namespace shop: it asks for secrets and has no sidecar: .*; try again$/ }, // prettier-ignore
+    auditAnnotations: { decision: 'deny', reason: 'not-injected' },
+  })
+  const { answer } = await post(appFor(t), reviewOf(pod))
+  const injected = jsonPatch.applyPatch(structuredClone(pod), patchIn(answer)).newDocument
+  for (const one of [injected, annotated({ inject: ' false ' }), annotated({}, {}, { annotations: {} })])
+    t.match(await guard(one), { allowed: true, patch: undefined })
+  const configuration = configurationOf({ report: true })
+  t.match(await guard(pod, { configuration: () => configuration }), { allowed: true, patch: undefined, auditAnnotations: { decision: 'report-inject' } }) // prettier-ignore
 })
 
 void t.test('warnings are at most ten of 120 characters, the most important first', async (t) => {
@@ -190,7 +210,7 @@ void t.test('an API server that does not answer is a denial with that reason, in
         options?.signal?.addEventListener('abort', () => reject(new Error('GET serviceaccount: no answer in time')))
       }),
   })
-  const { answer } = await post(appFor(t, { cluster: slow }), reviewOf(annotated()), '/mutate?timeout=1s')
+  const { answer } = await post(appFor(t, { cluster: slow }), reviewOf(annotated()), '/standby?timeout=1s')
   t.match(answer.response, {
     allowed: false,
     status: { code: 503, reason: 'ServiceUnavailable', message: /no answer in time; try again$/ },
@@ -222,11 +242,15 @@ void t.test('where the live look fails, the problems known so far are told with 
       return known.serviceAccount(namespace, name, options)
     },
   })
-  const { answer } = await post(appFor(t, { cluster: flaky }), reviewOf(annotated({ mode: 'nativ' })))
-  t.match(answer.response.status, {
-    code: 503,
-    message: /connection refused; try again; \(2\) annotation .*mode "nativ"/,
-  })
+  const message = /connection refused; try again; \(2\) annotation .*mode "nativ"/
+  const asked = async (path: string) =>
+    post(appFor(t, { cluster: flaky }), reviewOf(annotated({ mode: 'nativ' })), path)
+  t.match((await asked('/standby')).answer.response.status, { code: 503, message })
+  t.match(
+    await asked('/mutate'),
+    { statusCode: 503, answer: { message, response: undefined } },
+    'the first half passes on',
+  )
 })
 
 void t.test('bad requests get a status and a sentence', async (t) => {
@@ -385,7 +409,12 @@ void t.test('more reviews at once than can be answered are denied right away', a
   })
   const app = appFor(t, { cluster: held }, { mostUnderWay: 2 })
   const first = [post(app, reviewOf(annotated())), post(app, reviewOf(annotated()))]
-  const { answer } = await post(app, reviewOf(annotated()))
+  t.match(
+    await post(app, reviewOf(annotated())),
+    { statusCode: 503, answer: { response: undefined } },
+    'to the standby',
+  )
+  const { answer } = await post(app, reviewOf(annotated()), '/standby')
   t.match(answer.response, {
     allowed: false,
     status: { code: 429, reason: 'TooManyRequests', message: 'pod app-1 in namespace shop: too many reviews are under way at once: try again' }, // prettier-ignore

@@ -1,5 +1,5 @@
 import {
-  initContainer, podinfoVolume, runVolume, secretsVolume, settingsVariable, sidecarContainer, standbyAnnotation, tokenVolume,
+  initContainer, podinfoVolume, runVolume, secretsVolume, settingsVariable, sidecarContainer, tokenVolume,
 } from '../../shared/names.ts' // prettier-ignore
 import { decodeSettings, type Settings } from '../../shared/settings.ts'
 import type { Notes } from '../reasons.ts'
@@ -37,17 +37,11 @@ function withoutOurs(pod: Pod): Pod {
   const clean = (containers: Container[]): Container[] =>
     containers.filter((container) => !isOwn(container)).map(withoutMount)
   const init = clean(initContainers(pod))
-  return withSpec(withoutMark(pod), {
+  return withSpec(pod, {
     containers: clean(appContainers(pod)),
     initContainers: init.length > 0 ? init : undefined,
     volumes: pod.spec.volumes?.filter(({ name }) => !ownVolumes.includes(name)),
   })
-}
-
-/** Whoever injects a copy says so itself. */
-function withoutMark(pod: Pod): Pod {
-  const { [standbyAnnotation]: mark, ...annotations } = pod.metadata?.annotations ?? {}
-  return mark === undefined ? pod : { ...pod, metadata: { ...pod.metadata, annotations } }
 }
 
 /** The mounts that we make ourselves: a user's own of the same volume, with a `subPath`, stays. */
