@@ -122,7 +122,10 @@ function provideLeaf(situation: Situation): Action | undefined {
   if (secret.leaf && isValid(secret.leaf, now)) return undefined
   const leaf = restorable(situation, secret.authorities)
   if (leaf) return { type: 'restore-leaf', leaf }
-  return { type: 'issue-leaf', reason: secret.leaf ? 'the certificate is not valid now' : 'the Secret holds none' }
+  return {
+    type: 'issue-leaf',
+    reason: secret.leaf ? 'the certificate is not valid now' : 'the Secret holds none for our Services',
+  }
 }
 
 /**

@@ -306,7 +306,7 @@ const cases: Case[] = [
     at: DAY,
     secret: { ...calm, leaf: undefined },
     live: live([old]),
-    expect: [{ type: 'issue-leaf', reason: 'the Secret holds none' }],
+    expect: [{ type: 'issue-leaf', reason: 'the Secret holds none for our Services' }],
   },
   {
     name: 'all has ended',
