@@ -194,7 +194,7 @@ function holdWebhook(t: Test, webhook: Webhook, namespace: string): void {
   t.match(webhook, { failurePolicy: purpose?.failurePolicy, sideEffects: purpose?.sideEffects }, `${name}: ${path}`)
   t.equal(clientConfig.service.namespace, namespace, `${name} calls the Service where it is`)
   t.notOk(clientConfig.caBundle, `${name} leaves the caBundle to whoever keeps it`)
-  t.ok(timeoutSeconds <= 10, `${name} is answered or given up soon`)
+  t.ok(timeoutSeconds <= 5, `${name} is answered or given up soon`)
   t.match(webhook, { admissionReviewVersions: ['v1', 'v1beta1'], matchPolicy: 'Equivalent' }, `${name}: whatever the API server speaks`) // prettier-ignore
   t.strictSame(allowed(namespaceSelector, injectionLabel), purpose?.injection, `${name}: namespaces opt in`)
   holdExclusions(t, namespaceSelector, name)
