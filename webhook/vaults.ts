@@ -88,7 +88,7 @@ function nameIn(url: string, { vaultSuffix }: Cloud): string | undefined {
   return url === `https://${name}.${vaultSuffix}` && isVaultName(name) ? name : undefined
 }
 
-/** Of the administrator's rules. A pod may name thousands of vaults, and each is held against every rule in every cloud. */
+/** Of the administrator's rules, few enough to keep. A pod may name thousands of vaults, each held against every rule in every cloud. */
 const compiled = new Map<string, RegExp>()
 
 /** `*` stands for any characters but a dot, so that no pattern of a host reaches into another domain. */
