@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { injectionLabel, sidecarContainer } from '../../shared/names.ts'
-import { makeServiceAccount, pod, restrictedContainer, restrictedPod } from './support/apps.ts'
+import { makeServiceAccount, nodeContainer, pod, restrictedPod } from './support/apps.ts'
 import { apply, get, kubectl, makeNamespace, tryApply } from './support/kubectl.ts'
 import { beside, install, render, writeSelfManaged } from './support/own-installation.ts'
 import { logHas, readyPod, readyPods, type Pod } from './support/pods.ts'
@@ -37,15 +37,7 @@ async function startNetwork(t: Test) {
       terminationGracePeriodSeconds: 1,
       securityContext: { ...restrictedPod, runAsUser: 65532 },
       containers: [
-        {
-          name: 'network',
-          image: process.env['E2E_IMAGE'],
-          imagePullPolicy: 'IfNotPresent',
-          args: ['-e', passOn],
-          env: [{ name: 'TARGET', value: spec.clusterIP }],
-          readinessProbe: { tcpSocket: { port: 6443 }, periodSeconds: 1 },
-          securityContext: restrictedContainer,
-        },
+        nodeContainer('network', ['-e', passOn], 6443, { env: [{ name: 'TARGET', value: spec.clusterIP }] }),
       ],
     },
   })

@@ -4,7 +4,7 @@ import { Agent, request } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import t from 'tap'
 import { makeAuthority } from '../emulator/tls.ts'
-import { pod, restrictedContainer } from './support/apps.ts'
+import { nodeContainer, pod } from './support/apps.ts'
 import { forward } from './support/forward.ts'
 import { apply, logs } from './support/kubectl.ts'
 import { logHas, readyPod } from './support/pods.ts'
@@ -57,15 +57,9 @@ void t.test('a TLS server takes a rotated certificate up on its signal and drops
       containers: [],
       spec: {
         containers: [
-          {
-            name: 'web',
-            image: process.env['E2E_IMAGE'],
-            imagePullPolicy: 'IfNotPresent',
-            args: ['/server/server.mjs'],
-            securityContext: restrictedContainer,
-            readinessProbe: { tcpSocket: { port: 8443 }, periodSeconds: 1 },
+          nodeContainer('web', ['/server/server.mjs'], 8443, {
             volumeMounts: [{ name: 'server', mountPath: '/server' }],
-          },
+          }),
         ],
         volumes: [{ name: 'server', configMap: { name: 'server' } }],
       },

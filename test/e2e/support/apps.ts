@@ -25,6 +25,17 @@ export async function makeServiceAccount(
   })
 }
 
+/** A container that runs JavaScript on the injector's own image, which has Node, and is ready once it listens. */
+export const nodeContainer = (name: string, args: string[], port: number, more: object = {}): object => ({
+  name,
+  image: process.env['E2E_IMAGE'],
+  imagePullPolicy: 'IfNotPresent',
+  args,
+  securityContext: restrictedContainer,
+  readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
+  ...more,
+})
+
 export interface Container {
   name: string
   script: string

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { injectionLabel, workloadIdentityLabel } from '../../../shared/names.ts'
 import { makeAuthority } from '../../emulator/tls.ts'
-import { restrictedContainer, restrictedPod } from './apps.ts'
+import { nodeContainer, restrictedPod } from './apps.ts'
 import { apply, kubectl, makeNamespace } from './kubectl.ts'
 import { readyPod } from './pods.ts'
 
@@ -44,15 +44,7 @@ export async function startMesh(t: Test): Promise<Mesh> {
         terminationGracePeriodSeconds: 1,
         securityContext: { ...restrictedPod, runAsUser: 65532 },
         containers: [
-          {
-            name: 'mesh',
-            image: process.env['E2E_IMAGE'],
-            imagePullPolicy: 'IfNotPresent',
-            args: ['/mesh/mesh.mjs'],
-            securityContext: restrictedContainer,
-            readinessProbe: { tcpSocket: { port: 8443 }, periodSeconds: 1 },
-            volumeMounts: [{ name: 'mesh', mountPath: '/mesh' }],
-          },
+          nodeContainer('mesh', ['/mesh/mesh.mjs'], 8443, { volumeMounts: [{ name: 'mesh', mountPath: '/mesh' }] }),
         ],
         volumes: [{ name: 'mesh', configMap: { name: 'mesh' } }],
       },
