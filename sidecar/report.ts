@@ -66,7 +66,7 @@ export class Report {
   /** A poll, what it switched in, and which objects, templates and bundles began or ceased to fail. */
   ticked(vault: VaultState, ticked: Ticked, verdict: Verdict, { settings, memory, textProblems }: State): void {
     this.#polled(vault.name, verdict, ticked)
-    this.#switched(ticked)
+    this.#switched(vault.name, ticked)
     for (const index of vault.sources.flatMap(({ objects }) => objects)) {
       const object = settings.objects[index]
       if (object) this.#object(object, memory.problems.get(index))
@@ -103,18 +103,18 @@ export class Report {
     this.#log.info({ event: 'retry', vault, failures, delayMs: Math.round(delay) }, `the vault is asked again in ${Math.round(delay / 1000)} s`) // prettier-ignore
   }
 
-  #switched({ switched, current, found }: Ticked): void {
+  #switched(vault: string, { switched, current, found }: Ticked): void {
     if (!switched) return
     const isFirst = current?.notification === undefined
     const { set, paths } = switched
     const changed = current?.notification?.changed ?? []
     this.#registry.add(metrics.switches, { outcome: 'success' })
     if (!isFirst) this.#registry.add(metrics.changedObjects, {}, changed.filter(({ type }) => type !== 'template' && type !== 'bundle').length) // prettier-ignore
-    const line = { event: 'switched', first: isFirst, files: set.files.size, changedFiles: paths.size, changed, settled: found.settled } // prettier-ignore
+    const line = { event: 'switched', vault, first: isFirst, files: set.files.size, changedFiles: paths.size, changed, settled: found.settled } // prettier-ignore
     this.#log.info(line, isFirst ? 'the first set of files is in place' : 'a new set of files is in place')
     if (found.settled) return
     this.#registry.add(metrics.unsettled)
-    this.#log.warn({ event: 'unsettled' }, 'the vault kept changing or did not confirm: the new values may not belong together; the next poll reads what changed since') // prettier-ignore
+    this.#log.warn({ event: 'unsettled', vault }, 'the vault kept changing or did not confirm: the new values may not belong together; the next poll reads what changed since') // prettier-ignore
   }
 
   /** Says of an object when it begins to fail, fails differently, and is well again. */

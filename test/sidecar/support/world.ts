@@ -27,8 +27,8 @@ export class World {
   #crash: Crash | undefined
   /** Objects that failed at a switch, and have been neither read nor confirmed since. */
   readonly #lastGood = new Set<string>()
-  /** Whether the process lived to say how the last switch went. */
-  #isTold = true
+  /** How many switches had been told of when the process last ended before it could say how one went. */
+  #untold = 0
   #served = false
   /** Lists were refused at some time, so that not everything could be confirmed. */
   #wasRefused = false
@@ -140,9 +140,10 @@ export class World {
 
   /** Values that were confirmed by lists were in the vault at one moment; those that could not be read are the last good ones. */
   #checkMoment(twin: Twin, files: Record<string, string>): void {
-    if (!this.#isSettled || !this.pod.sidecar) return
-    const failing = this.#failing()
+    if (!this.pod.sidecar) return
     const isPolled = this.pod.status().vaults.some(({ name, failures, lastSuccess }) => name === twin.name && failures === 0 && lastSuccess) // prettier-ignore
+    if (!this.#isSettled(twin, isPolled)) return
+    const failing = this.#failing()
     for (const name of this.names(twin)) {
       if (failing.has(name)) this.#lastGood.add(name)
       else if (isPolled) this.#lastGood.delete(name)
@@ -158,10 +159,12 @@ export class World {
     return new Set(objects.flatMap(({ name, problem }) => (problem && name !== undefined ? [name] : [])))
   }
 
-  /** What the log says of the set that is served. */
-  get #isSettled(): boolean {
-    if (!this.#isTold) return false
-    return this.pod.events('switched').at(-1)?.['settled'] === true && !this.#wasRefused
+  /** What the log says of the values of a vault that are served: each poll answers for its own vault. */
+  #isSettled({ name }: Twin, isPolled: boolean): boolean {
+    if (this.#wasRefused) return false
+    const told = this.pod.events('switched').slice(this.#untold)
+    const last = told.findLast(({ vault }) => vault === name)
+    return last === undefined ? this.#untold === 0 || isPolled : last['settled'] === true
   }
 
   refuseLists(twin: Twin): void {
@@ -186,7 +189,7 @@ export class World {
         }
         await volume.switchTo(files, manifest)
         for (const name of this.#failing()) this.#lastGood.add(name)
-        this.#isTold = crash === undefined
+        if (crash !== undefined) this.#untold = this.pod.events('switched').length
         if (manifest.notification) this.#announced.add(manifest.notification.id)
         if (crash === undefined) return
         this.pod.stop()
