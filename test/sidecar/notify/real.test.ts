@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import type { Notification } from '../../../sidecar/notify/notification.ts'
 import type { NotifierStatus, OutcomeReport, PermissionReport } from '../../../sidecar/notify/notifier.ts'
 import type { SignalTarget } from '../../../shared/settings.ts'
+import { openFolder } from '../../support/open-folder.ts'
 import {
   type Container,
   type ContainerSpec,
@@ -29,13 +30,6 @@ function proofIn(folder: string, name: string) {
   const file = join(folder, name)
   const lines = (): string[] => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [])
   return { file, lines, ready: () => until(`${name} is ready`, () => lines().includes('ready')) }
-}
-
-/** A folder that every user may write to. */
-function openFolder(t: Test): string {
-  const folder = t.testdir()
-  chmodSync(folder, 0o777)
-  return folder
 }
 
 void t.test('a child of this process, and files for /proc', async (t) => {
@@ -94,7 +88,8 @@ class Pod {
     spec: Partial<ContainerSpec> = {},
   ): Promise<{ proof: ReturnType<typeof proofIn>; container: Container }> {
     const proof = proofIn(this.folder, `${name}.proof`)
-    const container = await this.#namespace.start({ name, command: ['sh', '-c', receiver, 'sh', proof.file], ...spec })
+    const command = ['sh', '-c', receiver, 'sh', proof.file]
+    const container = await this.#namespace.start({ name, command, cwd: this.folder, ...spec })
     if (spec.command === undefined) await proof.ready()
     return { proof, container }
   }
