@@ -6,6 +6,7 @@ import { desiredPod } from './pod/desired.ts'
 import { warnOfLateProxies } from './pod/mesh.ts'
 import { checkNames, findEarlier, hasAll } from './pod/ours.ts'
 import { appContainers, readPod, type Pod } from './pod/pod.ts'
+import { isForWindows } from './pod/windows.ts'
 import {
   Notes,
   problemsByImportance,
@@ -93,6 +94,3 @@ function inject(pod: Pod, surroundings: Surroundings, notes: Notes): Decision | 
   const warnings = warningsByImportance(notes.warnings)
   return { kind: 'inject', pod: desired, settings: plan.settings, warnings }
 }
-
-const isForWindows = ({ spec }: Pod): boolean =>
-  spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows'

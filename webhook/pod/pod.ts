@@ -17,10 +17,34 @@ const VolumeMount = Type.Object({
   subPath: Type.Optional(Type.String()),
   subPathExpr: Type.Optional(Type.String()),
 })
+const Capabilities = Type.Object({
+  add: Type.Optional(Type.Array(Type.String())),
+  drop: Type.Optional(Type.Array(Type.String())),
+})
 const SecurityContext = Type.Object({
   runAsUser: Type.Optional(Type.Integer()),
   runAsGroup: Type.Optional(Type.Integer()),
   fsGroup: Type.Optional(Type.Integer()),
+  supplementalGroups: Type.Optional(Type.Array(Type.Integer())),
+  capabilities: Type.Optional(Capabilities),
+  windowsOptions: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+})
+// Go writes a required list that is empty as null.
+const NodeSelectorTerm = Type.Object({
+  matchExpressions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        key: Type.Optional(Type.String()),
+        operator: Type.Optional(Type.String()),
+        values: Type.Optional(Type.Array(Type.String())),
+      }),
+    ),
+  ),
+})
+const NodeAffinity = Type.Object({
+  requiredDuringSchedulingIgnoredDuringExecution: Type.Optional(
+    Type.Object({ nodeSelectorTerms: Type.Optional(Type.Union([Type.Array(NodeSelectorTerm), Type.Null()])) }),
+  ),
 })
 const Container = Type.Object({
   name: Type.String(),
@@ -31,6 +55,7 @@ const Container = Type.Object({
   resources: Type.Optional(Resources),
   volumeMounts: Type.Optional(Type.Array(VolumeMount)),
   volumeDevices: Type.Optional(Type.Array(Type.Object({ devicePath: Type.Optional(Type.String()) }))),
+  terminationMessagePath: Type.Optional(Type.String()),
   securityContext: Type.Optional(SecurityContext),
   restartPolicy: Type.Optional(Type.String()),
   lifecycle: Type.Optional(Type.Object({ preStop: Type.Optional(Hook), postStart: Type.Optional(Hook) })),
@@ -73,6 +98,8 @@ const Pod = Type.Object({
     hostPID: Type.Optional(Type.Boolean()),
     shareProcessNamespace: Type.Optional(Type.Boolean()),
     nodeSelector: Type.Optional(Texts),
+    affinity: Type.Optional(Type.Object({ nodeAffinity: Type.Optional(NodeAffinity) })),
+    automountServiceAccountToken: Type.Optional(Type.Boolean()),
     os: Type.Optional(Type.Object({ name: Type.Optional(Type.String()) })),
   }),
 })
