@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { printable } from './printable.ts'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
@@ -23,7 +24,8 @@ export function createLogger(level: LogLevel, destination: Destination = stdout)
     (fields, msg) => {
       if (logLevels.indexOf(own) < logLevels.indexOf(logger.level)) return
       const line = { level: own, time: new Date().toISOString(), ...fields, msg }
-      destination.write(`${JSON.stringify(line, readableError)}\n`)
+      // JSON leaves C1 controls as they are, which a terminal that shows the log obeys.
+      destination.write(`${printable(JSON.stringify(line, readableError))}\n`)
     }
   const writers = Object.fromEntries(logLevels.map((own) => [own, writer(own)])) as Record<LogLevel, Write>
   const logger: Logger = { level, ...writers }

@@ -1,4 +1,5 @@
 import { formatDuration } from '../shared/duration.ts'
+import { printableLines } from '../shared/printable.ts'
 import type { Problem } from './memory.ts'
 
 /** For how long failures that no retry soon cures are tried at the start: roles just granted take a while. */
@@ -27,8 +28,9 @@ export function whyGiveUp({ startedAt, now, startupTimeout, missing }: Waiting):
   return bounded([...new Set(lines)])
 }
 
-/** Joins lines, leaving out the last ones where they would take more than the kubelet keeps. */
-export function bounded(lines: readonly string[]): string {
+/** Joins lines, their unprintable characters escaped, leaving out the last ones if they would take more than the kubelet keeps. */
+export function bounded(said: readonly string[]): string {
+  const lines = said.map(printableLines)
   const rest = (count: number) => `... and ${count} more; see the log`
   let text = ''
   for (const [index, line] of lines.entries()) {

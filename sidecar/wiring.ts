@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { createLogger, type Logger } from '../shared/log.ts'
+import { printableLines } from '../shared/printable.ts'
 import { podinfoFolder, settingsVariable, statusSocket, terminationLog, tokenFile } from '../shared/names.ts'
 import { Sidecar, type End } from './app.ts'
 import { realClock } from './clock.ts'
@@ -43,7 +44,7 @@ export async function runSidecar(
   if (end.code === 0) return 0
   log.error({ event: 'failed' }, end.reason)
   try {
-    writeFileSync(join(root, terminationLog), end.reason)
+    writeFileSync(join(root, terminationLog), printableLines(end.reason))
   } catch (error) {
     log.warn({ event: 'failed' }, `the termination log cannot be written: ${(error as Error).message}`)
   }

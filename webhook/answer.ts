@@ -1,4 +1,5 @@
 import { annotationPrefix, standbyAnnotation } from '../shared/names.ts'
+import { printable } from '../shared/printable.ts'
 import type { Configuration } from './configuration.ts'
 import type { Decision } from './decide.ts'
 import { nameOf, type AdmissionResponse, type Status } from './envelope.ts'
@@ -74,7 +75,7 @@ function warningsOf({ decision, request, purpose, report }: Decided, denies: boo
 
 /** Annotations without the prefix, for the room is little. */
 function short(text: string, length: number): string {
-  const characters = [...text.replaceAll(annotationPrefix, '')]
+  const characters = [...printable(text.replaceAll(annotationPrefix, ''))]
   return characters.length <= length ? characters.join('') : `${characters.slice(0, length - 1).join('')}…`
 }
 
@@ -91,8 +92,8 @@ function statusOf(problems: readonly [Problem, ...Problem[]], { request, purpose
   return {
     code,
     reason,
-    message: messageOf(who, problems),
-    details: { causes: problems.map(({ reason, text }) => ({ reason, message: text })) },
+    message: printable(messageOf(who, problems)),
+    details: { causes: problems.map(({ reason, text }) => ({ reason, message: printable(text) })) },
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../shared/log.ts'
+import { printable } from '../shared/printable.ts'
 import { ApiError, type Api } from './cluster/api.ts'
 import { readPod } from './pod/pod.ts'
 import type { Decided } from './review.ts'
@@ -161,7 +162,11 @@ function unless404(error: unknown): false {
   throw error
 }
 
-const cut = (text: string): string => (text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`)
+/** A tenant wrote a part of it, and people read it in a terminal. */
+function cut(said: string): string {
+  const text = printable(said)
+  return text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`.toWellFormed()
+}
 
 /** An owner's own may be as long. {@link https://kubernetes.io/docs/concepts/overview/working-with-objects/names/} */
 const longestName = 253

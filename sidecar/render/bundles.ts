@@ -1,6 +1,7 @@
 import { bundleProblem } from '../../shared/bundle.ts'
 import { filesOf, objectName, type BundleFormat, type ObjectSpec } from '../../shared/object-spec.ts'
-import { escapeUnicode, textOf, type Files } from './contents.ts'
+import { escapeUnicode } from '../../shared/printable.ts'
+import { textOf, type Files } from './contents.ts'
 import { printDotenv } from './dotenv.ts'
 import { RenderFailure } from './rendered.ts'
 

@@ -11,6 +11,3 @@ export function textOf(bytes: Uint8Array): string | undefined {
     return undefined
   }
 }
-
-/** `\u2028`: one UTF-16 unit as JSON, YAML and Java's properties escape it. */
-export const escapeUnicode = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { escapeUnicode } from './contents.ts'
+import { escapeUnicode } from '../../shared/printable.ts'
 
 /**
  * Prints a map of texts, a line for each, as JSON would. Everything is in double quotes, so that no reader, of YAML 1.1 or 1.2, takes `on`, `0755` or `1e3` for

@@ -1,3 +1,5 @@
+import { printable } from '../../shared/printable.ts'
+
 /** An HTTP answer as it came over the wire, kept beside whatever the SDK makes of it. */
 export interface Answer {
   status: number
@@ -62,10 +64,8 @@ const codeOf = (code: unknown): ServiceError =>
 function wordsOf(text: unknown): ServiceError {
   if (typeof text !== 'string') return {}
   const line = text.trim().split(/[\r\n]|\s+Trace ID:/, 1)[0] ?? ''
-  // eslint-disable-next-line no-control-regex
-  const words = line.replace(/[\u0000-\u001f\u007f]/g, ' ').trim()
-  if (words === '') return {}
-  return { words: words.length > 300 ? `${words.slice(0, 300)}...` : words }
+  if (line === '') return {}
+  return { words: printable(line.length > 300 ? `${line.slice(0, 300)}...` : line) }
 }
 
 const looksLikeText = (text: string, type = '') => !/html/i.test(type) && !text.trimStart().startsWith('<')

@@ -81,6 +81,7 @@ export const reviewOf = (object: unknown, request: object = {}, apiVersion = 'ad
     kind: { group: '', version: 'v1', kind: 'Pod' },
     resource: { group: '', version: 'v1', resource: 'pods' },
     operation: 'CREATE',
+    userInfo: { username: 'system:serviceaccount:kube-system:replicaset-controller' },
     namespace: 'shop',
     object,
     ...request,

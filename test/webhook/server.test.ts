@@ -266,6 +266,8 @@ void t.test('bad requests get a status and a sentence', async (t) => {
     'another version': [{ headers: json, payload: '{"apiVersion":"admission.k8s.io/v2","kind":"AdmissionReview"}' }, 400, /of admission.k8s.io\/v1 or admission.k8s.io\/v1beta1$/], // prettier-ignore
     'no request': [{ headers: json, payload: '{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":null}' }, 400, /holds no request to answer$/], // prettier-ignore
     'no uid': [{ headers: json, payload: '{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{}}' }, 400, /AdmissionReview\/request: .*uid/], // prettier-ignore
+    'nobody who asks': [{ headers: json, payload: JSON.stringify(reviewOf({}, { userInfo: undefined })) }, 400, /AdmissionReview\/request: must have required properties userInfo/], // prettier-ignore
+    'a namespace that is too long': [{ headers: json, payload: JSON.stringify(reviewOf({}, { namespace: 'x'.repeat(254) })) }, 400, /AdmissionReview\/request\/namespace/], // prettier-ignore
     'too large': [{ headers: json, payload: `"${'x'.repeat(8 * 1024 * 1024)}"` }, 413, /^the body is larger than 8388608 bytes$/], // prettier-ignore
     elsewhere: [{ headers: json, payload: '{}', url: '/mutat' }, 404, /^there is nothing at POST \/mutat$/],
   }
@@ -289,6 +291,15 @@ void t.test('a pod of three mebibytes is taken, keys such as __proto__ survive',
   const answer = JSON.parse(body) as Answer
   t.match(answer.response, { allowed: true, patchType: 'JSONPatch' })
   t.notOk(patchIn(answer).some(({ path }) => path.startsWith('/metadata/labels')))
+})
+
+void t.test('a name that is longer than any object may have is cut in denial and log', async (t) => {
+  for (const metadata of [{ name: 'x'.repeat(1e6) }, { name: '', generateName: 'x'.repeat(1e6) }]) {
+    const app = appFor(t)
+    const { answer } = await post(app, reviewOf(annotated({ splay: 'soon' }, {}, metadata)))
+    t.match(answer.response.status?.message, /^pod x{252}…\*? in namespace shop: /)
+    t.ok(app.lines.join('').length < 3000)
+  }
 })
 
 void t.test('a pod that is no pod is refused, not a crash', async (t) => {

@@ -27,7 +27,7 @@ void t.test('what an error body says', async (t) => {
     ],
     ['a text in error', '{"error":"went wrong"}', { words: 'went wrong' }],
     ['plain text', 'too busy\nsecond line', { words: 'too busy' }],
-    ['control characters', '{"error":{"message":"a\\u0000b\\u001b[31mc"}}', { words: 'a b [31mc' }],
+    ['control characters', '{"error":{"message":"a\\u0000b\\u001b[31mc"}}', { words: 'a\\u0000b\\u001b[31mc' }],
     ['an overlong text', 'x'.repeat(400), { words: `${'x'.repeat(300)}...` }],
     ['a code that is none', '{"error":{"code":"<script>","message":"m"}}', { words: 'm' }],
     ['HTML', '<html><body>Blocked</body></html>', {}],
