@@ -1,5 +1,4 @@
-import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
-import type { Server as HttpsServer } from 'node:https'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 
 export interface ConnectionLimits {
@@ -26,7 +25,7 @@ interface Connection {
 const work = { none: 0, receiving: 1, answering: 2 } as const
 
 /**
- * Bounds the open connections of an HTTP or HTTPS server, so that clients that only hold connections open keep no other
+ * Bounds the open connections of a TCP, HTTP or HTTPS server, so that clients that only hold connections open keep no other
  * client out: a new connection is let in, and the one that has done no work for longest is closed instead. The remote
  * address with the most such connections loses one, which spares a client that opens few. A connection that sends a
  * request body outranks one that sends nothing, and one whose request is complete is closed only with `closeBusy`; if
@@ -35,15 +34,14 @@ const work = { none: 0, receiving: 1, answering: 2 } as const
  * How long a client may take is the server's own setting (`headersTimeout`, `requestTimeout`, `handshakeTimeout`, and
  * `connectionsCheckingInterval`, which is 30 s by default and too long for a server under attack).
  */
-export function limitConnections(server: HttpServer | HttpsServer, limits: ConnectionLimits): void {
+export function limitConnections(server: Server, limits: ConnectionLimits): void {
   const { total, perAddress, closeBusy = false, lifetime, onClosed } = limits
   /** The one that has done no work for longest comes first. */
   const open = new Set<Connection>()
   const bySocket = new WeakMap<object, Connection>()
 
   // All TCP connections, those included that never finish a TLS handshake.
-  const listeners: Pick<Server, 'prependListener'> = server
-  listeners.prependListener('connection', accept)
+  server.prependListener('connection', accept)
   server.on('secureConnection', (secure: Socket) => {
     const connection = open.values().find(({ socket }) => isSame(socket, secure))
     if (connection) bySocket.set(secure, connection)

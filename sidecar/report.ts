@@ -127,6 +127,11 @@ export class Report {
     this.#tellOnce(`${type} ${path}`, problem, { event: 'text', type, path }, `${type} ${path}`)
   }
 
+  /** A connection that a limit of the sidecar's port closed: counted only, because anyone may cause any number. */
+  connectionClosed = (limit: string): void => {
+    this.#registry.add(metrics.connectionsClosed, { limit })
+  }
+
   outcome = ({ channel, outcome }: OutcomeReport): void => {
     this.#registry.add(metrics.notifications, { channel, outcome })
   }

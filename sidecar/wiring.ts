@@ -83,7 +83,8 @@ async function startSidecar(role: string, { environment, root, log }: Required<W
     report,
   )
   const { port } = settings
-  if (role === 'run') await serve(sidecar, port === undefined ? { socket: join(root, statusSocket) } : { port })
+  if (role === 'run')
+    await serve(sidecar, port === undefined ? { socket: join(root, statusSocket) } : { port }, report.connectionClosed)
   return sidecar.run(role, new AbortController().signal)
 }
 

@@ -102,6 +102,18 @@ void t.test('connection limits: a connection that is answered stays, and the new
   t.notOk(next.closed, 'once it was answered, a connection is idle again')
 })
 
+void t.test('connection limits: a connection stays busy until its last request is answered', async (t) => {
+  const answers: (() => void)[] = []
+  const { open } = await serving(t, { total: 1 }, (_request, response) => void answers.push(() => response.end('late')))
+  const busy = await open()
+  busy.write(get + get)
+  while (answers.length < 2) await new Promise(setImmediate)
+  answers[0]?.()
+  await once(busy, 'data')
+  await ended(await open())
+  t.notOk(busy.closed)
+})
+
 void t.test('connection limits: with closeBusy even a connection that is answered gives way', async (t) => {
   let requests = 0
   const { open, closed } = await serving(t, { total: 2, closeBusy: true }, () => void requests++)

@@ -19,7 +19,7 @@ interface Got {
 async function serving(test: Test, pages: Partial<Pages> = {}, place: Place = { port: 0 }): Promise<number> {
   const all: Pages = { notReady: () => undefined, metrics: () => 'a 1\n', status: () => ({ ready: true }), ...pages }
   const server = await serve(all, place)
-  test.teardown(() => server.close().closeAllConnections())
+  test.teardown(() => server.close())
   return (server.address() as AddressInfo).port
 }
 

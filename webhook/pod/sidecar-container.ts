@@ -12,7 +12,7 @@ import { securityContext } from './security-context.ts'
  * are compiled; `--jitless`, no smaller, would not do even that. A node that does not know one of them does not start: they belong
  * to the version in the image.
  */
-const nodeFlags: readonly string[] = [
+export const nodeFlags: readonly string[] = [
   '--max-semi-space-size=1',
   '--optimize-for-size',
   '--no-sparkplug',
