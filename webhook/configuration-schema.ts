@@ -57,11 +57,22 @@ export const ConfigurationFile = Type.Object(
     knownSidecars: optional(
       Type.Array(text('name of a container'), {
         description: 'containers of other injectors: they get no mount, and native ones start before the sidecar',
-        default: ['istio-proxy', 'istio-init', 'istio-validation', 'linkerd-proxy', 'linkerd-init', 'linkerd-network-validator', 'kuma-sidecar', 'kuma-init', 'consul-dataplane', 'consul-connect-inject-init', 'vault-agent', 'vault-agent-init', 'daprd'], // prettier-ignore
+        default: [
+          ...['istio-proxy', 'istio-init', 'istio-validation', 'enable-core-dump'],
+          ...['linkerd-proxy', 'linkerd-init', 'linkerd-network-validator', 'linkerd-debug'],
+          ...['kuma-sidecar', 'kuma-init', 'kuma-validation', 'consul-dataplane', 'consul-connect-inject-init'],
+          ...['queue-proxy', 'daprd', 'azwi-proxy', 'azwi-proxy-init', 'vault-agent', 'vault-agent-init'],
+          ...['traffic-agent', 'tel-agent-init', 'otc-container', 'jaeger-agent', 'gke-gcsfuse-sidecar'],
+          ...['opentelemetry-auto-instrumentation', 'opentelemetry-auto-instrumentation-java'],
+          ...['opentelemetry-auto-instrumentation-nodejs', 'opentelemetry-auto-instrumentation-python'],
+          ...['opentelemetry-auto-instrumentation-dotnet', 'datadog-init-apm-inject', 'install-oneagent'],
+          ...['datadog-lib-java-init', 'datadog-lib-js-init', 'datadog-lib-python-init', 'datadog-lib-dotnet-init'],
+          ...['datadog-lib-ruby-init', 'datadog-lib-php-init', 'crowdstrike-falcon-container'],
+        ],
       }),
     ),
     classicMesh: optional(
-      Type.Enum(['istio', 'linkerd'], {
+      Type.Enum(['istio', 'linkerd', 'kuma', 'consul'], {
         description:
           "a service mesh whose proxies are ordinary containers: injected pods get its annotations that take the sidecar's ports around the proxy, those of the vaults for the whole pod",
       }),

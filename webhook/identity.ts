@@ -1,3 +1,4 @@
+import { annotations } from '../shared/annotations.ts'
 import { builtInClouds, type Cloud } from '../shared/clouds.ts'
 import type { Identity } from '../shared/settings.ts'
 import { didYouMean, quote } from '../shared/suggest.ts'
@@ -75,16 +76,43 @@ export function resolveIdentity(
   if (onPod[bindingAnnotation] === 'true')
     return { cloudName, cloud, ...filled(named), mode: 'identity-binding', tokenLifetime }
 
-  const clientId = named.clientId ?? onAccount[clientIdAnnotation]
-  const tenantId = named.tenantId ?? onAccount[tenantIdAnnotation] ?? configuration.tenantId
+  const clientId = named.clientId ?? ofAccount('client-id', whereabouts)
+  const tenantId = named.tenantId ?? ofAccount('tenant-id', whereabouts) ?? configuration.tenantId
   if (!clientId && needed) {
     if (configuration.missingClientId === 'deny')
       notes.problem('no-identity', `no client id: ${clientIdGap(whereabouts)}`)
     else notes.warn('no-client-id', `no client id: ${accountOf(whereabouts)} has no annotation ${clientIdAnnotation}`)
   }
   if (!tenantId && needed) notes.problem('no-identity', `no tenant id: ${tenantIdGap(whereabouts)}`)
-  if (needed) notes.problem('no-identity', ...adfsProblems(tenantId, cloud))
+  if (needed) {
+    notes.problem('no-identity', ...adfsProblems(tenantId, cloud))
+    notes.problem('no-identity', ...accountProblems('client-id', clientId, whereabouts))
+    notes.problem('no-identity', ...accountProblems('tenant-id', tenantId, whereabouts))
+  }
   return { cloudName, cloud, ...filled({ clientId, tenantId }), tokenLifetime }
+}
+
+/** In place of an id that cannot be read: the pod is refused then, and a missing id is not reported beside it. */
+const unreadableId = 'unreadable'
+
+type Id = 'client-id' | 'tenant-id'
+
+/** What the ServiceAccount says, checked and trimmed as the annotation of the same name on a pod is. */
+function ofAccount(name: Id, whereabouts: Whereabouts): string | undefined {
+  const text = whereabouts.serviceAccount?.annotations[`azure.workload.identity/${name}`]?.trim()
+  if (!text) return undefined
+  const parsed = annotations[name].parse(text)
+  return parsed.ok ? parsed.value : unreadableId
+}
+
+/** What is wrong with an id of the ServiceAccount that is used. */
+export function accountProblems(name: Id, used: string | undefined, whereabouts: Whereabouts): string[] {
+  if (used !== unreadableId) return []
+  const annotation = `azure.workload.identity/${name}`
+  const text = whereabouts.serviceAccount?.annotations[annotation]?.trim() ?? ''
+  const parsed = annotations[name].parse(text)
+  const problems = parsed.ok ? [] : parsed.problems
+  return problems.map((problem) => `${accountOf(whereabouts)}: annotation ${annotation} ${quote(text)}: ${problem}`)
 }
 
 /** What has a text in it. */

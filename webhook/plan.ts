@@ -16,6 +16,7 @@ import { checkMounts } from './pod/clashes.ts'
 import { resolveContainers, sidecarMountPath } from './pod/mounts.ts'
 import { serviceAccountName, type Pod } from './pod/pod.ts'
 import { resolvePort } from './pod/port.ts'
+import { checkKeys, checkReaders } from './pod/readers.ts'
 import { resolveResources, type Resources } from './pod/resources.ts'
 import { resolveUser, type SidecarUser } from './pod/security-context.ts'
 import { resolveSignal } from './pod/signal-target.ts'
@@ -87,7 +88,7 @@ export function makePlan(
   const signals = mode !== 'once' && values.signal !== undefined
   const target = signals ? resolveSignal(pod, values, knownSidecars, earlier?.notify.signal, notes) : undefined
   warnOfNoEffect(values, mode, notes)
-  const user = resolveUser(pod, namespace.labels, values, signals, target, notes)
+  const user = resolveUser(pod, namespace, values, signals, target, notes)
   const resources = resolveResources(pod, values, configuration, notes)
   const classes = values['secret-provider-class'] ?? []
   const whereabouts = { namespace: namespace.name, accountName: serviceAccountName(pod), serviceAccount }
@@ -128,12 +129,21 @@ export function makePlan(
     admitted: { containers },
   }
   checkFiles(settings, values, sources, notes)
+  checkReaders(pod, containers, settings, user, notes)
+  checkKeys(pod, containers, settings, notes)
+  checkFormats(settings, sources, notes)
   const encodedSettings = encodeSettings(settings)
   const fits = checkSize(encodedSettings.length, notes)
   // What is too large is not looked at for nothing.
   if (fits) checkContents(settings, objectsKnown, notes)
   checkLimitRanges(surroundings.limitRanges, resources, podTotals(pod, resources, mode), notes)
-  const annotations = meshAnnotations(pod, settings, objectsKnown, configuration, notes)
+  const annotations = meshAnnotations(
+    pod,
+    settings,
+    objectsKnown,
+    { namespace: namespace.annotations, classicMesh: configuration.classicMesh },
+    notes,
+  )
   if (notes.problems.length > 0) return undefined
   return {
     settings,
@@ -196,6 +206,15 @@ function checkContents(settings: Settings, objectsKnown: boolean, notes: Notes):
   for (const [path, format] of Object.entries(settings.bundles)) {
     const problem = bundleProblem(format, settings.objects)
     if (problem !== undefined) notes.problem('bad-annotation', `bundle "${path}": ${problem}`)
+  }
+}
+
+/** A PKCS#12 file is binary; without an encoding the vault's base64 text of it is written, as the CSI driver's provider does. */
+function checkFormats({ objects }: Settings, sources: ReadonlyMap<ObjectSpec, string>, notes: Notes): void {
+  const asText = objects.filter(({ format, encoding }) => format === 'pfx' && encoding === 'utf-8')
+  for (const object of asText) {
+    const spelled = sources.has(object) ? 'objectEncoding' : 'encoding'
+    notes.warn('pfx-as-text', `${object.path}: format pfx is written as base64 text; set ${spelled}: base64 for the binary file`) // prettier-ignore
   }
 }
 

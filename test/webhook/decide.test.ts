@@ -7,7 +7,7 @@ import type { Limits } from '../../webhook/pod/limit-range.ts'
 import type { Container, Pod } from '../../webhook/pod/pod.ts'
 import { withDefaults } from './api-server.ts'
 import { annotated } from './review-app.ts'
-import { configurationOf, surroundings } from './setting.ts'
+import { clientId, configurationOf, surroundings } from './setting.ts'
 
 type Injected = Extract<Decision, { kind: 'inject' }>
 
@@ -212,18 +212,45 @@ void t.test('pod over namespace over administrator over table', async (t) => {
 })
 
 void t.test('identity: pod over ServiceAccount over administrator', async (t) => {
-  const account = { annotations: { 'azure.workload.identity/client-id': 'of-account', 'azure.workload.identity/tenant-id': 'tenant-of-account' } } // prettier-ignore
+  const account = { annotations: { 'azure.workload.identity/client-id': ` ${'9'.repeat(8)}-9999-9999-9999-${'9'.repeat(12)}\n`, 'azure.workload.identity/tenant-id': ' tenant-of-account\n' } } // prettier-ignore
   const own = '12345678-1234-1234-1234-123456789012'
   const [identity] = injected(annotated({ 'client-id': own }), { serviceAccount: account }).settings.identities
   t.strictSame(identity, { cloud: 'AzurePublicCloud', tenantId: 'tenant-of-account', clientId: own })
-  const [other] = injected(annotated(), { serviceAccount: { annotations: { 'azure.workload.identity/client-id': 'x' } } }).settings.identities // prettier-ignore
-  t.strictSame(other, { cloud: 'AzurePublicCloud', tenantId: configurationOf().tenantId, clientId: 'x' })
+  const [other] = injected(annotated(), { serviceAccount: account }).settings.identities
+  t.strictSame(other, { cloud: 'AzurePublicCloud', tenantId: 'tenant-of-account', clientId: '99999999-9999-9999-9999-999999999999' }, 'blanks around an id are no part of it') // prettier-ignore
+  const withId = { annotations: { 'azure.workload.identity/client-id': own } }
+  t.equal(injected(annotated(), { serviceAccount: withId }).settings.identities[0]?.tenantId, configurationOf().tenantId) // prettier-ignore
 
   const expiration = 'azure.workload.identity/service-account-token-expiration'
   const lasting = { annotations: { ...account.annotations, [expiration]: '7200' } }
   const secondsOf = (pod: object) => /"expirationSeconds":(\d+)/.exec(JSON.stringify(injected(pod, { serviceAccount: lasting }).pod))?.[1] // prettier-ignore
   t.equal(secondsOf(annotated()), '7200', "the token's life too")
   t.equal(secondsOf(annotated({ [expiration]: '4000' })), '4000')
+})
+
+void t.test('identity: an id of the ServiceAccount is checked like that of a pod or class', async (t) => {
+  const resource = '/subscriptions/0/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/web'
+  const account = (name: string, text: string) => ({
+    serviceAccount: { annotations: { 'azure.workload.identity/client-id': clientId, [`azure.workload.identity/${name}`]: text } }, // prettier-ignore
+  })
+  const where = 'ServiceAccount "default" in namespace "shop": annotation azure.workload.identity'
+  const guid = 'expected a GUID such as 00000000-0000-0000-0000-000000000000'
+  for (const text of [resource, 'web', `${clientId} x`]) {
+    const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text)
+    t.strictSame(problemsOf(annotated(), account('client-id', text)), [`no-identity: ${where}/client-id ${shown}: ${guid}`]) // prettier-ignore
+  }
+  t.strictSame(problemsOf(annotated(), account('tenant-id', 'a b')), [`no-identity: ${where}/tenant-id "a b": expected the id or the domain of a tenant`]) // prettier-ignore
+  t.strictSame(problemsOf(annotated({ 'client-id': clientId }), account('client-id', 'web')), ['inject'], 'one that is not used is not looked at') // prettier-ignore
+  const missing = problemsOf(annotated(), account('client-id', ' \n'))
+  t.match(missing, [/^no-identity: no client id: /], 'a blank one is missing')
+
+  const classOf = (parameters: object) => new Map([['kv', { spec: { provider: 'azure', parameters: { keyvaultName: 'my-kv', objects: 'array:\n  - |\n    objectName: c\n    objectType: secret', ...parameters } } }]]) // prettier-ignore
+  const { metadata, spec } = annotated({ 'secret-provider-class': 'kv' })
+  const { ['azure.keyvault.injector/objects']: _, ...annotations } = metadata.annotations as Record<string, string>
+  const pod = { metadata: { ...metadata, annotations }, spec }
+  const around = account('client-id', 'web')
+  t.strictSame(problemsOf(pod, { ...around, secretProviderClasses: classOf({}) }), [`no-identity: SecretProviderClass "kv": ${where}/client-id "web": ${guid}`]) // prettier-ignore
+  t.strictSame(problemsOf(pod, { ...around, secretProviderClasses: classOf({ clientID: ` ${clientId} ` }) }), ['inject']) // prettier-ignore
 })
 
 void t.test("clouds: the administrator's, with certificates, and only the one that is used", async (t) => {
@@ -391,9 +418,12 @@ void t.test('a mesh with classic proxies is told to leave the ports of the sidec
   })
   t.match(injected(annotated(own), { configuration }).pod.metadata?.annotations, {
     'traffic.sidecar.istio.io/excludeOutboundPorts': '443,8443',
-    ...own,
+    'traffic.sidecar.istio.io/excludeInboundPorts': '9000,20471',
   })
-  const done = { ...own, 'traffic.sidecar.istio.io/excludeOutboundPorts': '443' }
+  const done = {
+    'traffic.sidecar.istio.io/excludeInboundPorts': '20471',
+    'traffic.sidecar.istio.io/excludeOutboundPorts': '443',
+  }
   const proxied = annotated(done, { containers: [{ name: 'app' }, { name: 'istio-proxy' }] })
   t.equal(decide(proxied, surroundings()).kind, 'inject', 'a proxy that has been told')
 })

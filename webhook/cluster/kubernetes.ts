@@ -2,7 +2,8 @@ import { annotationPrefix, systemLabel } from '../../shared/names.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { ServiceAccount } from '../identity.ts'
 import type { Limits } from '../pod/limit-range.ts'
-import { enforceLabel } from '../pod/security-context.ts'
+import { meshNamespaceAnnotations } from '../pod/mesh.ts'
+import { enforceLabel, uidRangeAnnotation } from '../pod/security-context.ts'
 import type { Namespace } from '../plan.ts'
 import { accept, ApiError, type Api } from './api.ts'
 import { watchClasses } from './classes.ts'
@@ -87,10 +88,13 @@ function pick(from: Record<string, string> | undefined, wanted: (key: string) =>
   return entries.length === 0 ? nothing : Object.fromEntries(entries)
 }
 
+/** Annotations of others that decisions read on Namespaces. */
+const foreignAnnotations: readonly string[] = [...meshNamespaceAnnotations, uidRangeAnnotation]
+
 const namespaceOf = ({ metadata: { name = '', labels, annotations } = {} }: Meta): Namespace => ({
   name,
   labels: pick(labels, (key) => key === systemLabel || key === enforceLabel),
-  annotations: pick(annotations, (key) => key.startsWith(annotationPrefix)),
+  annotations: pick(annotations, (key) => key.startsWith(annotationPrefix) || foreignAnnotations.includes(key)),
 })
 
 const withoutAnnotations: ServiceAccount = Object.freeze({ annotations: nothing })

@@ -1,6 +1,9 @@
-import { Type, type Static } from 'typebox'
+import { Type, type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { fail, ok, type Parsed } from '../../shared/parsed.ts'
+
+/** A client may write null for what is absent. */
+const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 /** What is read of a pod; every other field is carried along unseen. */
 const Texts = Type.Record(Type.String(), Type.String())
@@ -18,32 +21,26 @@ const VolumeMount = Type.Object({
   subPathExpr: Type.Optional(Type.String()),
 })
 const Capabilities = Type.Object({
-  add: Type.Optional(Type.Array(Type.String())),
-  drop: Type.Optional(Type.Array(Type.String())),
+  add: nullable(Type.Array(Type.String())),
+  drop: nullable(Type.Array(Type.String())),
 })
 const SecurityContext = Type.Object({
   runAsUser: Type.Optional(Type.Integer()),
   runAsGroup: Type.Optional(Type.Integer()),
   fsGroup: Type.Optional(Type.Integer()),
-  supplementalGroups: Type.Optional(Type.Array(Type.Integer())),
-  capabilities: Type.Optional(Capabilities),
-  windowsOptions: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  supplementalGroups: nullable(Type.Array(Type.Integer())),
+  capabilities: nullable(Capabilities),
+  windowsOptions: nullable(Type.Record(Type.String(), Type.Unknown())),
 })
-// Go writes a required list that is empty as null.
-const NodeSelectorTerm = Type.Object({
-  matchExpressions: Type.Optional(
-    Type.Array(
-      Type.Object({
-        key: Type.Optional(Type.String()),
-        operator: Type.Optional(Type.String()),
-        values: Type.Optional(Type.Array(Type.String())),
-      }),
-    ),
-  ),
+const NodeExpression = Type.Object({
+  key: nullable(Type.String()),
+  operator: nullable(Type.String()),
+  values: nullable(Type.Array(Type.String())),
 })
+const NodeSelectorTerm = Type.Object({ matchExpressions: nullable(Type.Array(NodeExpression)) })
 const NodeAffinity = Type.Object({
-  requiredDuringSchedulingIgnoredDuringExecution: Type.Optional(
-    Type.Object({ nodeSelectorTerms: Type.Optional(Type.Union([Type.Array(NodeSelectorTerm), Type.Null()])) }),
+  requiredDuringSchedulingIgnoredDuringExecution: nullable(
+    Type.Object({ nodeSelectorTerms: nullable(Type.Array(NodeSelectorTerm)) }),
   ),
 })
 const Container = Type.Object({
@@ -55,7 +52,7 @@ const Container = Type.Object({
   resources: Type.Optional(Resources),
   volumeMounts: Type.Optional(Type.Array(VolumeMount)),
   volumeDevices: Type.Optional(Type.Array(Type.Object({ devicePath: Type.Optional(Type.String()) }))),
-  terminationMessagePath: Type.Optional(Type.String()),
+  terminationMessagePath: nullable(Type.String()),
   securityContext: Type.Optional(SecurityContext),
   restartPolicy: Type.Optional(Type.String()),
   lifecycle: Type.Optional(Type.Object({ preStop: Type.Optional(Hook), postStart: Type.Optional(Hook) })),
@@ -98,14 +95,15 @@ const Pod = Type.Object({
     hostPID: Type.Optional(Type.Boolean()),
     shareProcessNamespace: Type.Optional(Type.Boolean()),
     nodeSelector: Type.Optional(Texts),
-    affinity: Type.Optional(Type.Object({ nodeAffinity: Type.Optional(NodeAffinity) })),
-    automountServiceAccountToken: Type.Optional(Type.Boolean()),
+    affinity: nullable(Type.Object({ nodeAffinity: nullable(NodeAffinity) })),
+    automountServiceAccountToken: nullable(Type.Boolean()),
     os: Type.Optional(Type.Object({ name: Type.Optional(Type.String()) })),
   }),
 })
 
 export type Pod = Static<typeof Pod>
 export type Container = Static<typeof Container>
+export type NodeExpression = Static<typeof NodeExpression>
 export type VolumeMount = Static<typeof VolumeMount>
 export type Volume = NonNullable<Pod['spec']['volumes']>[number]
 

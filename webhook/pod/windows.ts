@@ -1,4 +1,4 @@
-import { allContainers, type Pod } from './pod.ts'
+import { allContainers, type NodeExpression, type Pod } from './pod.ts'
 
 /**
  * Labels that decide a node's operating system, with the values that only Windows nodes have; without values, having the label at all.
@@ -10,9 +10,6 @@ const labels: ReadonlyMap<string, RegExp> = new Map([
   ['kubernetes.azure.com/os-sku', /^Windows/i],
   ['node.kubernetes.io/windows-build', /^/],
 ])
-
-type Term = NonNullable<NonNullable<NonNullable<NonNullable<Pod['spec']['affinity']>['nodeAffinity']>['requiredDuringSchedulingIgnoredDuringExecution']>['nodeSelectorTerms']>[number] // prettier-ignore
-type Expression = NonNullable<Term['matchExpressions']>[number]
 
 /** Whether a pod can run on Windows nodes only, in whichever way it says so. A pod that says Linux as well is none. */
 export function isForWindows(pod: Pod): boolean {
@@ -31,16 +28,16 @@ export function isForWindows(pod: Pod): boolean {
 
 const isOs = (label: string): boolean => label === 'kubernetes.io/os' || label === 'beta.kubernetes.io/os'
 
-function isOfWindows({ key = '', operator, values }: Expression): boolean {
-  const pattern = labels.get(key)
+function isOfWindows({ key, operator, values }: NodeExpression): boolean {
+  const pattern = labels.get(key ?? '')
   if (pattern === undefined) return false
   const named = values ?? []
   if (operator === 'In') return named.length > 0 && named.every((value) => pattern.test(value))
-  if (operator === 'NotIn') return isOs(key) && named.includes('linux')
-  return operator !== 'DoesNotExist' && !isOs(key) && pattern.test('')
+  if (operator === 'NotIn') return isOs(key ?? '') && named.includes('linux')
+  return operator !== 'DoesNotExist' && !isOs(key ?? '') && pattern.test('')
 }
 
-const isOfLinux = ({ key = '', operator, values }: Expression): boolean =>
-  isOs(key) &&
+const isOfLinux = ({ key, operator, values }: NodeExpression): boolean =>
+  isOs(key ?? '') &&
   ((operator === 'In' && (values ?? []).every((value) => value === 'linux')) ||
     (operator === 'NotIn' && (values ?? []).includes('windows')))

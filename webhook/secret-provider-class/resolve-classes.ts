@@ -1,6 +1,7 @@
 import { didYouMean, quote } from '../../shared/suggest.ts'
 import type { Configuration } from '../configuration.ts'
 import {
+  accountProblems,
   adfsProblems,
   clientIdGap,
   filled,
@@ -136,6 +137,11 @@ function resolvePod(read: SecretProviderClass, where: string, context: ClassCont
     if (configuration.missingClientId === 'deny') notes.problem('no-identity', text)
     else notes.warn('no-client-id', `${where}: no clientID`)
   }
+  const unreadable = [
+    ...accountProblems('client-id', clientId, whereabouts),
+    ...accountProblems('tenant-id', tenantId, whereabouts),
+  ]
+  notes.problem('no-identity', ...unreadable.map((problem) => `${where}: ${problem}`))
   if (tenantId === undefined) notes.problem('no-identity', `${where}: no tenantID, and ${tenantIdGap(whereabouts)}`)
   return filled({ clientId, tenantId })
 }

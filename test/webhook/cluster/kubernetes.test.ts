@@ -10,10 +10,15 @@ import { FakeApi } from './fake-api.ts'
 const log = createLogger('error', new PassThrough())
 const account = (name: string, annotations: Record<string, string>) => ({ namespace: 'shop', name, annotations })
 const clientId = 'azure.workload.identity/client-id'
+const kept = {
+  'azure.keyvault.injector/vault': 'kv',
+  'config.linkerd.io/skip-outbound-ports': '25',
+  'openshift.io/sa.scc.uid-range': '1000650000/10000',
+}
 
 async function started(t: Test, change: (api: FakeApi) => void = () => {}, options: { now?: () => number } = {}) {
   const api = new FakeApi()
-  api.lists.set('/api/v1/namespaces', [{ name: 'shop', labels: { team: 'a', 'azure.keyvault.injector/system': 'true' }, annotations: { 'azure.keyvault.injector/vault': 'kv', other: 'x' } }]) // prettier-ignore
+  api.lists.set('/api/v1/namespaces', [{ name: 'shop', labels: { team: 'a', 'azure.keyvault.injector/system': 'true' }, annotations: { ...kept, other: 'x' } }]) // prettier-ignore
   api.lists.set('/api/v1/serviceaccounts', [account('web', { [clientId]: 'one', other: 'x' }), account('default', {})])
   api.lists.set('/api/v1/limitranges', [
     { namespace: 'shop', name: 'small' },
@@ -32,7 +37,7 @@ async function started(t: Test, change: (api: FakeApi) => void = () => {}, optio
 void t.test('answers from the cache, and keeps only what matters', async (t) => {
   const { api, cluster } = await started(t)
   t.strictSame(await cluster.namespace('shop'), {
-    value: { name: 'shop', labels: { 'azure.keyvault.injector/system': 'true' }, annotations: { 'azure.keyvault.injector/vault': 'kv' } }, // prettier-ignore
+    value: { name: 'shop', labels: { 'azure.keyvault.injector/system': 'true' }, annotations: kept }, // prettier-ignore
     cached: true,
   })
   t.strictSame(await cluster.serviceAccount('shop', 'web'), {
