@@ -168,6 +168,7 @@ async function main(): Promise<void> {
       detail: configuration.problem() && `the configuration is refused: ${configuration.problem()}`,
     }),
     metrics: () => metrics.text(),
+    onLimited: metrics.limited,
   })
   serving.attach(server.server as never)
   // Files are there within moments; who reads "listening" may call.

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Certificates } from '../certs/manager.ts'
 import type { CertificateEvent } from '../certs/events.ts'
+import type { OnLimited } from './limits.ts'
 import type { MissReason } from './reasons.ts'
 import type { Decided } from './review.ts'
 
@@ -34,6 +35,12 @@ export const metrics = {
     'When pods were last looked through for ones without a sidecar.',
   ),
   eventsDropped: metric('counter', 'events_dropped_total', 'Kubernetes Events that were not sent, as too many waited.'),
+  limited: metric(
+    'counter',
+    'limited_total',
+    'Requests that were refused, and objects and fields that were left out, so that memory and requests stay bounded.',
+    ['limit'],
+  ),
   configurationReads: metric(
     'counter',
     'configuration_reads_total',
@@ -61,6 +68,7 @@ export interface Metrics {
   /** Whether a state of the administrator's file was taken. */
   configurationRead: (taken: boolean) => void
   certificateEvent: (event: CertificateEvent) => void
+  limited: OnLimited
   /** How many pods the audit found without a sidecar. */
   missed: (counts: Readonly<Record<MissReason, number>>) => void
   /** In Prometheus' text format. */
@@ -93,6 +101,7 @@ export function createMetrics({ version, certificates, eventsDropped }: Measured
   const missedPods = new Gauge(of(metrics.missedPods))
   const auditSuccess = new Gauge(of(metrics.auditSuccess))
   read(metrics.eventsDropped, eventsDropped)
+  const limited = new Counter(of(metrics.limited))
   const configurationReads = new Counter(of(metrics.configurationReads))
   const configurationValid = new Gauge(of(metrics.configurationValid))
   const certificateEvents = new Counter(of(metrics.certificateEvents))
@@ -107,6 +116,7 @@ export function createMetrics({ version, certificates, eventsDropped }: Measured
       configurationReads.inc({ outcome: taken ? 'taken' : 'refused' })
       configurationValid.set(taken ? 1 : 0)
     },
+    limited: (limit) => limited.inc({ limit }),
     certificateEvent: ({ type }) => certificateEvents.inc({ type }),
     missed(counts) {
       for (const [reason, count] of Object.entries(counts)) missedPods.set({ reason }, count)

@@ -1,17 +1,30 @@
 import type { SecureContextOptions } from 'node:tls'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { limitConnections } from '../shared/connection-limits.ts'
 import { parseDuration } from '../shared/duration.ts'
 import type { Logger } from '../shared/log.ts'
 import { passesOn } from './answer.ts'
+import { boundedBodies } from './body.ts'
 import { readReview } from './envelope.ts'
+import type { OnLimited } from './limits.ts'
 import { purposes, review, type Purpose, type ReviewContext } from './review.ts'
 
-/** An AdmissionReview holds the object as it is stored: 1.5 MiB in etcd, and twice of it for updates, with JSON's overhead. */
-const bodyLimit = 8 * 1024 * 1024
 /** The API server keeps idle connections for 90 s; whoever closes first must not be the server, or a review is lost. */
 const keepAliveTimeout = 120_000
-/** Waits at most so long for the rest of a request. */
-const requestTimeout = 30_000
+/** The API server opens a connection for each review that it sends at the same time as others. */
+const connections = { total: 300, perAddress: 250 }
+/**
+ * How long clients may take, in milliseconds: for the TLS handshake, a request's headers, and all of it. By default Node looks
+ * every 30 s whether they did.
+ */
+const clientTimeouts = {
+  handshakeTimeout: 5_000,
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+}
+/** A connection on which nothing moves for so long (milliseconds) does not read its answer. No review takes as long. */
+const stalled = 40_000
 /** What the API server allows a webhook unless it is told otherwise, and what is kept back for the way home. */
 const defaultTimeout = 10_000
 const reserve = 1_000
@@ -25,6 +38,7 @@ export interface AppOptions {
   mostUnderWay?: number
   /** Prometheus' text format. */
   metrics?: () => Promise<{ contentType: string; text: string }>
+  onLimited?: OnLimited
 }
 
 export interface Readiness {
@@ -44,15 +58,16 @@ export interface App {
 export function buildApp(options: AppOptions): App {
   let draining = false
   const server = Fastify({
-    https: options.tls,
-    bodyLimit,
+    https: { ...options.tls, ...clientTimeouts },
     keepAliveTimeout,
-    requestTimeout,
+    connectionTimeout: stalled,
+    requestTimeout: clientTimeouts.requestTimeout,
     logger: false,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
   }) as unknown as FastifyInstance
-  readJson(server)
+  limitConnections(server.server, { ...connections, onClosed: () => options.onLimited?.('connections') })
+  leaveBodies(server)
   server.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, options.log))
   server.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ code: 404, message: `there is nothing at ${request.method} ${request.url.slice(0, 200)}` }),
@@ -66,25 +81,22 @@ export function buildApp(options: AppOptions): App {
   return { server, drain: () => (draining = true) }
 }
 
-/** The library's own parser refuses keys such as `__proto__`, which a label may well be. The pod stays as it was sent. */
-function readJson(server: FastifyInstance): void {
+/**
+ * Bodies are read by the routes that need them. The library's own parser holds any number of them, and refuses keys such as
+ * `__proto__`, which a label may well be.
+ */
+function leaveBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers()
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      done(null, JSON.parse(body as string))
-    } catch {
-      // The engine's message repeats a part of the body.
-      done(Object.assign(new Error('the body is not complete JSON'), { statusCode: 400 }))
-    }
-  })
+  server.addContentTypeParser('application/json', (_request, _payload, done) => done(null))
 }
 
-function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500 }: AppOptions): void {
+function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500, onLimited }: AppOptions): void {
+  const bodies = boundedBodies({ onLimited })
   let underWay = 0
   const answer =
     (purpose: Purpose, reportOnly = purpose === 'report') =>
     async (request: FastifyRequest, reply: FastifyReply) => {
-      const envelope = readReview(request.body)
+      const envelope = readReview(await bodies.read(request.raw, reply.raw))
       if (!envelope.ok) return reply.code(400).send({ code: 400, message: envelope.problems.join('; ') })
       // Not AbortSignal.timeout(), whose timer would hold on to the review for ten seconds.
       const giveUp = new AbortController()
@@ -143,10 +155,6 @@ function explain(error: FastifyError, request: FastifyRequest): string {
   switch (error.code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return `content type ${JSON.stringify(request.headers['content-type'] ?? '')} is not taken: send application/json`
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return `the body is larger than ${bodyLimit} bytes`
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return 'the body is empty'
     default:
       return (error.statusCode ?? 500) < 500 ? error.message : 'the webhook failed; its log says more'
   }

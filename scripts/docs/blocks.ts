@@ -4,6 +4,7 @@ import { annotationPrefix } from '../../shared/names.ts'
 import { ConfigurationFile } from '../../webhook/configuration-schema.ts'
 import { metrics as sidecarMetrics, type Metric } from '../../sidecar/metrics.ts'
 import { metrics as webhookMetrics } from '../../webhook/metrics.ts'
+import { limits } from '../../webhook/limits.ts'
 import { denyReasons, missReasons, skipReasons, warningReasons } from '../../webhook/reasons.ts'
 import { schemaRows } from './schema.ts'
 
@@ -36,6 +37,9 @@ function annotationTable(): string {
 const reasonTable = (reasons: Record<string, string>): string =>
   table(['reason', 'meaning'], Object.entries(reasons).map(([code, sentence]) => [`\`${code}\``, sentence])) // prettier-ignore
 
+const limitTable = (): string =>
+  table(['limit', 'meaning'], Object.entries(limits).map(([code, sentence]) => [`\`${code}\``, sentence])) // prettier-ignore
+
 const metricTable = (metrics: Record<string, Metric>): string =>
   table(
     ['metric', 'type', 'labels', 'meaning'],
@@ -55,6 +59,7 @@ export const blocks: Record<string, () => string> = {
   'deny-reasons': () => reasonTable(denyReasons),
   'warning-reasons': () => reasonTable(warningReasons),
   'miss-reasons': () => reasonTable(missReasons),
+  limits: limitTable,
   'webhook-metrics': () => metricTable(webhookMetrics),
   'sidecar-metrics': () => metricTable(sidecarMetrics),
 }

@@ -37,7 +37,7 @@ const configure = (text: string): Promise<string> =>
 const signal = (pod: string, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<string> =>
   kubectl(['exec', '-n', system, pod, '--', '/nodejs/bin/node', '-e', `
     const { readdirSync, readFileSync } = require('node:fs')
-    const isWebhook = (pid) => { try { return readFileSync('/proc/' + pid + '/cmdline', 'utf8').split('\\0')[1] === '/app/webhook.js' } catch { return false } }
+    const isWebhook = (pid) => { try { return readFileSync('/proc/' + pid + '/cmdline', 'utf8').split('\\0').includes('/app/webhook.js') } catch { return false } }
     for (const pid of readdirSync('/proc').filter((name) => /^\\d+$/.test(name)).filter(isWebhook)) process.kill(Number(pid), '${signal}')
   `]) // prettier-ignore
 

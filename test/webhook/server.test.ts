@@ -257,7 +257,7 @@ void t.test('bad requests get a status and a sentence', async (t) => {
   const json = { 'content-type': 'application/json' }
   const cases: Record<string, [{ headers?: Record<string, string>; payload: string; url?: string }, number, RegExp]> = {
     'truncated JSON': [{ headers: json, payload: '{"kind":"Admiss' }, 400, /^the body is not complete JSON$/],
-    'an empty body': [{ headers: json, payload: '' }, 400, /^the body is not complete JSON$/],
+    'an empty body': [{ headers: json, payload: '' }, 400, /^the body is empty$/],
     'another content type': [{ headers: { 'content-type': 'application/yaml' }, payload: 'kind: x' }, 415, /^content type "application\/yaml" is not taken/], // prettier-ignore
     'no content type': [{ payload: 'x', headers: { 'content-type': '' } }, 415, /send application\/json$/],
     'a list': [{ headers: json, payload: '[]' }, 400, /not an AdmissionReview/],
