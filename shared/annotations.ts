@@ -207,7 +207,7 @@ export const annotations = {
     parse: oneOf(['retain', 'delete']),
   }),
   'startup-timeout': annotation({
-    help: 'how long the first fetch may keep trying before the sidecar exits with its reason',
+    help: 'how long the first fetch may keep trying before the sidecar exits with its reason; refused requests (15 s) and unreachable vaults (50 s) end it sooner',
     default: '5m',
     example: '2m',
     bounded: 'duration',

@@ -14,7 +14,7 @@ import { oneAtATime } from './pool.ts'
 import { Poller, type PollOutcome } from './poller.ts'
 import { Report } from './report.ts'
 import type { Source } from './sources.ts'
-import { whyGiveUp } from './start.ts'
+import { whyGiveUp, whyWaiting } from './start.ts'
 import { whatIsMissing, type State, type VaultState } from './state.ts'
 import { statusOf, type Status } from './status.ts'
 import { makeTexts, tick, undelivered, type Render, type Ticked, type TickParts } from './tick.ts'
@@ -39,6 +39,10 @@ export interface Effects {
   pod: { name: string; namespace: string }
   clock: Clock
   random: () => number
+  /** Keeps the reason of a failed start for `kubectl describe pod`, if the process ends before a set is served. */
+  notStarted: (reason: string) => void
+  /** Called once, when a complete set is served: from then on an end is no failure. */
+  started: () => void
   log: Logger
   registry: Registry
 }
@@ -88,8 +92,10 @@ export class Sidecar {
   /** Fetches, serves and polls until the signal aborts; in the role `once` until a set is there and every vault was polled. */
   async run(role: 'run' | 'once', signal: AbortSignal): Promise<End> {
     this.#role = role
-    signal.addEventListener('abort', () => this.#end.resolve({ code: 0 }), { once: true })
-    if (signal.aborted) this.#end.resolve({ code: 0 })
+    const stop = () => this.#end.resolve(this.#state.serving ? { code: 0 } : { code: 1, reason: this.#whyWaiting() })
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+    this.#effects.notStarted(this.#whyWaiting())
     this.#report.started(role, this.#state)
     this.#report.live(this.#live.begin())
     this.#obeyLive()
@@ -167,12 +173,23 @@ export class Sidecar {
     if (volumeError) state.volumeProblem = nextProblem(state.volumeProblem, volumeFailure(volumeError), clock)
     else delete state.volumeProblem
     if (!state.serving) state.missing = missing
-    if (current) state.serving = { since: state.serving?.since ?? now, switchedAt: current.switchedAt }
+    if (current) this.#serve(current.switchedAt)
+    if (!state.serving) this.#effects.notStarted(this.#whyWaiting())
+  }
+
+  #serve(switchedAt: number): void {
+    const { serving } = this.#state
+    this.#state.serving = { since: serving?.since ?? this.#effects.clock.now(), switchedAt }
+    if (!serving) this.#effects.started()
+  }
+
+  #whyWaiting(): string {
+    return whyWaiting(whatIsMissing(this.#state))
   }
 
   /** Serves what an earlier process left in the volume, if it is complete, rather than hold the pod back. */
   async #recall(): Promise<void> {
-    const { volume, clock } = this.#effects
+    const { volume } = this.#effects
     const state = this.#state
     try {
       await volume.clean()
@@ -180,7 +197,7 @@ export class Sidecar {
       if (!stored || !isServable(state.settings, stored)) return
       state.memory.recall(stored)
       state.isRecalled = true
-      state.serving = { since: clock.now(), switchedAt: stored.manifest.switchedAt }
+      this.#serve(stored.manifest.switchedAt)
       this.#report.serving(stored.manifest.switchedAt)
       const untold = await undelivered(stored, volume)
       if (untold) this.#notifier.notify(untold)
@@ -234,4 +251,4 @@ export class Sidecar {
 }
 
 const volumeFailure = ({ message }: Error) =>
-  ({ kind: 'volume', message: `the volume: ${message}`, transient: true }) as const
+  ({ kind: 'volume', message: `the volume: ${message}`, outlook: 'doubtful' }) as const

@@ -8,6 +8,6 @@ import { runSidecar } from './wiring.ts'
 const root = process.env['AKV_INJECTOR_ROOT'] ?? ''
 const [role = 'run'] = process.argv.slice(2)
 // Not awaited here: what is loaded on demand shares a file with this module, and would wait for its end.
-void runSidecar(role, { environment: process.env, root })
+void runSidecar(role, { environment: process.env, root, started: () => (process.exitCode = 0) })
   .catch(() => 1)
   .then((code) => process.exit(code))

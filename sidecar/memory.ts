@@ -4,7 +4,7 @@ import type { Before, Findings } from './read.ts'
 import { reasonOf, type Rendered, type RenderedFile } from './render/rendered.ts'
 import { refreshAfter } from './schedule.ts'
 import { sourcesOf, type Source } from './sources.ts'
-import type { FailureKind, Fetched } from './vault/vault.ts'
+import type { FailureKind, Fetched, Outlook } from './vault/vault.ts'
 import type { SourceRecord } from './volume/manifest.ts'
 import type { StoredSet } from './volume/volume.ts'
 
@@ -14,10 +14,11 @@ export interface Problem {
   message: string
   /** Since when, milliseconds since 1970. */
   since: number
-  /** Whether a retry may cure it with nobody changing anything. */
-  transient: boolean
-  /** Since when it has been one that a retry does not cure, on the clock that never goes back. */
+  outlook: Outlook
+  /** Since when it has been permanent, on the clock that never goes back. */
   firmSince?: number
+  /** Since when it has been doubtful or permanent, on the same clock. */
+  doubtfulSince?: number
 }
 
 export interface MemoryEffects {
@@ -91,10 +92,11 @@ export class Memory implements Before {
       if (isNew && contents) warnings.push(...(await this.#render(source, contents, render)))
       else this.#recover(source)
     }
-    for (const [source, { kind, message, transient }] of found.failures) {
+    for (const [source, { kind, message, outlook }] of found.failures) {
       if (kind === 'gone' && this.#plan.onDelete === 'delete') this.#lose(source)
-      for (const index of source.objects) this.#fail(index, { kind, message, transient })
+      for (const index of source.objects) this.#fail(index, { kind, message, outlook })
     }
+    this.#trust(found)
     return warnings
   }
 
@@ -148,10 +150,22 @@ export class Memory implements Before {
         warnings.push(...rendered.warnings)
       } catch (error) {
         this.fresh.delete(index)
-        this.#fail(index, { kind: 'render', message: reasonOf(error), transient: false })
+        this.#fail(index, { kind: 'render', message: reasonOf(error), outlook: 'permanent' })
       }
     }
     return warnings
+  }
+
+  /**
+   * A vault that throttles or is overloaded is reached after all. A poll ends at such an answer, so what other objects met earlier
+   * does not count any longer.
+   */
+  #trust({ failures }: Findings): void {
+    const busy = Array.from(failures).filter(([, { outlook }]) => outlook === 'transient')
+    const reached = new Set(busy.map(([{ vault }]) => vault))
+    for (const source of this.sources.filter(({ vault }) => reached.has(vault))) {
+      for (const index of source.objects) delete this.problems.get(index)?.doubtfulSince
+    }
   }
 
   /** The vault says that it no longer exists. */
@@ -173,7 +187,7 @@ export class Memory implements Before {
   }
 }
 
-export type Failure = Pick<Problem, 'kind' | 'message' | 'transient'>
+export type Failure = Pick<Problem, 'kind' | 'message' | 'outlook'>
 
 /** A failure, in the light of the one before it. */
 export function nextProblem(
@@ -182,5 +196,8 @@ export function nextProblem(
   { now, elapsed }: Pick<MemoryEffects, 'now' | 'elapsed'>,
 ): Problem {
   const problem = { ...failure, since: earlier?.since ?? now() }
-  return failure.transient ? problem : { ...problem, firmSince: earlier?.firmSince ?? elapsed() }
+  if (failure.outlook === 'transient') return problem
+  const doubtfulSince = earlier?.doubtfulSince ?? elapsed()
+  if (failure.outlook === 'doubtful') return { ...problem, doubtfulSince }
+  return { ...problem, doubtfulSince, firmSince: earlier?.firmSince ?? elapsed() }
 }

@@ -2,30 +2,46 @@ import { formatDuration } from '../shared/duration.ts'
 import { printableLines } from '../shared/printable.ts'
 import type { Problem } from './memory.ts'
 
-/** For how long failures that no retry soon cures are tried at the start: roles just granted take a while. */
+/** For how long permanent failures are retried at the start, in milliseconds: roles that were just granted take a while. */
 export const firmPatience = 15_000
+/** The same for doubtful ones: networks, DNS zones and service meshes of a new pod take longer. */
+export const doubtfulPatience = 50_000
 /** The kubelet keeps no more of a termination message. */
 const longestReason = 4096
+
+/** A part of the first set that is not there, and why, if a reason is known. */
+export interface Lacking {
+  what: string
+  problem: Problem | undefined
+}
 
 export interface Waiting {
   /** On the clock that never goes back. */
   startedAt: number
   now: number
   startupTimeout: number
-  /** What the first set still lacks, and why, where a reason is known. */
-  missing: readonly { what: string; problem: Problem | undefined }[]
+  missing: readonly Lacking[]
 }
 
 /** Whether to give up waiting for the first set: the reason, a line for each thing that is missing, or undefined to go on. */
 export function whyGiveUp({ startedAt, now, startupTimeout, missing }: Waiting): string | undefined {
-  const isFirm = ({ problem }: { problem: Problem | undefined }) =>
-    problem?.firmSince !== undefined && now - problem.firmSince >= firmPatience
-  const isLate = now - startedAt >= startupTimeout
-  if (!isLate && !missing.some(isFirm)) return undefined
-  const known = missing.flatMap(({ problem }) => (problem ? [problem.message] : []))
-  const lines = known.length > 0 ? known : missing.map(({ what }) => `${what}: no answer yet`)
+  const isPast = (since: number | undefined, patience: number) => since !== undefined && now - since >= patience
+  const isHopeless = ({ problem }: Lacking) =>
+    isPast(problem?.firmSince, firmPatience) || isPast(problem?.doubtfulSince, doubtfulPatience)
+  const isLate = isPast(startedAt, startupTimeout)
+  if (!isLate && !missing.some(isHopeless)) return undefined
+  const lines = reasonLines(missing)
   if (isLate) lines.push(`gave up after ${formatDuration(startupTimeout)}, the pod's startup-timeout`)
-  return bounded([...new Set(lines)])
+  return bounded(lines)
+}
+
+/** Why the first set is not there yet, for the termination message of a process that ends before it is. */
+export const whyWaiting = (missing: readonly Lacking[]): string => bounded(reasonLines(missing))
+
+/** Each known reason once; if there is none, a line for each thing that is missing. */
+function reasonLines(missing: readonly Lacking[]): string[] {
+  const known = missing.flatMap(({ problem }) => (problem ? [problem.message] : []))
+  return [...new Set(known.length > 0 ? known : missing.map(({ what }) => `${what}: no answer yet`))]
 }
 
 /** Joins lines, their unprintable characters escaped, leaving out the last ones if they would take more than the kubelet keeps. */

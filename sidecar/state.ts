@@ -2,6 +2,7 @@ import type { Settings } from '../shared/settings.ts'
 import type { Missing } from './compose.ts'
 import type { LiveValues } from './live.ts'
 import type { Memory, Problem } from './memory.ts'
+import type { Lacking } from './start.ts'
 import type { Source } from './sources.ts'
 
 /** What is known of one vault's polls. Times of the wall clock are in milliseconds since 1970. */
@@ -46,12 +47,7 @@ export const isStale = ({ isRecalled, serving, vaults }: State): boolean =>
   isRecalled && serving !== undefined && vaults.some(({ lastAnswerAt }) => lastAnswerAt === undefined)
 
 /** What the first set still lacks, each with the reason where one is known. */
-export function whatIsMissing({
-  missing,
-  memory,
-  textProblems,
-  volumeProblem,
-}: State): { what: string; problem: Problem | undefined }[] {
+export function whatIsMissing({ missing, memory, textProblems, volumeProblem }: State): Lacking[] {
   // prettier-ignore
   const reasons = missing.map((one) => ({
     what: one.what,

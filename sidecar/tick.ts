@@ -105,7 +105,7 @@ export async function makeTexts(
   const texts = new Map<string, Uint8Array>()
   for (const [path, made] of await render.texts(files)) {
     if (typeof made === 'string') {
-      const failure = { kind: 'render', message: made, transient: false } as const
+      const failure = { kind: 'render', message: made, outlook: 'permanent' } as const
       textProblems.set(path, nextProblem(textProblems.get(path), failure, clock))
     } else {
       texts.set(path, made)

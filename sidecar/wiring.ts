@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createLogger, type Logger } from '../shared/log.ts'
 import { printableLines } from '../shared/printable.ts'
 import { podinfoFolder, settingsVariable, statusSocket, terminationLog, tokenFile } from '../shared/names.ts'
-import { Sidecar, type End } from './app.ts'
+import { Sidecar, type Effects, type End } from './app.ts'
 import { realClock } from './clock.ts'
 import { LiveFiles } from './live.ts'
 import { Registry } from './metrics.ts'
@@ -22,6 +22,8 @@ export interface World {
   environment: Readonly<Record<string, string | undefined>>
   /** Stands before every absolute path; empty in a container. */
   root: string
+  /** Called once, when a complete set of files is served. */
+  started?: () => void
   log?: Logger
 }
 
@@ -31,27 +33,51 @@ export interface World {
  */
 export async function runSidecar(
   role: string,
-  { environment, root, log = createLogger('info') }: World,
+  { environment, root, started = () => undefined, log = createLogger('info') }: World,
 ): Promise<0 | 1> {
   // Whatever it is, files that are served stay served.
   process.on('uncaughtException', ({ name, stack }) => {
     log.error({ event: 'defect', stack: stack?.split('\n').slice(1) }, `an unexpected ${name}`)
   })
-  const end = await startSidecar(role, { environment, root, log }).catch((error: Error): End => ({
+  const keep = terminationMessage(join(root, terminationLog), log)
+  const effects = {
+    notStarted: keep,
+    started() {
+      keep('')
+      started()
+    },
+  }
+  const end = await startSidecar(role, { environment, root, log }, effects).catch((error: Error): End => ({
     code: 1,
     reason: `the sidecar cannot start: ${error.message}`,
   }))
   if (end.code === 0) return 0
   log.error({ event: 'failed' }, end.reason)
-  try {
-    writeFileSync(join(root, terminationLog), printableLines(end.reason))
-  } catch (error) {
-    log.warn({ event: 'failed' }, `the termination log cannot be written: ${(error as Error).message}`)
-  }
+  keep(end.reason)
   return 1
 }
 
-async function startSidecar(role: string, { environment, root, log }: Required<World>): Promise<End> {
+/**
+ * Writes what the kubelet reads when the container ends ({@link https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/}).
+ * A failure is logged once.
+ */
+function terminationMessage(path: string, log: Logger): (text: string) => void {
+  let isWritable = true
+  return (text) => {
+    try {
+      writeFileSync(path, printableLines(text))
+    } catch (error) {
+      if (isWritable) log.warn({ event: 'failed' }, `cannot write the termination message: ${(error as Error).message}`)
+      isWritable = false
+    }
+  }
+}
+
+async function startSidecar(
+  role: string,
+  { environment, root, log }: Pick<Required<World>, 'environment' | 'root' | 'log'>,
+  effects: Pick<Effects, 'notStarted' | 'started'>,
+): Promise<End> {
   if (role !== 'run' && role !== 'once') return failed(`"${role}" is no role of the sidecar: there are run and once`)
   const decoded = await readSettings(environment[settingsVariable] ?? '')
   if (!decoded.ok) return failed(...decoded.problems.map((problem) => `${settingsVariable}: ${problem}`))
@@ -78,7 +104,7 @@ async function startSidecar(role: string, { environment, root, log }: Required<W
       pod: { name: podinfo.text('name'), namespace: podinfo.text('namespace') },
       clock: realClock,
       random: Math.random,
-      ...{ log, registry },
+      ...{ log, registry, ...effects },
     },
     report,
   )

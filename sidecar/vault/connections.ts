@@ -1,14 +1,15 @@
 import { X509Certificate } from 'node:crypto'
 import type { ClientRequest } from 'node:http'
-import { Agent, type AgentOptions } from 'node:https'
+import type { Agent, AgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import { LimitedHttpsAgent } from './connect-timeout.ts'
 
 /** The environment's proxy settings, which Node's agents understand (`HTTPS_PROXY`, `NO_PROXY`, either case). */
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>
 
 /** Keeps connections open between polls and tells when one of them is used again. */
-class WatchedAgent extends Agent {
+class WatchedAgent extends LimitedHttpsAgent {
   readonly #onReuse: () => void
 
   constructor(options: AgentOptions, onReuse: () => void) {
@@ -50,7 +51,7 @@ export function connections({ caCertificates, proxy = {}, onReuse = () => {} }: 
     ...proxyOptions(proxy),
   }
   const vault = new WatchedAgent({ ...options, keepAlive: true }, onReuse)
-  const signIn = new Agent({ ...options, keepAlive: false })
+  const signIn = new LimitedHttpsAgent({ ...options, keepAlive: false })
   return {
     vault,
     signIn,

@@ -136,7 +136,7 @@ export function cachingCredential(options: CredentialOptions): Credential {
   /** At the start, a credential that is not known (yet) may just not have spread. */
   function patient(failure: VaultFailure): VaultFailure {
     if (everSucceeded || now() - born > spreadTime || !spreading.test(failure.code ?? '')) return failure
-    return failure.restated(failure.message, { kind: 'sign-in-unavailable' })
+    return failure.restated(failure.message, { kind: 'sign-in-unavailable', outlook: 'doubtful' })
   }
 
   function renew(scope: string, state: State, ahead: boolean): Promise<string> {

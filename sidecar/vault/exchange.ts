@@ -36,7 +36,7 @@ export async function send(
     if (request.abortSignal?.aborted)
       throw new VaultFailure('sign-in-unavailable', `${place}: no complete answer in time`, { code: 'ETIMEDOUT' })
     const { code, text } = describeConnection(error, untrusted)
-    throw new VaultFailure('sign-in-unavailable', `${place}: ${text}`, { code })
+    throw new VaultFailure('sign-in-unavailable', `${place}: ${text}`, { code, outlook: 'doubtful' })
   }
 }
 
@@ -46,7 +46,10 @@ export function grantOf(answer: Answer, place: string): Grant {
   const { access_token: token, expires_in, refresh_in } = isObject(body) ? body : {}
   const lifetime = seconds(expires_in)
   if (typeof token !== 'string' || token === '' || lifetime === undefined) {
-    throw new VaultFailure('sign-in-unavailable', `${place}: 200, but the answer holds no token`, { status: 200 })
+    throw new VaultFailure('sign-in-unavailable', `${place}: 200, but the answer holds no token`, {
+      status: 200,
+      outlook: 'doubtful',
+    })
   }
   const refreshIn = seconds(refresh_in)
   return { token, lifetime, ...(refreshIn !== undefined && { refreshIn }) }

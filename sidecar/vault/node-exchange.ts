@@ -1,5 +1,6 @@
 import { createHttpHeaders, createPipelineRequest, type HttpClient } from '@azure/core-rest-pipeline'
 import { retryAfterOf, serviceError, type Answer } from './answer.ts'
+import { LimitedHttpAgent } from './connect-timeout.ts'
 import { grantOf, kindOf, send, type Exchange } from './exchange.ts'
 import { VaultFailure } from './vault.ts'
 
@@ -32,6 +33,8 @@ export function nodeExchange({ service = metadataService, clientId, http, now }:
       allowInsecureConnection: true,
       disableKeepAlive: true,
     })
+    // createPipelineRequest takes this as an option and forgets it.
+    request.agent = new LimitedHttpAgent({ keepAlive: false })
     const answer = await send(http, request, place)
     return answer.status === 200 ? grantOf(answer, place) : refuse(answer, place, clientId, now())
   }

@@ -39,7 +39,9 @@ function late({ endedOn }: Operation, place: string, { timeout, signal }: Circum
 }
 
 function disconnected(error: unknown, place: string): VaultFailure {
-  if (error instanceof BodyTooLarge) return new VaultFailure('malformed', `${place}: the answer is ${error.message}`)
+  if (error instanceof BodyTooLarge) {
+    return new VaultFailure('malformed', `${place}: the answer is ${error.message}`, { outlook: 'permanent' })
+  }
   const { code, text } = describeConnection(error)
   return new VaultFailure('network', `${place}: ${text}`, { code })
 }
@@ -59,6 +61,7 @@ function unusable(error: unknown, place: string): VaultFailure {
   const status = 200
   if (error instanceof InCreation) return new VaultFailure('pending', `${place}: the certificate is still in creation`, { status }) // prettier-ignore
   if (error instanceof Disabled) return new VaultFailure('disabled', `${place}: this version is disabled; enable it or add a new one`, { status }) // prettier-ignore
-  const what = error instanceof Incomplete ? error.message : 'the answer is not one of Key Vault'
-  return new VaultFailure('malformed', `${place}: ${status}, but ${what}`, { status })
+  if (error instanceof Incomplete)
+    return new VaultFailure('malformed', `${place}: ${status}, but ${error.message}`, { status, outlook: 'permanent' })
+  return new VaultFailure('malformed', `${place}: ${status}, but the answer is not one of Key Vault`, { status })
 }

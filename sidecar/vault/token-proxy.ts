@@ -1,6 +1,7 @@
-import { Agent } from 'node:https'
+import type { Agent } from 'node:https'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { fail, ok, type Parsed } from '../../shared/parsed.ts'
+import { LimitedHttpsAgent } from './connect-timeout.ts'
 import { certificateProblem, proxyOptions, trusting } from './connections.ts'
 import type { Environment } from './party.ts'
 import { VaultFailure } from './vault.ts'
@@ -66,7 +67,7 @@ export function tokenProxy(settings: TokenProxySettings, surroundings: Surroundi
     untrusted: `the token proxy's is what ${authority && 'file' in authority ? `AZURE_KUBERNETES_CA_FILE (${authority.file})` : 'AZURE_KUBERNETES_CA_DATA'} should hold`, // prettier-ignore
     async route(tokenUrl, place) {
       const secureContext = await contextOf(place)
-      const agent = new Agent({ ...options, ...(secureContext && { secureContext }) })
+      const agent = new LimitedHttpsAgent({ ...options, ...(secureContext && { secureContext }) })
       return { url: base + new URL(tokenUrl).pathname, agent }
     },
   }

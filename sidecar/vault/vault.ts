@@ -66,6 +66,15 @@ export type FailureKind =
 
 const transient: ReadonlySet<FailureKind> = new Set(['throttled', 'timeout', 'network', 'unavailable', 'malformed', 'sign-in-unavailable', 'pending']) // prettier-ignore
 
+/**
+ * Who is expected to cure a failure. `permanent`: somebody; no retry does. `doubtful`: it looks transient, but is usually a
+ * matter of configuration, such as a name that does not resolve. `transient`: time.
+ */
+export type Outlook = 'permanent' | 'doubtful' | 'transient'
+
+/** No connection (DNS, routes, firewalls, TLS), or an answer that is not Key Vault's. */
+const doubtful: ReadonlySet<FailureKind> = new Set(['network', 'malformed'])
+
 /** A failed request: the message names vault, object, what the vault answered and the remedy, and never a value. */
 export class VaultFailure extends Error {
   override name = 'VaultFailure'
@@ -75,6 +84,8 @@ export class VaultFailure extends Error {
   readonly status: number | undefined
   /** How long the service asked to wait, in milliseconds. */
   readonly retryAfter: number | undefined
+  /** What a pod's first fetch may expect of retrying. */
+  readonly outlook: Outlook
 
   constructor(
     kind: FailureKind,
@@ -83,6 +94,8 @@ export class VaultFailure extends Error {
       code?: string | undefined
       status?: number | undefined
       retryAfter?: number | undefined
+      /** In place of what the kind means. */
+      outlook?: Outlook | undefined
       cause?: unknown
     } = {},
   ) {
@@ -91,6 +104,7 @@ export class VaultFailure extends Error {
     this.code = details.code
     this.status = details.status
     this.retryAfter = details.retryAfter
+    this.outlook = details.outlook ?? (doubtful.has(kind) ? 'doubtful' : this.transient ? 'transient' : 'permanent')
   }
 
   /** Whether the same request may well succeed soon, with nobody changing anything. */
@@ -99,7 +113,10 @@ export class VaultFailure extends Error {
   }
 
   /** The same failure in other words. */
-  restated(message: string, { kind = this.kind, retryAfter = this.retryAfter } = {}): VaultFailure {
-    return new VaultFailure(kind, message, { code: this.code, status: this.status, retryAfter })
+  restated(
+    message: string,
+    { kind = this.kind, retryAfter = this.retryAfter, outlook = this.outlook } = {},
+  ): VaultFailure {
+    return new VaultFailure(kind, message, { code: this.code, status: this.status, retryAfter, outlook })
   }
 }

@@ -41,6 +41,8 @@ function startPod(settings: Settings, vault: FleetVault, clock: FleetClock, rand
     liveTexts: () => noAnnotations,
     pod: { name: 'web-0', namespace: 'shop' },
     log: createLogger('error', { write: () => undefined }),
+    notStarted: () => undefined,
+    started: () => undefined,
     registry: new Registry(),
   })
   const pod: FleetPod = { sidecar, readyAt: undefined, switchedAt: undefined }

@@ -2,15 +2,12 @@ import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
 import { pod } from './support/apps.ts'
 import { apply, kubectl, logs } from './support/kubectl.ts'
-import { getPod, logHas, readyPod, statusOf } from './support/pods.ts'
+import { describedLastState, getPod, logHas, readyPod, statusOf } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 import { makeStage } from './support/stage.ts'
 
 const app = { name: 'app', script: 'echo app: $(cat /mnt/secrets/db-password); while :; do sleep 1; done' }
 const role = /Key Vault Secrets User/
-
-/** The part of `kubectl describe pod` from the first container's last state on: where the kubelet keeps why a run ended. */
-const lastStateOf = (described: string): string => /^ +Last State:.*/ms.exec(described)?.[0] ?? ''
 
 /** A pod's row in `kubectl get pods`. */
 async function row(namespace: string, name: string): Promise<{ status: string; restarts: number }> {
@@ -29,7 +26,7 @@ void t.test(
 
     const seconds = (): number => Math.round((Date.now() - created) / 1000)
     const described = await eventually('kubectl describe pod has the reason as the last state', async () => {
-      const lastState = lastStateOf(await kubectl(['describe', 'pod', '-n', namespace, 'app']))
+      const lastState = await describedLastState(namespace, 'app')
       return role.test(lastState) && lastState
     })
     t.ok(seconds() < 30, `within 30 s (${seconds()} s)`)

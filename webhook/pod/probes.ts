@@ -1,16 +1,19 @@
 import { probeScript } from '../../shared/names.ts'
 
-/** Time beyond `startup-timeout` in which the sidecar says its own reason and exits, before the kubelet ends it. */
-const startupMargin = 30_000
+/**
+ * More failures than the kubelet ever counts. The startup probe must end no run: only the sidecar can say why it failed, and it
+ * exits by itself after `startup-timeout`. A threshold just above that time would end a later run, because the kubelet does not
+ * reset its count when the container restarts.
+ */
+const neverReached = 1_000_000_000
 
 export const nodeBinary = '/nodejs/bin/node'
 
 /**
  * Probes of the sidecar. On the host network nothing listens on an address: a script asks the sidecar's socket.
  * @param port where the sidecar serves, or nothing on the host network
- * @param startupTimeout in milliseconds
  */
-export function probes(port: number | undefined, startupTimeout: number) {
+export function probes(port: number | undefined) {
   const action = (name: 'startup' | 'live') =>
     port === undefined
       ? { exec: { command: [nodeBinary, probeScript, name] } }
@@ -22,7 +25,7 @@ export function probes(port: number | undefined, startupTimeout: number) {
       ...action('startup'),
       periodSeconds,
       timeoutSeconds: 5,
-      failureThreshold: Math.ceil((startupTimeout + startupMargin) / 1000 / periodSeconds),
+      failureThreshold: neverReached,
     },
     // Fails only where the event loop stood still for a minute.
     livenessProbe: { ...action('live'), periodSeconds: 20, timeoutSeconds: 10, failureThreshold: 4 },

@@ -22,8 +22,8 @@ export const nodeFlags: readonly string[] = [
 
 /** The containers that a pod gets: one among the init containers, and in the mode `classic` one beside the app. */
 export function sidecarContainers(plan: Plan): { init: Container; beside?: Container } {
-  const { mode, startupTimeout, port } = plan.settings
-  const running = probes(port, startupTimeout)
+  const { mode, port } = plan.settings
+  const running = probes(port)
   // The image's entrypoint is node: `args` alone say what runs.
   const args = [...nodeFlags, sidecarScript]
   switch (mode) {

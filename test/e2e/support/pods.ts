@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import { sidecarContainer } from '../../../shared/names.ts'
 import type { Status } from '../../../sidecar/status.ts'
 import { forward } from './forward.ts'
-import { get, list, logs } from './kubectl.ts'
+import { get, kubectl, list, logs } from './kubectl.ts'
 import { eventually } from './process.ts'
 
 export interface ContainerStatus {
@@ -16,7 +16,9 @@ export interface ContainerStatus {
     waiting?: { reason?: string; message?: string }
     terminated?: { exitCode: number; reason?: string; message?: string }
   }
-  lastState?: { terminated?: { exitCode: number; reason?: string; message?: string } }
+  lastState?: {
+    terminated?: { exitCode: number; reason?: string; message?: string; startedAt?: string; finishedAt?: string }
+  }
 }
 
 /** The parts of a Pod that the stories read. */
@@ -94,6 +96,12 @@ export const statusOf = (pod: Pod, container: string): ContainerStatus | undefin
   [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])].find(
     ({ name }) => name === container,
   )
+
+/** The part of `kubectl describe pod` from the first last state on, which is why a run of a container ended; else empty. */
+export async function describedLastState(namespace: string, name: string): Promise<string> {
+  const text = await kubectl(['describe', 'pod', '-n', namespace, name])
+  return /^ +Last State:.*/ms.exec(text)?.[0] ?? ''
+}
 
 /** A way to a pod's sidecar for as long as the test runs: what it answers to a path. */
 export async function connectSidecar(

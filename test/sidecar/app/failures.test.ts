@@ -143,15 +143,64 @@ void t.test('the start', async (t) => {
     t.equal(pod.end, undefined)
     t.equal(Object.keys(pod.files()).length, 3)
   })
-  for (const kind of [
-    'throttled',
-    'timeout',
-    'network',
-    'unavailable',
-    'malformed',
-    'sign-in-unavailable',
-    'pending',
-  ] as const) {
+  await t.test('goes on if the network comes up within 50 s', async (t) => {
+    const pod = await podWith(t, three)
+    pod.twin.fault = () => ({ kind: 'network' })
+    await pod.start()
+    await pod.advance(45 * second)
+    pod.twin.fault = () => undefined
+    await pod.advance(16 * second)
+    t.equal(pod.end, undefined)
+    t.equal(Object.keys(pod.files()).length, 3)
+  })
+  for (const kind of ['network', 'malformed'] as const) {
+    await t.test(`gives up after 50 s of "${kind}", which is usually misconfigured`, async (t) => {
+      const pod = await podWith(t, three)
+      pod.twin.fault = () => ({ kind })
+      await pod.start()
+      await pod.advance(49 * second)
+      t.equal(pod.end, undefined)
+      await pod.advance(2 * second)
+      t.match(pod.end, { code: 1, reason: `vault my-kv, db-user: ${kind}` })
+    })
+  }
+  await t.test('is patient with a vault that is throttled in between', async (t) => {
+    const pod = await podWith(t, three)
+    const begun = pod.clock.elapsed()
+    pod.twin.fault = () => ({ kind: (pod.clock.elapsed() - begun) % minute < 40 * second ? 'network' : 'throttled' })
+    await pod.start()
+    await pod.advance(4 * minute)
+    t.equal(pod.end, undefined)
+  })
+  await t.test('keeps the reason at each failed fetch, until a set is served', async (t) => {
+    const pod = await podWith(t, three)
+    pod.twin.fault = () => ({ kind: 'throttled' })
+    const starting = pod.start()
+    t.equal(pod.termination, 'secret db-user: no answer yet\nsecret db-password: no answer yet\nsecret api-key: no answer yet') // prettier-ignore
+    await starting
+    t.equal(pod.termination, 'vault my-kv, db-user: throttled')
+    pod.twin.fault = () => ({ kind: 'unavailable' })
+    await pod.advance(minute)
+    t.match(pod.termination, /^vault my-kv, db-user: unavailable$/m)
+    t.notMatch(pod.termination, /throttled/)
+    pod.twin.fault = () => undefined
+    await pod.advance(20 * second)
+    t.equal(pod.termination, '')
+    pod.twin.fault = () => ({ kind: 'unavailable' })
+    await pod.advance(10 * minute)
+    t.equal(pod.termination, '', 'later failures are no reason of a failed start')
+  })
+  for (const role of ['run', 'once'] as const) {
+    await t.test(`in the role ${role}, ended before a set is served, is a failure that has a reason`, async (t) => {
+      const pod = await podWith(t, three)
+      pod.twin.fault = () => ({ kind: 'timeout' })
+      await pod.start(role)
+      pod.interrupt()
+      await pod.idle()
+      t.match(pod.end, { code: 1, reason: 'vault my-kv, db-user: timeout' })
+    })
+  }
+  for (const kind of ['throttled', 'timeout', 'unavailable', 'sign-in-unavailable', 'pending'] as const) {
     await t.test(`tries on while the vault answers "${kind}", until startup-timeout`, async (t) => {
       const pod = await podWith(t, three)
       pod.twin.fault = () => ({ kind })

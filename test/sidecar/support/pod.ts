@@ -49,6 +49,8 @@ export class TestPod {
   wrapVolume = (volume: Effects['volume']): Effects['volume'] => volume
   sidecar: Sidecar | undefined
   end: End | undefined
+  /** The container's termination message. */
+  termination = ''
   #process = 0
   #stop = new AbortController()
 
@@ -72,6 +74,7 @@ export class TestPod {
     const id = ++this.#process
     this.#stop = new AbortController()
     this.end = undefined
+    this.termination = ''
     const { clock, settings } = this
     const stream = { write: (line: string) => void this.lines.push(JSON.parse(line) as Record<string, unknown>) }
     this.sidecar = new Sidecar(settings, {
@@ -83,6 +86,8 @@ export class TestPod {
       pod: { name: 'web-0', namespace: 'shop' },
       clock,
       random: () => this.random(),
+      notStarted: (reason) => void (this.termination = reason),
+      started: () => void (this.termination = ''),
       log: createLogger('debug', stream),
       registry: new Registry(),
     })
@@ -99,6 +104,11 @@ export class TestPod {
     this.#process++
     this.#stop.abort()
     this.sidecar = undefined
+  }
+
+  /** Asks the process to end, as a signal does. */
+  interrupt(): void {
+    this.#stop.abort()
   }
 
   /** Waits until nothing moves but time: loops wait, or their vault hangs. */

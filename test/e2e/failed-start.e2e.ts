@@ -1,0 +1,52 @@
+import t from 'tap'
+import { sidecarContainer } from '../../shared/names.ts'
+import { pod } from './support/apps.ts'
+import { apply } from './support/kubectl.ts'
+import { describedLastState, getPod, statusOf } from './support/pods.ts'
+import { eventually } from './support/process.ts'
+import { makeTeam } from './support/stage.ts'
+
+const app = { name: 'app', script: 'while :; do sleep 1; done' }
+
+/** The last state of a pod's sidecar. */
+async function lastRun(namespace: string, name: string) {
+  const status = statusOf(await getPod(namespace, name), sidecarContainer)
+  return { restarts: status?.restartCount ?? 0, ...status?.lastState?.terminated }
+}
+
+void t.test('a vault name that does not resolve: kubectl describe pod has it within 75 s', async (t) => {
+  const namespace = await makeTeam(t)
+  const created = Date.now()
+  await apply(pod(namespace, 'app', { annotations: { vault: 'kv-misspelled', objects: 'db-password' }, containers: [app] })) // prettier-ignore
+  const described = await eventually(
+    'kubectl describe pod has the reason as the last state',
+    async () => {
+      const lastState = await describedLastState(namespace, 'app')
+      return lastState.includes('kv-misspelled') && lastState
+    },
+    { seconds: 120 },
+  )
+  const seconds = Math.round((Date.now() - created) / 1000)
+  t.ok(seconds < 75, `within 75 s (${seconds} s)`)
+  t.match(described, /secret db-password: (ENOTFOUND|EAI_AGAIN|ETIMEDOUT)/)
+})
+
+void t.test('a start that fails again and again ends each run by itself and never loses its reason', async (t) => {
+  const namespace = await makeTeam(t)
+  const annotations = { vault: 'kv-misspelled', objects: 'db-password', 'startup-timeout': '20s' }
+  await apply(pod(namespace, 'app', { annotations, containers: [app] }))
+  for (const restarts of [1, 2, 3]) {
+    const last = await eventually(
+      `run ${restarts} ended`,
+      async () => {
+        const run = await lastRun(namespace, 'app')
+        return run.restarts >= restarts && run
+      },
+      { seconds: 150 },
+    )
+    t.match(last, { exitCode: 1, reason: 'Error', message: /kv-misspelled.*\ngave up after 20s/s }, `run ${restarts}`)
+    const { startedAt = '', finishedAt = '' } = last
+    const seconds = (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000
+    t.ok(seconds >= 19 && seconds < 30, `run ${restarts} took ${seconds} s`)
+  }
+})
