@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 
 /** What `/proc/<pid>/stat` says of a process; field numbers are proc_pid_stat(5)'s. */
@@ -28,6 +28,10 @@ export interface Status {
 
 /** Where the kubelet put a container's termination log. */
 export interface Place {
+  /** The file system's, `<major>:<minor>`. */
+  device: string
+  /** The kubelet's pods folder within that file system. */
+  folder: string
   podUid: string
   container: string
   /** Another one after every restart of the container. */
@@ -46,8 +50,11 @@ export interface ProcFolder {
   list(which: 'all' | 'parentless'): Promise<{ processes: Process[]; hidden: boolean }>
   stat(pid: number | 'self'): Process | undefined
   status(pid: number | 'self'): Status | undefined
-  /** `none` is a process without a termination log's row. */
-  place(pid: number | 'self'): Place | 'none' | 'gone' | 'refused'
+  /**
+   * Where the termination log of a process' container is, `none` if it has none.
+   * @param own the sidecar's place: only places of the same pod count, on the same device and in the same folder
+   */
+  place(pid: number | 'self', own?: Place): Place | 'none' | 'gone' | 'refused'
   /** The first argument as the process shows it; empty for a kernel thread or a zombie. */
   argv0(pid: number): string
   /** Milliseconds since boot. */
@@ -98,21 +105,51 @@ export function parseStatus(text: string): Status | undefined {
  * `terminationMessagePath`: the fourth field of mountinfo, the root of the mount within its file system, shows it
  * (proc_pid_mountinfo(5)). The pods folder may be a file system of its own, and the file may have been deleted since.
  */
-const placeRow = /^\S+ \S+ \S+ (?:\S*\/pods)?\/([^/ ]+)\/containers\/([^/ ]+)\/([^/ ]+)(?:\/\/deleted)? /gm
+const placeRow = /^\S+ \S+ (\S+) ((?:\S*\/pods)?)\/([^/ ]+)\/containers\/([^/ ]+)\/([^/ ]+)(?:\/\/deleted)? /gm
 
-/** The last row counts: mounts of an outer container, where the node itself is one, come before. */
-export function parsePlace(mountinfo: string): Place | 'none' {
-  const [, podUid, container, instance] = [...mountinfo.matchAll(placeRow)].at(-1) ?? []
-  if (podUid === undefined || container === undefined || instance === undefined) return 'none'
-  return { podUid, container, instance }
+/**
+ * The place that a `mountinfo` shows. A container that may mount, if only in a user namespace of its own, can add rows with
+ * a root of its choice within its own file systems: a tmpfs (another device) or a volume of the pod (another folder). It
+ * cannot add one of the kubelet's folder itself, which only the node's root reaches. So with `own` the device, the folder
+ * and the pod must be the same, and a process that shows two containers even so is in neither.
+ *
+ * Of the sidecar itself the last row counts: mounts of an outer container, if the node itself is one, come before.
+ */
+export function parsePlace(mountinfo: string, own?: Place): Place | 'none' {
+  const places: Place[] = []
+  for (const [, device = '', folder = '', podUid = '', container = '', instance = ''] of mountinfo.matchAll(placeRow)) {
+    const place = { device, folder, podUid, container, instance }
+    if (own === undefined || isBeside(place, own)) places.push(place)
+  }
+  const last = places.at(-1)
+  if (last === undefined) return 'none'
+  const isOne = places.every(({ container, instance }) => container === last.container && instance === last.instance)
+  return own === undefined || isOne ? last : 'none'
 }
 
+const isBeside = (a: Place, b: Place): boolean =>
+  a.device === b.device && a.folder === b.folder && a.podUid === b.podUid
+
 const isRefusal = (error: unknown): boolean => ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
+
+/** Bytes of a file that are read at most: a process decides how many mounts and arguments it shows. */
+const mostText = 1024 * 1024
+/** Its pages are used only as far as a file fills them. */
+const buffer = Buffer.allocUnsafeSlow(mostText)
 
 /** Synchronous: the kernel makes these files up from memory, and a call to another thread costs more than the read. */
 function read(path: string): Text {
   try {
-    return { text: readFileSync(path, 'utf8') }
+    const file = openSync(path, 'r')
+    try {
+      let length = 0
+      for (let more = 1; more > 0 && length < mostText; length += more) {
+        more = readSync(file, buffer, length, mostText - length, null)
+      }
+      return { text: buffer.toString('utf8', 0, length) }
+    } finally {
+      closeSync(file)
+    }
   } catch (error) {
     return isRefusal(error) ? 'refused' : 'gone'
   }
@@ -147,7 +184,7 @@ export function openProc(folder = '/proc'): ProcFolder {
     },
     stat: (pid) => present(file(`${pid}/stat`, parseStat)),
     status: (pid) => present(file(`${pid}/status`, parseStatus)),
-    place: (pid) => file(`${pid}/mountinfo`, parsePlace),
+    place: (pid, own) => file(`${pid}/mountinfo`, (text) => parsePlace(text, own)),
     argv0: (pid) => present(file(`${pid}/cmdline`, (text) => text.split('\0', 1)[0] ?? '')) ?? '',
     uptime() {
       const seconds = Number.parseFloat(present(file('uptime', String)) ?? '')

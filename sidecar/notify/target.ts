@@ -54,7 +54,7 @@ export async function chooseTarget(
   if (!isShared(proc, own)) return unidentifiable('the pod does not share its process namespace: set shareProcessNamespace: true') // prettier-ignore
 
   const { processes, hidden } = await proc.list(name === undefined ? 'parentless' : 'all')
-  const { entry, unplaced } = findEntry(proc, processes, own.podUid, container)
+  const { entry, unplaced } = findEntry(proc, processes, own, container)
   if (entry === undefined) {
     if (hidden || !processes.some(({ pid }) => pid === 1))
       return unidentifiable(`/proc hides processes (hidepid), so container "${container}" cannot be looked for`)
@@ -72,7 +72,7 @@ export async function chooseTarget(
 
 /** Otherwise pid 1 is this container's own entry process, and no other container can be seen. */
 function isShared(proc: ProcFolder, own: Place): boolean {
-  const first = proc.place(1)
+  const first = proc.place(1, own)
   return proc.stat('self')?.pid !== 1 && !(typeof first === 'object' && isAt(first, own))
 }
 
@@ -82,14 +82,15 @@ const isAt = (a: Place, b: Omit<Place, 'instance'>): boolean => a.podUid === b.p
  * The parent of a container's entry process is outside of the pid namespace, and so is that of what `kubectl exec`
  * started: the entry is the oldest. Of two runs of a container the later counts, should the earlier still be ending.
  */
-function findEntry(proc: ProcFolder, processes: Process[], podUid: string, container: string) {
+function findEntry(proc: ProcFolder, processes: Process[], own: Place, container: string) {
   const runs = new Map<string, Process>()
   const unplaced: Process[] = []
   for (const process of processes) {
     if (process.ppid !== 0 || process.pid === 1 || !isLive(process)) continue
-    const place = proc.place(process.pid)
-    if (place === 'none') unplaced.push(process)
-    if (typeof place === 'string' || !isAt(place, { podUid, container })) continue
+    const place = proc.place(process.pid, own)
+    // One that shows another pod is known not to be in this one.
+    if (place === 'none' && proc.place(process.pid) === 'none') unplaced.push(process)
+    if (typeof place === 'string' || place.container !== container) continue
     const oldest = runs.get(place.instance)
     if (oldest === undefined || isOlder(process, oldest)) runs.set(place.instance, process)
   }
@@ -120,7 +121,7 @@ function findNamed(proc: ProcFolder, processes: Process[], entry: Entry, place: 
     return found
   }
   const isIn = ({ pid }: Process): boolean => {
-    const found = proc.place(pid)
+    const found = proc.place(pid, place)
     return typeof found === 'object' && isAt(found, place) && found.instance === place.instance
   }
   const known = new Map<Process, boolean>()
@@ -150,7 +151,7 @@ function findNamed(proc: ProcFolder, processes: Process[], entry: Entry, place: 
 
 /** A descendant that says of itself that it is in another container, whatever brought it there. */
 function isElsewhere(proc: ProcFolder, { pid }: Process, place: Place): boolean {
-  const found = proc.place(pid)
+  const found = proc.place(pid, place)
   return typeof found === 'object' && !isAt(found, place)
 }
 

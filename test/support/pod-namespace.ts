@@ -52,6 +52,8 @@ export interface Container {
 
 export interface PodNamespace {
   uid: string
+  /** Holds the kubelet's folder, `kubelet`; gone with the namespace. */
+  folder: string
   users: 'any' | 'one'
   /** Starts a container; a name that was started before is a restart. Resolves just before its command is executed. */
   start(spec: ContainerSpec): Promise<Container>
@@ -236,6 +238,7 @@ function podNamespace(folder: string, users: PodNamespace['users'], pause: Pause
 
   return {
     uid,
+    folder,
     users,
     start,
     exec(container, command, stdio = 'ignore') {

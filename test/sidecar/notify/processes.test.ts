@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
@@ -45,7 +45,7 @@ void t.test('user ids and signal sets', async (t) => {
 })
 
 void t.test('the place of a container by its termination log', async (t) => {
-  const place = { podUid, container: 'app', instance: '16d3aef2' }
+  const place = { device: '254:0', folder: '/var/lib/kubelet/pods', podUid, container: 'app', instance: '16d3aef2' }
   const app = { pid: 20, comm: 'app', container: 'app', instance: '16d3aef2' }
   const folders = {
     usual: '/var/lib/kubelet/pods',
@@ -54,7 +54,7 @@ void t.test('the place of a container by its termination log', async (t) => {
     'pods on a disk of their own': '',
   }
   for (const [name, podsFolder] of Object.entries(folders))
-    t.strictSame(parsePlace(mountinfoOf({ ...app, podsFolder: podsFolder.replaceAll(' ', '\\040') })), place, name)
+    t.match(parsePlace(mountinfoOf({ ...app, podsFolder: podsFolder.replaceAll(' ', '\\040') })), { ...place, folder: podsFolder.replaceAll(' ', '\\040') }, name) // prettier-ignore
   t.strictSame(parsePlace(mountinfoOf({ ...app, terminationMessagePath: '/tmp/odd dir/last words' })), place)
   t.strictSame(
     parsePlace(mountinfoOf({ ...app, instance: '16d3aef2//deleted' })),
@@ -65,6 +65,38 @@ void t.test('the place of a container by its termination log', async (t) => {
   t.equal(parsePlace(''), 'none')
   const outer = mountinfoOf({ ...app, container: 'runner', podUid: 'outer' })
   t.strictSame(parsePlace(outer + mountinfoOf(app)), place, 'a node that is itself a container')
+})
+
+void t.test('the place of another container: rows that it may have made itself do not count', async (t) => {
+  const own = parsePlace(mountinfoOf({ pid: 13, comm: 'node', container: 'akv-injector' }))
+  if (typeof own === 'string') return t.fail('the sidecar has a place')
+  const sibling = mountinfoOf({ pid: 20, comm: 'sibling', container: 'sibling' })
+  const row = (device: string, root: string) => `200 99 ${device} ${root} /x rw - ext4 /dev/sda1 rw\n`
+  const folder = '/var/lib/kubelet/pods'
+  const forged = {
+    'on another device': row('0:77', `${folder}/${podUid}/containers/app/ff`),
+    'in a volume of the pod': row('254:0', `${folder}/${podUid}/volumes/kubernetes.io~empty-dir/data/pods/${podUid}/containers/app/ff`), // prettier-ignore
+    'with the folder of the pods as its root': row('254:0', `/${podUid}/containers/app/ff`),
+    "of another pod's container": row('254:0', `${folder}/another/containers/app/ff`),
+  }
+  for (const [name, text] of Object.entries(forged)) {
+    t.match(parsePlace(sibling + text, own), { container: 'sibling' }, name)
+    t.match(parsePlace(text + sibling, own), { container: 'sibling' }, `${name}, before its own`)
+    t.equal(parsePlace(text, own), 'none', `${name} alone`)
+  }
+  const both = sibling + mountinfoOf({ pid: 20, comm: 'app', container: 'app' })
+  t.equal(parsePlace(both, own), 'none', 'a process that shows two containers is in neither')
+  t.match(parsePlace(sibling + sibling, own), { container: 'sibling' }, 'one row twice is one place')
+})
+
+void t.test('files of a process are read up to a bound', async (t) => {
+  const folder = writePod(t.testdir(), [{ pid: 20, comm: 'app', container: 'app' }])
+  const place = readFileSync(join(folder, '20/mountinfo'), 'utf8')
+  const filler = `200 99 0:77 /${'x'.repeat(4_000)} /x rw - tmpfs tmpfs rw\n`
+  writeFileSync(join(folder, '20/mountinfo'), place + filler.repeat(2_000))
+  t.match(openProc(folder).place(20), { container: 'app' })
+  writeFileSync(join(folder, '20/mountinfo'), filler.repeat(2_000) + place)
+  t.equal(openProc(folder).place(20), 'none', '8 MB of mounts')
 })
 
 void t.test('a folder of processes', async (t) => {
