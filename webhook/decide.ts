@@ -4,7 +4,7 @@ import type { Settings } from '../shared/settings.ts'
 import { makePlan, type Surroundings } from './plan.ts'
 import { desiredPod } from './pod/desired.ts'
 import { warnOfLateProxies } from './pod/mesh.ts'
-import { checkNames, findEarlier, hasAll } from './pod/ours.ts'
+import { checkNames, findEarlier, keepAdditions } from './pod/ours.ts'
 import { appContainers, readPod, type Pod } from './pod/pod.ts'
 import { isForWindows } from './pod/windows.ts'
 import {
@@ -83,11 +83,15 @@ function inject(pod: Pod, surroundings: Surroundings, notes: Notes): Decision | 
   if (appContainers(pod).length === 0) notes.problem('malformed-pod', 'the pod has no containers')
   const earlier = findEarlier(pod)
   const bare = earlier?.pod ?? pod
-  checkNames(bare, notes)
+  checkNames(pod, earlier, notes)
   const plan = makePlan(bare, surroundings, earlier?.settings, notes)
   if (plan === undefined) return undefined
-  const desired = desiredPod(bare, plan)
-  if (earlier !== undefined && hasAll(pod, desired)) {
+  const wanted = desiredPod(bare, plan)
+  const { limitRanges } = surroundings
+  const identityBinding = plan.identity.mode === 'identity-binding'
+  const desired = earlier === undefined ? wanted : keepAdditions(pod, wanted, { limitRanges, identityBinding }, notes)
+  if (notes.problems.length > 0) return undefined
+  if (desired === pod) {
     warnOfLateProxies(pod, notes)
     return skip('already-injected', warningsByImportance(notes.warnings))
   }

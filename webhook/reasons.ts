@@ -54,6 +54,7 @@ export const warningReasons = {
   'file-mode': 'an app may not read a file',
   'key-mode': 'a server refuses a private key that others may read',
   'pfx-as-text': 'a PKCS#12 file is written as base64 text',
+  'removed-additions': 'what others had added to the sidecar was removed',
   'sub-path': 'a subPath mount never shows a rotation',
   'no-effect': 'an annotation has no effect',
   'secret-provider-class': 'something in a SecretProviderClass is ignored',

@@ -62,12 +62,15 @@ function clamped(values: AnnotationValues, { bounds }: Configuration): Annotatio
   return Object.fromEntries(entries) as AnnotationValues
 }
 
-function checkAllowed(name: string, { annotations: { allowed, forbidden } }: Configuration, notes: Notes): void {
+/** Whether pods may set an annotation or a family of them, such as `template-*`. */
+export const isAllowedOnPods = (name: string, { annotations: { allowed, forbidden } }: Configuration): boolean =>
+  !forbidden?.includes(name) && (allowed === undefined || allowed.includes(name))
+
+function checkAllowed(name: string, configuration: Configuration, notes: Notes): void {
   const family = Object.keys(families).find((prefix) => name.startsWith(prefix))
-  const known = family === undefined ? name : `${family}*`
   // A copy of an injected pod brings what we wrote ourselves; an unknown name is told already.
   if (family === undefined && (!Object.hasOwn(annotations, name) || (annotations[name as AnnotationName] as Annotation<unknown>).written)) return // prettier-ignore
-  if (forbidden?.includes(known) || (allowed !== undefined && !allowed.includes(known))) {
+  if (!isAllowedOnPods(family === undefined ? name : `${family}*`, configuration)) {
     notes.problem('not-allowed', `annotation ${annotationPrefix}${name}: the administrator does not allow it on pods`)
   }
 }

@@ -36,28 +36,61 @@ function fill(into: Item, defaults: Item): void {
   for (const [field, value] of Object.entries(defaults)) if (into[field] === undefined) into[field] = value
 }
 
-/** What a service mesh's webhook adds after ours: a proxy among the containers, variables and mounts in every container. */
+/** What Istio's webhook adds after ours: a native proxy ahead of everything, which the kubelet asks in place of the containers. */
 export function withMesh<P>(pod: P): P {
   const copy = structuredClone(pod) as { spec: Item }
-  for (const container of [...list(copy.spec['initContainers']), ...list(copy.spec['containers'])]) {
-    container['env'] = [{ name: 'MESH_ID', value: 'one' }, ...list(container['env'])]
-    container['volumeMounts'] = [...list(container['volumeMounts']), { name: 'mesh-certs', mountPath: '/var/run/mesh' }]
+  const init = list(copy.spec['initContainers'])
+  const containers = [...init, ...list(copy.spec['containers'])]
+  for (const container of containers) {
+    for (const [name, page] of [
+      ['startupProbe', 'startupz'],
+      ['livenessProbe', 'livez'],
+    ] as const) {
+      const probe = container[name] as Item | undefined
+      const asked = probe?.['httpGet'] as Item | undefined
+      if (asked !== undefined)
+        Object.assign(asked, { path: `/app-health/${String(container['name'])}/${page}`, port: 15020 })
+    }
   }
-  copy.spec['containers'] = [{ name: 'mesh-proxy', image: 'mesh' }, ...list(copy.spec['containers'])]
-  copy.spec['volumes'] = [...list(copy.spec['volumes']), { name: 'mesh-certs', emptyDir: {} }]
+  const isThere = containers.some((container) => container['name'] === 'istio-proxy')
+  if (!isThere) copy.spec['initContainers'] = [{ name: 'istio-proxy', image: 'mesh', restartPolicy: 'Always' }, ...init]
+  copy.spec['volumes'] = [...list(copy.spec['volumes']), { name: 'istio-envoy', emptyDir: { medium: 'Memory' } }]
   return copy as P
+}
+
+/** What a webhook that we do not know adds to every container, ours included: an agent's variable, mount, hook and resources. */
+export function withAgent<P>(pod: P): P {
+  const copy = structuredClone(pod) as { spec: Item }
+  for (const container of [...list(copy.spec['initContainers']), ...list(copy.spec['containers'])]) {
+    container['env'] = [{ name: 'AGENT_ID', value: 'one' }, ...list(container['env'])]
+    container['volumeMounts'] = [...list(container['volumeMounts']), { name: 'agent', mountPath: '/var/run/agent' }]
+  }
+  copy.spec['volumes'] = [...list(copy.spec['volumes']), { name: 'agent', emptyDir: {} }]
+  return copy as P
+}
+
+/** A pod's containers and volumes that are the injector's. */
+export function oursIn(pod: unknown): { containers: Item[]; volumes: Item[] } {
+  const { spec } = pod as { spec: Item }
+  const isOurs = ({ name }: Item): boolean => String(name).startsWith('akv-injector')
+  return {
+    containers: [...list(spec['initContainers']), ...list(spec['containers'])].filter(isOurs),
+    volumes: list(spec['volumes']).filter(isOurs),
+  }
 }
 
 const identityVolume = 'azure-identity-token'
 const identityFolder = '/var/run/secrets/azure/wi/token'
 
 /**
- * What the workload identity webhook adds to every container: a token, and variables of whose names none stands there already; the last
- * three are those of an identity binding.
+ * What the workload identity webhook adds to every container: a token, and variables of whose names none stands there already. Those
+ * of a token proxy come with an identity binding alone.
  */
 export function withWorkloadIdentity<P>(pod: P): P {
-  const copy = structuredClone(pod) as { spec: Item }
-  const variables = ['AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE', 'AZURE_AUTHORITY_HOST', 'AZURE_KUBERNETES_TOKEN_PROXY', 'AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'] // prettier-ignore
+  const copy = structuredClone(pod) as { metadata?: { annotations?: Record<string, string> }; spec: Item }
+  const isBound = copy.metadata?.annotations?.['azure.workload.identity/use-identity-binding'] === 'true'
+  const variables = ['AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE', 'AZURE_AUTHORITY_HOST']
+  if (isBound) variables.push('AZURE_KUBERNETES_TOKEN_PROXY', 'AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE')
   const has = (items: Item[], name: string): boolean => items.some((item) => item['name'] === name)
   for (const container of [...list(copy.spec['initContainers']), ...list(copy.spec['containers'])]) {
     const env = list(container['env'])

@@ -363,7 +363,8 @@ void t.test('a copy of an injected pod', async (t) => {
 
   t.match(again(copy()), { kind: 'skip', reason: 'already-injected' }, 'unchanged')
   const few = configurationOf({ annotations: { allowed: ['vault', 'objects', 'signal'] } })
-  t.match(again(copy(), { configuration: few }), { kind: 'skip' }, 'what we wrote ourselves is allowed')
+  const ofFew = injected(annotated({ signal: 'SIGHUP' }), { configuration: few }).pod
+  t.match(again(ofFew, { configuration: few }), { kind: 'skip' }, 'what we wrote ourselves is allowed')
   const half = configurationOf({ volumeSizeLimit: '2048Ki' })
   const shrunk = injected(annotated(), { configuration: half }).pod
   const canonical = JSON.parse(JSON.stringify(shrunk).replace('"2048Ki"', '"2Mi"')) as Pod
@@ -385,8 +386,7 @@ void t.test('a copy of an injected pod', async (t) => {
   t.match(again(stripped), { kind: 'inject' }, 'without its startup probe')
   const tuned = copy()
   tuned.spec.initContainers[0]!.resources = { requests: { cpu: '50m' } }
-  Object.assign(tuned.spec.initContainers[0]!, { livenessProbe: { httpGet: { path: '/rewritten', port: 15020 } } })
-  t.match(again(tuned), { kind: 'skip' }, 'tuned by others')
+  t.match(again(tuned), { kind: 'inject', warnings: [{ text: 'removed from akv-injector: requests.cpu' }] }, 'tuned by others') // prettier-ignore
   const unmounted = copy()
   unmounted.spec.containers![0]!.volumeMounts = []
   t.match(again(unmounted), { kind: 'inject' }, 'without the mount')
@@ -395,10 +395,46 @@ void t.test('a copy of an injected pod', async (t) => {
   const debugged = copy()
   debugged.spec.containers!.push({ name: 'debugger' })
   t.match(again(debugged), { kind: 'skip' }, 'with one more container, which gets no mount')
+  for (const field of ['containers', 'initContainers'] as const) {
+    const crowded = copy()
+    crowded.spec[field]!.push({ ...crowded.spec.initContainers[0]!, name: 'akv-injector-init' })
+    const decided = again(crowded)
+    t.match(decided, { kind: 'inject' }, `with one of our containers too many among the ${field}`)
+    t.notMatch(JSON.stringify((decided as Injected).pod), /akv-injector-init/)
+  }
+
+  const own = { name: 'akv-injector-secrets', mountPath: '/app/settings.ini', subPath: 'settings.ini', readOnly: true }
+  const whole = { name: 'akv-injector-secrets', mountPath: '/other', readOnly: true }
+  for (const mountPath of ['/secrets', '/etc/app']) {
+    const mounting = injected(annotated({ 'mount-path': mountPath }, app({ volumeMounts: [own, whole] })))
+    const later = { version: '0.2.0', image: 'registry.example/akv-injector:0.2.0' }
+    const renewed = decide(withDefaults(mounting.pod), surroundings(later)) as Injected
+    t.strictSame(renewed.pod.spec.containers?.[0]?.volumeMounts, [own, whole, { name: 'akv-injector-secrets', mountPath, readOnly: true }], `a user's own mounts stay beside ours at ${mountPath}`) // prettier-ignore
+  }
+
   const moved = copy()
   moved.metadata!.annotations!['azure.keyvault.injector/mount-path'] = '/secrets'
   const mounts = (again(moved) as Injected).pod.spec.containers?.[0]?.volumeMounts
   t.strictSame(mounts?.map(({ mountPath }) => mountPath), ['/secrets'], 'to another place, and to that one only') // prettier-ignore
+})
+
+void t.test('live annotations that the administrator forbids are not projected', async (t) => {
+  const filesFor = (annotations: object): string[] => {
+    const { pod } = injected(annotated(), { configuration: configurationOf({ annotations }) })
+    const { downwardAPI } = pod.spec.volumes?.find(({ name }) => name === 'akv-injector-podinfo') ?? {}
+    return (downwardAPI as { items: { path: string }[] }).items.map(({ path }) => path)
+  }
+  const always = ['name', 'namespace']
+  t.strictSame(filesFor({}), ['poll-interval', 'log-level', 'refresh', 'suspend', ...always])
+  t.strictSame(filesFor({ forbidden: ['suspend', 'log-level'] }), ['poll-interval', 'refresh', ...always])
+  t.strictSame(filesFor({ allowed: ['vault', 'objects', 'refresh'] }), ['refresh', ...always])
+  t.strictSame(filesFor({ allowed: ['vault', 'objects', 'refresh'], forbidden: ['refresh'] }), always)
+
+  const { pod } = injected(annotated())
+  const forbidding = { configuration: configurationOf({ annotations: { forbidden: ['suspend'] } }) }
+  const again = decide(withDefaults(pod), surroundings(forbidding))
+  t.equal(again.kind, 'inject', 'a copy from before the rule loses the file')
+  t.notMatch(JSON.stringify((again as Injected).pod), /annotations\['azure.keyvault.injector.suspend'\]/)
 })
 
 void t.test('the settings follow fsGroup, the network and declared ports', async (t) => {

@@ -4,7 +4,7 @@ import t from 'tap'
 import { decide } from '../../webhook/decide.ts'
 import { patchOf } from '../../webhook/patch.ts'
 import type { Pod } from '../../webhook/pod/pod.ts'
-import { inOrder, withDefaults, withMesh, withWorkloadIdentity } from './api-server.ts'
+import { inOrder, oursIn, withAgent, withDefaults, withMesh, withWorkloadIdentity } from './api-server.ts'
 import { withoutAdditions } from './laws.ts'
 import { surroundings } from './setting.ts'
 
@@ -116,6 +116,9 @@ void t.test('laws of every pod that is injected', async (t) => {
         if (again.kind !== 'skip' || again.reason !== 'already-injected')
           throw new Error(`${name}: ${JSON.stringify(again.kind === 'deny' ? again.problems : again.kind)}`)
       }
+      const watched = decide(withDefaults(withAgent(patched)), facts)
+      if (watched.kind !== 'inject') throw new Error(`what an unknown webhook added: ${watched.kind}`)
+      same(oursIn(withDefaults(watched.pod)), oursIn(withDefaults(patched)), 'what an unknown webhook adds to ours is removed') // prettier-ignore
       const second = decide(withWorkloadIdentity(received), facts)
       if (second.kind !== 'inject') throw new Error(`after the workload identity webhook: ${second.kind}`)
       same(inOrder(withWorkloadIdentity(second.pod)), inOrder(withWorkloadIdentity(patched)), 'the order of webhooks does not matter') // prettier-ignore

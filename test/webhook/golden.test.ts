@@ -10,7 +10,7 @@ import { patchOf } from '../../webhook/patch.ts'
 import type { Surroundings } from '../../webhook/plan.ts'
 import type { Limits } from '../../webhook/pod/limit-range.ts'
 import type { Pod } from '../../webhook/pod/pod.ts'
-import { inOrder, withDefaults, withMesh, withWorkloadIdentity } from './api-server.ts'
+import { inOrder, oursIn, withAgent, withDefaults, withMesh, withWorkloadIdentity } from './api-server.ts'
 import { withoutAdditions } from './laws.ts'
 import { configurationOf, surroundings } from './setting.ts'
 
@@ -114,6 +114,15 @@ for (const name of names) {
     t.match(decide(signedIn, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with what the workload identity webhook adds') // prettier-ignore
     const meshed = withDefaults(withMesh(patched))
     t.match(decide(meshed, facts), { kind: 'skip', reason: 'already-injected' }, 'nor with what a mesh adds')
+    const watched = decide(withDefaults(withAgent(patched)), facts)
+    if (watched.kind !== 'inject') throw new Error(`what an unknown webhook added: ${watched.kind}`)
+    t.strictSame(oursIn(withDefaults(watched.pod)), oursIn(later), 'what an unknown webhook adds to ours is removed')
+    t.match(watched.warnings.filter(({ reason }) => reason === 'removed-additions').map(({ text }) => text), oursIn(patched).containers.map(({ name }) => `removed from ${String(name)}: variable AGENT_ID, mount /var/run/agent`)) // prettier-ignore
+    t.match(
+      decide(watched.pod, facts),
+      { kind: 'skip', reason: 'already-injected' },
+      'and a further pass changes nothing',
+    )
 
     holdPodSecurity(t, decision.pod, facts.namespace.labels['pod-security.kubernetes.io/enforce'] === 'restricted')
     // Whoever is first is asked again when the other has changed the pod.

@@ -29,13 +29,19 @@ export function withoutAdditions(received: Pod, injected: Pod): Pod {
     if (received.spec[field] === undefined) delete spec[field]
     else spec[field] = left
   }
-  spec.volumes = (spec.volumes ?? []).filter(({ name }) => !volumes.has(name))
+  const others = (spec.volumes ?? []).filter(({ name }) => !volumes.has(name))
+  // A placeholder of the user's stood where ours is now.
+  const placeholders = received.spec.volumes?.filter(({ name }) => volumes.has(name)) ?? []
+  spec.volumes = placeholders.length > 0 ? inOrderOf(received.spec.volumes ?? [], [...placeholders, ...others]) : others
   if (received.spec.volumes === undefined) delete spec.volumes
   if (received.spec.shareProcessNamespace === undefined) delete spec.shareProcessNamespace
   if (received.spec.imagePullSecrets === undefined) delete spec.imagePullSecrets
   else spec.imagePullSecrets = spec.imagePullSecrets?.slice(0, received.spec.imagePullSecrets.length) ?? []
   return pod
 }
+
+const inOrderOf = <T extends { name: string }>(order: readonly T[], items: readonly T[]): T[] =>
+  items.toSorted((a, b) => order.findIndex(({ name }) => name === a.name) - order.findIndex(({ name }) => name === b.name)) // prettier-ignore
 
 const find = ({ spec }: Pod, name: string): Container | undefined =>
   [...(spec.initContainers ?? []), ...(spec.containers ?? [])].find((container) => container.name === name)

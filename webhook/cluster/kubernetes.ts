@@ -109,8 +109,13 @@ interface LimitRange extends Meta {
 }
 
 const limitsOf = ({ metadata, spec }: LimitRange): Limits[] =>
-  (spec?.limits ?? []).flatMap(({ type, min = {}, max = {}, maxLimitRequestRatio = {} }) =>
+  (spec?.limits ?? []).flatMap(({ type, min = {}, max = {}, maxLimitRequestRatio = {}, ...rest }) =>
     type === 'Container' || type === 'Pod'
-      ? [{ name: metadata?.name ?? '', type, min, max, maxLimitRequestRatio }]
+      ? [{ name: metadata?.name ?? '', type, min, max, maxLimitRequestRatio, ...defaultsOf(rest) }]
       : [],
   )
+
+const defaultsOf = ({ default: limits, defaultRequest }: Pick<Limits, 'default' | 'defaultRequest'>) => ({
+  ...(limits === undefined ? {} : { default: limits }),
+  ...(defaultRequest === undefined ? {} : { defaultRequest }),
+})

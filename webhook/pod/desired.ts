@@ -1,7 +1,7 @@
 import { annotationPrefix } from '../../shared/names.ts'
 import type { Plan } from '../plan.ts'
 import { addMounts } from './mounts.ts'
-import { initContainers, isNativeSidecar, withSpec, type Container, type Pod } from './pod.ts'
+import { initContainers, isNativeSidecar, withSpec, type Container, type Pod, type Volume } from './pod.ts'
 import { sidecarContainers } from './sidecar-container.ts'
 import { volumes } from './volumes.ts'
 
@@ -15,7 +15,7 @@ export function desiredPod(pod: Pod, plan: Plan): Pod {
   const changed = withSpec(mounted, {
     initContainers: withFirst(init, initContainers(mounted), configuration.knownSidecars),
     containers: [...(mounted.spec.containers ?? []), ...(beside === undefined ? [] : [beside])],
-    volumes: [...(pod.spec.volumes ?? []), ...volumes(plan)],
+    volumes: withOwn(pod.spec.volumes ?? [], volumes(plan)),
     ...(missing.length > 0 ? { imagePullSecrets: [...pullSecrets, ...missing.map((name) => ({ name }))] } : {}),
     ...(settings.notify.signal === undefined ? {} : { shareProcessNamespace: true }),
   })
@@ -32,4 +32,11 @@ export function desiredPod(pod: Pod, plan: Plan): Pod {
 function withFirst(sidecar: Container, others: Container[], knownSidecars: readonly string[]): Container[] {
   const index = others.findLastIndex((other) => isNativeSidecar(other) && knownSidecars.includes(other.name)) + 1
   return others.toSpliced(index, 0, sidecar)
+}
+
+/** A user's placeholder for the volume of the secrets gives its place to ours. */
+function withOwn(others: Volume[], own: Volume[]): Volume[] {
+  const byName = new Map(own.map((volume) => [volume.name, volume]))
+  const names = new Set(others.map(({ name }) => name))
+  return [...others.map((volume) => byName.get(volume.name) ?? volume), ...own.filter(({ name }) => !names.has(name))]
 }

@@ -11,6 +11,10 @@ export interface Limits {
   min?: Record<string, string>
   max?: Record<string, string>
   maxLimitRequestRatio?: Record<string, string>
+  /** What a container without limits of its own gets. */
+  default?: Record<string, string>
+  /** What a container without requests of its own gets. */
+  defaultRequest?: Record<string, string>
 }
 
 /**

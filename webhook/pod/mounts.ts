@@ -19,7 +19,8 @@ export function resolveContainers(
   const names = allContainers(pod).map(({ name }) => name)
   if (containers === undefined) {
     const mounted = recorded && new Set(recorded)
-    return names.filter((name) => mounted?.has(name) ?? !knownSidecars.includes(name))
+    // What is recorded came with the pod, whose author may have written it.
+    return names.filter((name) => (mounted?.has(name) ?? true) && !knownSidecars.includes(name))
   }
   const [known, wanted] = [new Set(names), new Set(containers)]
   for (const name of wanted) {

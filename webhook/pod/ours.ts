@@ -2,14 +2,19 @@ import {
   initContainer, podinfoVolume, runVolume, secretsVolume, settingsVariable, sidecarContainer, tokenVolume,
 } from '../../shared/names.ts' // prettier-ignore
 import { decodeSettings, type Settings } from '../../shared/settings.ts'
+import { quote } from '../../shared/suggest.ts'
 import type { Notes } from '../reasons.ts'
-import { allContainers, appContainers, initContainers, withSpec, type Container, type Pod } from './pod.ts'
-import { quantityOf } from './quantity.ts'
+import { allContainers, appContainers, initContainers, withSpec, type Container, type Pod, type Volume, type VolumeMount } from './pod.ts' // prettier-ignore
+import { settledContainer, settledVolume, type Expected } from './previous-injection/additions.ts'
+import { checkInjected, checkOtherMounts } from './previous-injection/checks.ts'
+import { isFields, same } from './previous-injection/same.ts'
 
 const ownContainers = [sidecarContainer, initContainer]
 const ownVolumes = [secretsVolume, tokenVolume, podinfoVolume, runVolume]
-/** Whether a container has a name of ours, which a second pass takes for what the first one added. */
+/** Whether a container has a name that belongs to the injector. */
 export const isOwn = ({ name }: Container): boolean => ownContainers.includes(name)
+/** Whether a volume's name belongs to the injector. */
+export const isOwnVolume = (name: string): boolean => ownVolumes.includes(name)
 const settingsOf = ({ env = [] }: Container): string | undefined =>
   env.find(({ name }) => name === settingsVariable)?.value
 
@@ -22,87 +27,121 @@ export interface Earlier {
 }
 
 /**
- * Whether a pod has been injected before: on a second pass of the same request, or as a copy of an injected pod.
- * Our container with its settings and our volumes say so; the annotation `status` alone decides nothing.
+ * Whether a pod seems to have been injected before: on a second pass of the same request, or as a copy of an injected pod. Its author
+ * may have written all of it: only {@link keepAdditions} decides whether it stays.
  */
 export function findEarlier(pod: Pod): Earlier | undefined {
   const encoded = allContainers(pod).filter(isOwn).map(settingsOf).find((text) => text !== undefined) // prettier-ignore
   const volumes = new Set(pod.spec.volumes?.map(({ name }) => name))
   if (encoded === undefined || !volumes.has(secretsVolume) || !volumes.has(podinfoVolume)) return undefined
-  const settings = decodeSettings(encoded)
-  return { pod: withoutOurs(pod), ...(settings.ok ? { settings: settings.value } : {}) }
+  const decoded = decodeSettings(encoded)
+  const settings = decoded.ok ? decoded.value : undefined
+  return { pod: withoutOurs(pod, settings), ...(settings === undefined ? {} : { settings }) }
 }
 
-function withoutOurs(pod: Pod): Pod {
+function withoutOurs(pod: Pod, settings: Settings | undefined): Pod {
+  const mounted = settings && new Set(settings.admitted.containers)
   const clean = (containers: Container[]): Container[] =>
-    containers.filter((container) => !isOwn(container)).map(withoutMount)
+    containers
+      .filter((container) => !isOwn(container))
+      .map((container) => (mounted?.has(container.name) ?? true ? withoutMount(container, settings) : container)) // prettier-ignore
   const init = clean(initContainers(pod))
   return withSpec(pod, {
     containers: clean(appContainers(pod)),
     initContainers: init.length > 0 ? init : undefined,
-    volumes: pod.spec.volumes?.filter(({ name }) => !ownVolumes.includes(name)),
+    volumes: pod.spec.volumes?.filter(({ name }) => !isOwnVolume(name)),
   })
 }
 
-/** The mounts that we make ourselves: a user's own of the same volume, with a `subPath`, stays. */
-function withoutMount(container: Container): Container {
+/** Without the mount that we made. A user's own mounts of the same volume stay, with a `subPath` or as a whole at another path. */
+function withoutMount(container: Container, settings: Settings | undefined): Container {
   const { volumeMounts = [] } = container
-  const others = volumeMounts.filter(
-    ({ name, subPath, subPathExpr }) => name !== secretsVolume || subPath || subPathExpr,
-  )
-  return others.length === volumeMounts.length ? container : { ...container, volumeMounts: others }
+  const candidates = volumeMounts.filter(isWrittenByUs)
+  const recorded = candidates.filter(({ mountPath }) => mountPath === settings?.mountPath)
+  // The sidecar's path is not always the app's. What we add stands behind what was there.
+  const ours = settings === undefined ? candidates : recorded.length > 0 ? recorded : candidates.slice(-1)
+  return ours.length === 0
+    ? container
+    : { ...container, volumeMounts: volumeMounts.filter((mount) => !ours.includes(mount)) }
 }
 
-/** Names of ours that a pod uses for something else. */
-export function checkNames(pod: Pod, notes: Notes): void {
-  for (const { name } of allContainers(pod).filter(isOwn)) {
-    notes.problem('clash', `the pod has a container "${name}", which is the injector's own name: choose another one`)
-  }
-  for (const { name } of pod.spec.volumes ?? []) {
-    if (ownVolumes.includes(name)) {
-      notes.problem('clash', `the pod has a volume "${name}", which is the injector's own name: choose another one`)
-    }
-  }
+const isWrittenByUs = (mount: VolumeMount): boolean =>
+  same(mount, { name: secretsVolume, mountPath: mount.mountPath, readOnly: true })
+
+/**
+ * Names of ours that a pod uses for something else, and what an injected container or volume must not have.
+ * @param earlier what {@link findEarlier} found
+ */
+export function checkNames(pod: Pod, earlier: Earlier | undefined, notes: Notes): void {
+  if (earlier === undefined) checkFreshNames(pod, notes)
+  else checkInjected(pod, { isOwn, isOwnVolume }, notes)
+  for (const { name } of (pod.spec.ephemeralContainers ?? []).filter(isOwn))
+    notes.problem('clash', `the pod has an ephemeral container "${name}", which is the injector's own name: choose another one`) // prettier-ignore
+  checkOtherMounts(pod, isOwn, notes)
+}
+
+function checkFreshNames(pod: Pod, notes: Notes): void {
+  const remedy = "which is the injector's own name: choose another one"
+  for (const { name } of allContainers(pod).filter(isOwn))
+    notes.problem('clash', `the pod has a container "${name}", ${remedy}`)
+  const own = (pod.spec.volumes ?? []).filter(({ name }) => isOwnVolume(name))
+  const placeholders = own.filter(isPlaceholder)
+  for (const { name } of own.filter((volume) => !placeholders.includes(volume) || placeholders.length > 1))
+    notes.problem('clash', `the pod has a volume "${name}", ${remedy}${name === secretsVolume ? ', or declare it once, as an emptyDir with medium: Memory' : ''}`) // prettier-ignore
 }
 
 /**
- * Whether a pod has everything that it would get: then it stays as it is, with the API's defaults and what others added to
- * it. What others commonly tune (resources, what a probe asks) need only be there.
+ * A user's own declaration of the volume of the secrets. The API server accepts a workload whose containers mount a single file by
+ * `subPath` only if its template has the volume. Ours takes its place.
  */
-export function hasAll(pod: Pod, desired: Pod): boolean {
-  const ours = (list: Container[]) => list.filter(isOwn).map(untuned)
-  const mounts = (list: Container[]) =>
-    list.flatMap(({ name, volumeMounts }) => (volumeMounts ? [[name, volumeMounts] as const] : []))
-  const essence = ({ metadata, spec }: Pod) => ({
-    annotations: metadata?.annotations ?? {},
-    init: ours(spec.initContainers ?? []),
-    beside: ours(spec.containers ?? []),
-    volumes: spec.volumes ?? [],
-    mounts: Object.fromEntries([...mounts(spec.initContainers ?? []), ...mounts(spec.containers ?? [])]),
-    imagePullSecrets: spec.imagePullSecrets ?? [],
-    shareProcessNamespace: spec.shareProcessNamespace ?? false,
+function isPlaceholder({ name, ...source }: Volume): boolean {
+  const { emptyDir } = source
+  if (name !== secretsVolume || Object.keys(source).length !== 1 || !isFields(emptyDir)) return false
+  const { medium, sizeLimit: _ours, ...others } = emptyDir
+  return medium === 'Memory' && Object.keys(others).length === 0
+}
+
+/**
+ * The desired pod with what the API server and known injectors have added to our containers and volumes since an earlier pass.
+ * Everything else about them is as we would write it today; what is removed for that is a warning.
+ * @returns the same object as the pod if nothing has to change
+ */
+export function keepAdditions(pod: Pod, desired: Pod, expected: Omit<Expected, 'pod'>, notes: Notes): Pod {
+  const settle = (field: 'initContainers' | 'containers') => (wants: Container) => {
+    const has = isOwn(wants) ? pod.spec[field]?.find(({ name }) => name === wants.name) : undefined
+    if (has === undefined) return wants
+    checkKill(has, wants, notes)
+    const { container, removed } = settledContainer(has, wants, { pod, ...expected })
+    warnOfRemoved(wants.name, removed, notes)
+    return container
+  }
+  const volumes = new Map(pod.spec.volumes?.map((volume) => [volume.name, volume]))
+  const settled = withSpec(desired, {
+    initContainers: desired.spec.initContainers?.map(settle('initContainers')),
+    containers: desired.spec.containers?.map(settle('containers')),
+    volumes: desired.spec.volumes?.map((wants) => {
+      const has = volumes.get(wants.name)
+      return has !== undefined && isOwnVolume(wants.name) ? settledVolume(has, wants) : wants
+    }),
   })
-  const [has, wants] = [essence(pod), essence(desired)]
-  return includes(has, wants) && has.init.length === wants.init.length && has.beside.length === wants.beside.length
+  return same(pod, settled) ? pod : settled
 }
 
-function untuned({ resources, livenessProbe, startupProbe, ...rest }: Container) {
-  const there = { resources, livenessProbe, startupProbe }
-  return { ...rest, ...Object.fromEntries(Object.entries(there).map(([field, value]) => [field, value !== undefined])) }
+/** A capability that we add ourselves, for `signal-permission: cap-kill` alone. */
+function checkKill(has: Container, wants: Container, notes: Notes): void {
+  const adds = ({ securityContext }: Container): boolean => securityContext?.capabilities?.add?.includes('KILL') ?? false // prettier-ignore
+  if (adds(has) && !adds(wants))
+    notes.problem('clash', `container "${has.name}" has the capability "KILL": remove it, the injector adds its own`)
 }
 
-/** Whether a value has everything that another one has, in lists at any place. */
-function includes(has: unknown, wants: unknown, field?: string): boolean {
-  // Most of a pod is the same object in both.
-  if (has === wants) return true
-  if (Array.isArray(wants)) {
-    if (!Array.isArray(has) || (typeof wants[0] !== 'object' && has.length !== wants.length)) return false
-    return wants.every((item) => has.includes(item) || has.some((other) => includes(other, item)))
-  }
-  if (typeof wants === 'object' && wants !== null) {
-    if (typeof has !== 'object' || has === null) return false
-    return Object.entries(wants).every(([key, value]) => includes((has as Record<string, unknown>)[key], value, key))
-  }
-  if (field === 'sizeLimit') return quantityOf(String(has)) === quantityOf(String(wants))
-  return false
+const mostNamed = 3
+
+function warnOfRemoved(container: string, removed: readonly string[], notes: Notes): void {
+  if (removed.length === 0) return
+  const named = removed.slice(0, mostNamed).map((one) => (/^[-\w ./]{1,40}$/.test(one) ? one : quote(one.slice(0, 40))))
+  const more = removed.length - named.length
+  notes.warn(
+    'removed-additions',
+    `removed from ${container}: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
+  )
 }

@@ -19,12 +19,14 @@ const VolumeMount = Type.Object({
   readOnly: Type.Optional(Type.Boolean()),
   subPath: Type.Optional(Type.String()),
   subPathExpr: Type.Optional(Type.String()),
+  mountPropagation: Type.Optional(Type.String()),
 })
 const Capabilities = Type.Object({
   add: nullable(Type.Array(Type.String())),
   drop: nullable(Type.Array(Type.String())),
 })
 const SecurityContext = Type.Object({
+  privileged: Type.Optional(Type.Boolean()),
   runAsUser: Type.Optional(Type.Integer()),
   runAsGroup: Type.Optional(Type.Integer()),
   fsGroup: Type.Optional(Type.Integer()),
@@ -82,8 +84,9 @@ const Pod = Type.Object({
     // Go writes an empty list that is not optional as null.
     containers: Type.Optional(Type.Union([Type.Array(Container), Type.Null()])),
     initContainers: Type.Optional(Type.Array(Container)),
+    ephemeralContainers: Type.Optional(Type.Array(Container)),
     volumes: Type.Optional(
-      Type.Array(Type.Object({ name: Type.String(), emptyDir: Type.Optional(Type.Unknown()), projected: Type.Optional(Type.Unknown()), downwardAPI: Type.Optional(Type.Unknown()) })), // prettier-ignore
+      Type.Array(Type.Object({ name: Type.String(), emptyDir: Type.Optional(Type.Unknown()), projected: Type.Optional(Type.Unknown()), downwardAPI: Type.Optional(Type.Unknown()), hostPath: Type.Optional(Type.Unknown()), configMap: Type.Optional(Type.Unknown()) })), // prettier-ignore
     ),
     imagePullSecrets: Type.Optional(Type.Array(Type.Object({ name: Type.Optional(Type.String()) }))),
     securityContext: Type.Optional(SecurityContext),

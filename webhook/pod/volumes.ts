@@ -7,8 +7,10 @@ import {
   tokenAudience,
   tokenVolume,
 } from '../../shared/names.ts'
+import type { Configuration } from '../configuration.ts'
 import type { PodIdentity } from '../identity.ts'
 import type { Plan } from '../plan.ts'
+import { isAllowedOnPods } from '../values.ts'
 import type { Volume } from './pod.ts'
 
 /**
@@ -19,7 +21,7 @@ export function volumes({ configuration, identity, hostNetwork }: Plan): Volume[
   return [
     { name: secretsVolume, emptyDir: { medium: 'Memory', sizeLimit: configuration.volumeSizeLimit } },
     ...(identity.mode === 'identity-binding' ? [] : [tokenOf(identity)]),
-    { name: podinfoVolume, downwardAPI: { items: podinfoFiles() } },
+    { name: podinfoVolume, downwardAPI: { items: podinfoFiles(configuration) } },
     ...(hostNetwork ? [{ name: runVolume, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }] : []),
   ]
 }
@@ -29,9 +31,13 @@ const tokenOf = ({ tokenLifetime: expirationSeconds }: PodIdentity): Volume => (
   projected: { sources: [{ serviceAccountToken: { audience: tokenAudience, expirationSeconds, path: 'token' } }] },
 })
 
-/** One file per live annotation, named as the annotation, and the pod's own name and namespace. */
-function podinfoFiles() {
-  const live = liveAnnotations.map((name) => [name, `metadata.annotations['${annotationPrefix}${name}']`] as const)
+/**
+ * One file per live annotation that pods may set, named as the annotation, and the pod's own name and namespace. A running pod's
+ * annotations can be changed without a review, so what the administrator forbids must not reach the sidecar.
+ */
+function podinfoFiles(configuration: Configuration) {
+  const allowed = liveAnnotations.filter((name) => isAllowedOnPods(name, configuration))
+  const live = allowed.map((name) => [name, `metadata.annotations['${annotationPrefix}${name}']`] as const)
   const fields = [...live, ['name', 'metadata.name'] as const, ['namespace', 'metadata.namespace'] as const]
   return fields.map(([path, fieldPath]) => ({ path, fieldRef: { fieldPath } }))
 }
