@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { wait } from '../shared/timer.ts'
 
 /** Time as this folder needs it; tests bring their own. */
 export interface Clock {
@@ -10,5 +10,5 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: Date.now,
-  wait: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }).catch(() => undefined),
+  wait: (milliseconds, signal) => wait(milliseconds, signal).catch(() => undefined),
 }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { wait } from '../shared/timer.ts'
 
 /** Time as the sidecar sees it; tests bring their own. */
 export interface Clock {
@@ -10,12 +10,8 @@ export interface Clock {
   wait: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }
 
-/** A timer of Node's holds 2^31 - 1 ms; whoever waits longer looks at the clock again then. */
-const longestTimer = 2 ** 31 - 1
-
 export const realClock: Clock = {
   now: Date.now,
   elapsed: () => performance.now(),
-  wait: (milliseconds, signal) =>
-    sleep(Math.min(milliseconds, longestTimer), undefined, { signal }).catch(() => undefined),
+  wait: (milliseconds, signal) => wait(milliseconds, signal).catch(() => undefined),
 }

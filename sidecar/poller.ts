@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import { nextDelay, refreshDelay, refreshSpacing } from './schedule.ts'
+import { longestRetryAfter, nextDelay, refreshDelay, refreshSpacing } from './schedule.ts'
 
 /** What matters of a poll for when the next one comes. */
 export interface PollOutcome {
@@ -94,7 +94,7 @@ export class Poller {
     const { failed, retryAfter = 0, refused = false } = await poll()
     this.failures = failed ? this.failures + 1 : 0
     this.#lastEnd = clock.elapsed()
-    this.#notBefore = this.#lastEnd + retryAfter
+    this.#notBefore = this.#lastEnd + Math.min(retryAfter, longestRetryAfter)
     const first = !this.#hasSucceeded
     const delay = nextDelay({ ...situation(), failures: this.failures, first, retryAfter, refused }, random)
     this.#hasSucceeded ||= !failed

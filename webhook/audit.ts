@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { annotationPrefix, injectionLabel, systemLabel, workloadIdentityLabel } from '../shared/names.ts'
 import type { Logger } from '../shared/log.ts'
+import { wait as realWait } from '../shared/timer.ts'
 import { ApiError, type Api } from './cluster/api.ts'
 import { metadataOf } from './cluster/pages.ts'
 import type { Metadata } from './cluster/reflector.ts'
@@ -50,7 +50,7 @@ const running = `fieldSelector=${encodeURIComponent('status.phase!=Succeeded,sta
  */
 export function startAudit(options: AuditOptions): { close: () => Promise<void> } {
   const { api, log, counted, paused = () => false, interval = tenMinutes, random = Math.random } = options
-  const { wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }) } = options
+  const { wait = realWait } = options
   const closing = new AbortController()
   let told = new Set<string>()
 

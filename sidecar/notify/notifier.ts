@@ -1,5 +1,6 @@
 import type { Logger } from '../../shared/log.ts'
 import type { SignalTarget } from '../../shared/settings.ts'
+import { startTimer } from '../../shared/timer.ts'
 import { type Attempt, type Channel, type ChannelOptions, createChannel, type Timing } from './channel.ts'
 import { postNotification } from './http.ts'
 import { mergeNotifications, type Notification, type NotificationOutcome } from './notification.ts'
@@ -184,9 +185,4 @@ function openChannels(
 
 function timingOf({ now = Date.now, random = Math.random, setTimer = startTimer }: Partial<Timing>): Timing {
   return { now, random, setTimer }
-}
-
-function startTimer(run: () => void, milliseconds: number): () => void {
-  const timer = setTimeout(run, milliseconds)
-  return () => clearTimeout(timer)
 }

@@ -1,3 +1,4 @@
+import { longestRetryAfter } from '../schedule.ts'
 import { printable } from '../../shared/printable.ts'
 
 /** An HTTP answer as it came over the wire, kept beside whatever the SDK makes of it. */
@@ -83,9 +84,14 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /**
  * How long an answer asks to wait, in milliseconds: `Retry-After` in seconds or as an HTTP date (RFC 9110, 10.2.3). A date is
- * held against the answer's own `Date`, so that a wrong clock here does not matter, else against `now`.
+ * held against the answer's own `Date`, so that a wrong clock here does not matter, else against `now`. At most 15 minutes.
  */
-export function retryAfterOf({ header }: Pick<Answer, 'header'>, now: number): number | undefined {
+export function retryAfterOf(answer: Pick<Answer, 'header'>, now: number): number | undefined {
+  const asked = askedOf(answer, now)
+  return asked === undefined ? undefined : Math.min(asked, longestRetryAfter)
+}
+
+function askedOf({ header }: Pick<Answer, 'header'>, now: number): number | undefined {
   const value = header('retry-after')?.trim()
   if (!value) return undefined
   if (/^\d+(\.\d+)?$/.test(value)) return Math.round(Number(value) * 1000)

@@ -33,15 +33,16 @@ void t.test('hostile siblings: a forged mount takes no signal of the app', async
         const folder = openFolder(t)
         const lines = (name: string) => existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8').trim().split('\n') : [] // prettier-ignore
 
-        // Before the app, since the oldest process of a container counts as its first.
-        const attack = `set -e; ${forge}; ${receiver}`
+        await pod.start({ name: 'app', command: ['sh', '-c', receiver, 'sh', join(folder, 'app')] })
+        await until('the app is ready', () => lines('app').length > 0)
+        // After the app: of two runs of a container the later counts.
+        // A user namespace cannot hide the mounts that it was given one by one.
+        const attack = `${forge} || exit 1; umount -n /dev/termination-log || true; ${receiver}`
         const script = `${enter}sh -c '${attack.replaceAll("'", `'\\''`)}' sh "$1" "$2" "$3" "$4"`
         const disk = join(pod.folder, 'volume')
         const kubelet = join(pod.folder, 'kubelet')
         await pod.start({ name: 'sibling', command: ['sh', '-c', script, 'sh', join(folder, 'sibling'), disk, pod.uid, kubelet] }) // prettier-ignore
         await until('the sibling has forged', () => lines('sibling').length > 0)
-        await pod.start({ name: 'app', command: ['sh', '-c', receiver, 'sh', join(folder, 'app')] })
-        await until('the app is ready', () => lines('app').length > 0)
 
         const script2 = join(import.meta.dirname, '../sidecar/notify/sidecar-process.ts')
         const command = [process.execPath, script2, JSON.stringify({ signal: { name: 'SIGHUP', container: 'app' } })]

@@ -58,6 +58,10 @@ void t.test('Retry-After', async (t) => {
     ['a date that has passed', { 'retry-after': 'Mon, 31 Dec 2029 00:00:00 GMT' }, 0],
     ['negative', { 'retry-after': '-3' }, undefined],
     ['nonsense', { 'retry-after': 'soon' }, undefined],
+    ['an hour', { 'retry-after': '3600' }, 15 * 60_000],
+    ['more than a number holds', { 'retry-after': '9'.repeat(400) }, 15 * 60_000],
+    ['a date in a century', { 'retry-after': 'Tue, 01 Jan 2130 00:00:00 GMT' }, 15 * 60_000],
+    ['a date a year after a wrong Date', { 'retry-after': 'Tue, 01 Jan 2030 00:00:00 GMT', date: 'Mon, 01 Jan 2029 00:00:00 GMT' }, 15 * 60_000], // prettier-ignore
   ]
   for (const [name, headers, expected] of cases) t.equal(retryAfterOf(answer('', headers), now), expected, name)
 })
