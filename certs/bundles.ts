@@ -3,6 +3,7 @@ import { systemClock, type Clock } from './clock.ts'
 import type { CaBundles, ClusterConfiguration } from './cluster.ts'
 import type { Log } from './events.ts'
 import { decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS, type Api } from './requests.ts'
+import { splitPath } from './segments.ts'
 import { watchObject } from './watch.ts'
 
 export interface KubernetesBundlesOptions {
@@ -13,6 +14,11 @@ export interface KubernetesBundlesOptions {
   mutating: readonly string[]
   /** names of ValidatingWebhookConfigurations, likewise */
   validating?: readonly string[]
+  /**
+   * the path of a webhook, without the segment before it, by the configuration's kind and the webhook's name; of others the path
+   * that they have is their own, and those without any are not ours
+   */
+  pathOf?: (kind: string, webhook: string) => string | undefined
   log: Log
   clock?: Clock
   /** milliseconds for each request, 10 seconds unless given; watches are not bounded by it */
@@ -26,7 +32,7 @@ interface Configuration {
 }
 interface Webhook {
   name: string
-  clientConfig: { caBundle?: string; service?: { namespace: string; name: string } }
+  clientConfig: { caBundle?: string; service?: { namespace: string; name: string; path?: string } }
 }
 
 const group = '/apis/admissionregistration.k8s.io/v1'
@@ -40,7 +46,7 @@ const validating = { kind: 'ValidatingWebhookConfiguration', path: `${group}/val
  * which resourceNames forbid them.
  */
 export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles {
-  const { api, services, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
+  const { api, services, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS, pathOf } = options
   const targets = [
     ...options.mutating.map((name) => ({ kind: mutating, name, id: `${mutating.kind} ${name}` })),
     ...(options.validating ?? []).map((name) => ({ kind: validating, name, id: `${validating.kind} ${name}` })),
@@ -57,19 +63,22 @@ export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles 
             `get ${id}`,
             api.call({ path: `${kind.path}/${name}`, signal: bounded() }) as Promise<Configuration>,
           )
-          return configuration && viewOf(id, configuration, isOurs)
+          return configuration && viewOf(id, configuration, isOurs, (webhook) => pathOf?.(kind.kind, webhook))
         }),
       )
       return found.filter((view) => view !== undefined).filter(({ webhooks }) => webhooks.length > 0)
     },
 
-    async write({ id, resourceVersion, webhooks }, caBundle) {
+    async write({ id, resourceVersion, webhooks }, caBundle, segments) {
       const target = targets.find((one) => one.id === id)
       if (!target) throw new Error(`${id} is not one of the configurations to keep`)
-      // Strategic merge finds webhooks by name and touches nothing but the caBundle; the version makes it fail on any change since.
+      // Strategic merge finds webhooks by name and touches nothing but these; the version makes it fail on any change since.
       const body = {
         metadata: { resourceVersion },
-        webhooks: webhooks.map(({ name }) => ({ name, clientConfig: { caBundle: encode(caBundle) } })),
+        webhooks: webhooks.map(({ name, path }) => ({
+          name,
+          clientConfig: { caBundle: encode(caBundle), service: { path: `/${segments[name]}${path}` } },
+        })),
       }
       const path = `${target.kind.path}/${target.name}`
       const contentType = 'application/strategic-merge-patch+json'
@@ -86,7 +95,12 @@ export function kubernetesBundles(options: KubernetesBundlesOptions): CaBundles 
   }
 }
 
-function viewOf(id: string, configuration: Configuration, isOurs: (webhook: Webhook) => boolean): ClusterConfiguration {
+function viewOf(
+  id: string,
+  configuration: Configuration,
+  isOurs: (webhook: Webhook) => boolean,
+  pathOf: (webhook: string) => string | undefined,
+): ClusterConfiguration {
   const { metadata, webhooks = [] } = configuration
   return {
     id,
@@ -95,6 +109,10 @@ function viewOf(id: string, configuration: Configuration, isOurs: (webhook: Webh
     generation: metadata?.generation ?? 0,
     webhooks: webhooks
       .filter(isOurs)
-      .map(({ name, clientConfig }) => ({ name, caBundle: decode(clientConfig.caBundle ?? '') })),
+      .map(({ name, clientConfig }) => {
+        const { segment, own } = splitPath(clientConfig.service?.path ?? '')
+        return { name, caBundle: decode(clientConfig.caBundle ?? ''), segment, path: pathOf(name) ?? own }
+      })
+      .filter(({ path }) => path !== ''),
   }
 }

@@ -12,8 +12,8 @@ export interface ClusterConfiguration {
   uid: string
   resourceVersion: string
   generation: number
-  /** `caBundle` is PEM, empty where there is none */
-  webhooks: readonly { name: string; caBundle: string }[]
+  /** `caBundle` is PEM, empty if there is none; `segment` is what the path begins with; `path` is the rest, the webhook's own */
+  webhooks: readonly { name: string; caBundle: string; segment: string | undefined; path: string }[]
 }
 
 export interface ClusterView {
@@ -27,8 +27,11 @@ export interface ClusterView {
 export interface CaBundles {
   /** Reads what is there now, not a cache. */
   read(): Promise<readonly ClusterConfiguration[]>
-  /** Sets the caBundle (PEM) of our webhooks and leaves everything else alone; false when the configuration changed since it was read. */
-  write(read: ClusterConfiguration, caBundle: string): Promise<boolean>
+  /**
+   * Sets the caBundle (PEM) of our webhooks, and the segment of their paths by name, and leaves everything else alone; false when
+   * the configuration changed since it was read.
+   */
+  write(read: ClusterConfiguration, caBundle: string, segments: Readonly<Record<string, string>>): Promise<boolean>
   /** Calls back whenever something may have changed, until the returned function is called. */
   watch(changed: () => void): () => void
 }
@@ -43,8 +46,8 @@ export interface ClusterCertificates {
   read(): Promise<ClusterView>
   /** Sets these keys of the Secret and leaves everything else in it alone. */
   writeSecret(read: ClusterSecret, data: Readonly<Record<string, string>>): Promise<boolean>
-  /** Sets the caBundle (PEM) of our webhooks in this configuration and leaves everything else in it alone. */
-  writeBundle(read: ClusterConfiguration, caBundle: string): Promise<boolean>
+  /** Sets the caBundle (PEM) of our webhooks in this configuration, and the segment of their paths, and leaves everything else in it alone. */
+  writeBundle: CaBundles['write']
   /** Calls back whenever something may have changed, until the returned function is called. May call back too often or, rarely, not at all. */
   watch(changed: () => void): () => void
 }

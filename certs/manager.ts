@@ -8,6 +8,7 @@ import { pki as x509, type Pki } from './pki.ts'
 import { readiness, type Readiness } from './readiness.ts'
 import { plan, type Action, type Lifetimes, type Observed } from './rotation.ts'
 import { decodeSecret } from './secret.ts'
+import { knowSegments, type KnownSegments } from './segments.ts'
 import { createServing, type Serving, type TlsOptions } from './serving.ts'
 import { see, type Sightings } from './sightings.ts'
 import { describeStep, takeStep } from './steps.ts'
@@ -29,6 +30,8 @@ export interface Certificates {
   readiness(): Readiness
   /** For metrics: when the certificate being served ends (milliseconds since 1970); undefined while there is none. */
   notAfter(): number | undefined
+  /** What the path of a request has to begin with, one of these; absent if paths have no segment before them. */
+  segments?: () => readonly string[]
   /** Stops reading, watching and writing. The servers go on serving what they have. */
   close(): Promise<void>
 }
@@ -66,7 +69,7 @@ export function startCertificates(options: CertificateOptions): Certificates {
   const { serving = createServing(options.tls) } = options
   const lifetimes = checkLifetimes({ ...DEFAULT_LIFETIMES, ...options.lifetimes })
   const names = serviceNames(services)
-  let observed: Observed = { configurations: [], sightings: new Map() }
+  let observed: Observed & { known: KnownSegments } = { configurations: [], sightings: new Map(), known: new Map() }
   /** passes in a row that found something to do: some are normal, many mean that something undoes our work or refuses it */
   let busy = 0
   let trouble: unknown
@@ -78,10 +81,9 @@ export function startCertificates(options: CertificateOptions): Certificates {
 
   async function look(): Promise<ClusterView> {
     const view = await cluster.read()
-    observed = {
-      ...observed,
-      ...understand(view, { before: observed.sightings, now: clock.now(), names, pki }),
-    }
+    const now = clock.now()
+    const seen = understand(view, { before: observed.sightings, now, names, pki })
+    observed = { ...observed, ...seen, known: knowSegments(observed.known, seen, { now, settle: lifetimes.settle }) }
     if (!observed.secret) throw new Error('the Secret does not exist; it is part of the manifests, apply them again')
     return view
   }
@@ -129,6 +131,7 @@ export function startCertificates(options: CertificateOptions): Certificates {
     attach: (server) => serving.attach(server),
     readiness: () => readiness({ ...observed, trouble }, clock.now()),
     notAfter: () => observed.serving?.notAfter,
+    segments: () => [...observed.known.keys()],
     async close() {
       unwatch()
       await loop.stop()
@@ -140,12 +143,12 @@ export function startCertificates(options: CertificateOptions): Certificates {
 function understand(
   { secret, configurations: read }: ClusterView,
   { before, now, names, pki }: { before: Sightings; now: number; names: readonly string[]; pki: Pki },
-): Omit<Observed, 'serving'> {
+): Pick<Observed, 'configurations' | 'sightings'> & Pick<Required<Observed>, 'secret'> {
   const configurations = read.map(({ id, uid, generation, webhooks }) => ({
     id,
     uid,
     generation,
-    webhooks: webhooks.map((webhook) => ({ name: webhook.name, authorities: pki.parseAuthorities(webhook.caBundle) })),
+    webhooks: webhooks.map(({ name, caBundle, segment }) => ({ name, authorities: pki.parseAuthorities(caBundle), segment })), // prettier-ignore
   }))
   return {
     configurations,

@@ -16,15 +16,22 @@ export function readiness(
   if (!isValid(serving, now)) return notReady('the certificate being served is not valid now')
   if (configurations.length === 0) return notReady('no webhook configuration with a webhook of ours exists')
   const distrusting = configurations.filter((configuration) => !isTrusted(serving.authority, [configuration]))
-  return distrusting.length === 0 ? { ready: true } : notTrusted(distrusting)
+  if (distrusting.length > 0) return notTrusted(distrusting)
+  const lost = configurations.filter(({ webhooks }) => webhooks.some(({ segment }) => segment === undefined))
+  return lost.length === 0
+    ? { ready: true }
+    : notReady(`a path in ${idsOf(lost)} has no segment yet, so its calls are rejected`)
 }
 
 /** Callers would reject the certificate being served. */
 export function notTrusted(configurations: readonly { id: string }[]): Readiness {
-  const names = configurations.map(({ id }) => id).join(', ')
-  return notReady(`the caBundle of ${names} does not contain the authority of the certificate being served`)
+  return notReady(
+    `the caBundle of ${idsOf(configurations)} does not contain the authority of the certificate being served`,
+  )
 }
 
 export function notReady(reason: string): Readiness {
   return { ready: false, reason }
 }
+
+const idsOf = (configurations: readonly { id: string }[]): string => configurations.map(({ id }) => id).join(', ')

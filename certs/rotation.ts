@@ -1,6 +1,7 @@
 import { BACKDATE_MS } from './authority.ts'
 import { seenSince, type LiveConfiguration, type Sightings } from './sightings.ts'
 import type { SecretState } from './secret.ts'
+import { forgottenSegments, nextSegmentMoment, planSegments, segmentFor, withForgotten, type KnownSegments, type SegmentAction } from './segments.ts' // prettier-ignore
 import type { Authority, Leaf } from './x509.ts'
 
 /** All in milliseconds. */
@@ -17,6 +18,8 @@ export interface Observed {
   secret?: SecretState | undefined
   configurations: readonly LiveConfiguration[]
   sightings: Sightings
+  /** the path segments that this replica answers to */
+  known?: KnownSegments
   /** what this replica serves */
   serving?: Leaf | undefined
 }
@@ -24,15 +27,17 @@ export interface Observed {
 /** One step. Each is a whole: any replica may take it, and may die after it. */
 export type Action =
   /** write a new authority beside the ones to keep; `leaf` stays, or where there is none, one is issued in the same write */
-  | { type: 'create-authority'; reason: string; keep: readonly Authority[]; leaf: Leaf | undefined }
+  | { type: 'create-authority'; reason: string; keep: readonly Authority[]; keepSegments: readonly string[]; leaf: Leaf | undefined } // prettier-ignore
   /** write what callers already trust and the Secret does not know, so that the next publication does not take it away */
   | { type: 'adopt-authorities'; authorities: readonly Authority[] }
   /** write the certificate that this replica still serves back into a Secret that lost it */
   | { type: 'restore-leaf'; leaf: Leaf }
   | { type: 'issue-leaf'; reason: string }
   | { type: 'serve'; leaf: Leaf }
-  | { type: 'publish-bundle'; configuration: string; bundle: readonly Authority[] }
+  /** write what callers have to trust, and the segment of each webhook's path by the webhook's name */
+  | { type: 'publish-bundle'; configuration: string; bundle: readonly Authority[]; segments: Readonly<Record<string, string>> } // prettier-ignore
   | { type: 'drop-authorities'; authorities: readonly Authority[] }
+  | SegmentAction
 
 export interface Plan {
   /** most urgent first; after any of them has been taken, look again */
@@ -54,6 +59,7 @@ interface Situation extends Observed {
  * - an authority issues only once every caBundle of ours has been seen to contain it for the settle time;
  * - a caBundle is what the Secret says, and whatever callers trust is in the Secret until it is let go of;
  * - an authority is let go of when every certificate that it issued has ended;
+ * - a path segment is published when no certificate older than it may be served, and let go of when no caller may use it;
  * - with nothing to lose (no certificate at all, or an ended one) nothing waits.
  */
 export function plan({ secret, ...observed }: Observed, now: number, lifetimes: Lifetimes): Plan {
@@ -62,6 +68,7 @@ export function plan({ secret, ...observed }: Observed, now: number, lifetimes: 
   const actions = [
     replaceUnusableAuthority(situation),
     adoptForgottenAuthorities(situation),
+    planSegments(situation),
     provideLeaf(situation),
     serve(situation),
     ...publish(situation),
@@ -94,6 +101,8 @@ function replaceUnusableAuthority(situation: Situation): Action | undefined {
   const { secret, now } = situation
   if (!secret.signer) return createAuthority(situation, 'the Secret holds no authority with its private key')
   if (!isValid(secret.signer.authority, now)) return createAuthority(situation, 'the authority is not valid now')
+  if (secret.segments.length === 0 && forgottenSegments(situation).length === 0)
+    return createAuthority(situation, 'there is no path segment, which only a new authority brings')
   return undefined
 }
 
@@ -108,7 +117,8 @@ function createAuthority(situation: Situation, reason: string): Action {
   const { secret, now } = situation
   const keep = [...secret.authorities.filter((authority) => isNeeded(authority, situation)), ...forgotten(situation)]
   const leaf = secret.leaf && isValid(secret.leaf, now) ? secret.leaf : restorable(situation, keep)
-  return { type: 'create-authority', reason, keep, leaf }
+  const keepSegments = withForgotten(secret.segments, forgottenSegments(situation))
+  return { type: 'create-authority', reason, keep, keepSegments, leaf }
 }
 
 function adoptForgottenAuthorities(situation: Situation): Action | undefined {
@@ -143,11 +153,19 @@ function serve({ secret, serving, configurations, sightings, now, lifetimes }: S
 
 /** Nothing is published while something live is unknown to the Secret: publishing would take it away from those who serve it. */
 function publish(situation: Situation): Action[] {
-  const { authorities: bundle } = situation.secret
-  if (bundle.length === 0 || forgotten(situation).length > 0) return []
+  const { secret } = situation
+  const { authorities: bundle } = secret
+  if (bundle.length === 0 || secret.segments.length === 0) return []
+  if (forgotten(situation).length > 0 || forgottenSegments(situation).length > 0) return []
   return situation.configurations
-    .filter(({ webhooks }) => webhooks.some(({ authorities }) => !isSame(authorities, bundle)))
-    .map(({ id }) => ({ type: 'publish-bundle', configuration: id, bundle }))
+    .filter(
+      ({ webhooks }) =>
+      webhooks.some(({ authorities, segment }) => !isSame(authorities, bundle) || segment !== segmentFor(segment, secret)), // prettier-ignore
+    )
+    .map(({ id, webhooks }) => {
+      const segments = webhooks.map(({ name, segment }): [string, string] => [name, segmentFor(segment, secret) ?? ''])
+      return { type: 'publish-bundle', configuration: id, bundle, segments: Object.fromEntries(segments) }
+    })
 }
 
 function renewLeaf({ secret, sightings, now, lifetimes }: Situation): Action | undefined {
@@ -203,13 +221,15 @@ function isSame(some: readonly Authority[], others: readonly Authority[]): boole
   return some.length === others.length && some.every(({ id }) => ids.has(id))
 }
 
-function nextMoment({ secret, serving, sightings, now, lifetimes }: Situation): number | undefined {
+function nextMoment(situation: Situation): number | undefined {
+  const { secret, serving, sightings, now, lifetimes } = situation
   const { signer, leaf, authorities } = secret
   const moments = [
     ...(signer ? [renewalTime(signer.authority), settledAt(signer.authority.id, sightings, lifetimes)] : []),
     ...(leaf ? [renewalTime(leaf), leaf.notAfter, settledAt(leaf.authority, sightings, lifetimes)] : []),
     ...authorities.map((authority) => letGoAt(authority, secret, lifetimes)),
     ...(serving ? [serving.notAfter] : []),
+    nextSegmentMoment(situation) ?? Infinity,
   ].filter((moment) => moment > now && moment < Infinity)
   return moments.length === 0 ? undefined : Math.min(...moments)
 }

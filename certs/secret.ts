@@ -1,6 +1,7 @@
 import type { Lifetimes } from './rotation.ts'
 import type { Authority, Leaf } from './x509.ts'
 import type { Pki } from './pki.ts'
+import { isSegment } from './segments.ts'
 
 /** What the Secret holds, as far as it is of use. */
 export interface SecretState {
@@ -9,6 +10,8 @@ export interface SecretState {
   /** the authority whose private key is there: the one that issues */
   signer?: { authority: Authority; key: string } | undefined
   leaf?: Leaf | undefined
+  /** what the paths in the registrations begin with, newest first */
+  segments: readonly string[]
   /** by authority id; times in milliseconds since 1970 */
   records: Readonly<Record<string, AuthorityRecord>>
 }
@@ -30,6 +33,8 @@ export interface SecretData {
   'tls.key': string
   /** `{"<sha256 of an authority>": {"leavesUntil": "<RFC 3339>", "notAfter": "<RFC 3339>"}}` */
   'rotation.json': string
+  /** `["<32 hex digits>"]`, newest first */
+  'path-segments.json': string
 }
 
 /** Reads the Secret's data (UTF-8 text by key). Whatever is missing, damaged or does not fit together is left out. */
@@ -41,11 +46,12 @@ export function decodeSecret(data: Readonly<Record<string, string>>, names: read
     authorities,
     signer: signer && { authority: signer, key },
     leaf: pki.parseLeaf({ certificate: data['tls.crt'] ?? '', key: data['tls.key'] ?? '', names, authorities }),
+    segments: decodeSegments(data['path-segments.json'] ?? '[]'),
     records: decodeRecords(data['rotation.json'] ?? '{}'),
   }
 }
 
-export function encodeSecret({ authorities, signer, leaf, records }: SecretState): SecretData {
+export function encodeSecret({ authorities, signer, leaf, segments, records }: SecretState): SecretData {
   return {
     'ca.crt': encodeBundle(authorities),
     'ca.key': signer?.key ?? '',
@@ -54,6 +60,7 @@ export function encodeSecret({ authorities, signer, leaf, records }: SecretState
     'rotation.json': JSON.stringify(records, (_key, value: unknown) =>
       typeof value === 'number' ? new Date(value).toISOString() : value,
     ),
+    'path-segments.json': JSON.stringify(segments),
   }
 }
 
@@ -87,6 +94,15 @@ export function withAuthorities(state: SecretState, authorities: readonly Author
 
 function newestFirst(authorities: readonly Authority[]): Authority[] {
   return authorities.toSorted((a, b) => b.notBefore - a.notBefore)
+}
+
+function decodeSegments(json: string): string[] {
+  try {
+    const parsed: unknown = JSON.parse(json)
+    return Array.isArray(parsed) ? [...new Set(parsed.filter(isSegment))] : []
+  } catch {
+    return []
+  }
 }
 
 function decodeRecords(json: string): Record<string, AuthorityRecord> {

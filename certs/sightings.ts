@@ -7,10 +7,11 @@ export interface LiveConfiguration {
   uid: string
   /** counts changes of the webhooks: labels and annotations do not touch it */
   generation: number
-  webhooks: { name: string; authorities: readonly Authority[] }[]
+  /** `segment` is what the path begins with; undefined if the path has none */
+  webhooks: { name: string; authorities: readonly Authority[]; segment: string | undefined }[]
 }
 
-/** Per configuration: since when each authority has been seen in every webhook of ours, without a gap. */
+/** Per configuration: since when each authority and path segment has been seen in every webhook of ours, without a gap. */
 export type Sightings = ReadonlyMap<string, Sighting>
 
 interface Sighting {
@@ -39,14 +40,17 @@ export function see(before: Sightings, live: readonly LiveConfiguration[], now: 
   )
 }
 
-/** When `authority` was first seen in all of our configurations at once; undefined where it is missing in one, or there is none. */
-export function seenSince(sightings: Sightings, authority: string): number | undefined {
-  const times = [...sightings.values()].map(({ since }) => since.get(authority))
+/**
+ * When an authority (its id) or a path segment was first seen in all of our configurations at once; undefined if it is missing in
+ * one, or there is no configuration.
+ */
+export function seenSince(sightings: Sightings, what: string): number | undefined {
+  const times = [...sightings.values()].map(({ since }) => since.get(what))
   if (times.length === 0 || times.includes(undefined)) return undefined
   return Math.max(...times.filter((time) => time !== undefined))
 }
 
 function inEveryWebhook({ webhooks }: LiveConfiguration): string[] {
-  const [first, ...others] = webhooks.map(({ authorities }) => authorities.map(({ id }) => id))
+  const [first, ...others] = webhooks.map(({ authorities, segment }) => [...authorities.map(({ id }) => id), ...(segment === undefined ? [] : [segment])]) // prettier-ignore
   return (first ?? []).filter((id) => others.every((ids) => ids.includes(id)))
 }

@@ -23,7 +23,7 @@ export async function takeStep(step: Step, context: StepContext): Promise<boolea
   const { cluster, view, now, lifetimes } = context
   if (step.type === 'publish-bundle') {
     const configuration = view.configurations.find(({ id }) => id === step.configuration)
-    return configuration ? cluster.writeBundle(configuration, encodeBundle(step.bundle)) : false
+    return configuration ? cluster.writeBundle(configuration, encodeBundle(step.bundle), step.segments) : false
   }
   if (!view.secret) return false
   const next = withRecords(await nextSecret(step, context), now, lifetimes)
@@ -36,10 +36,14 @@ async function nextSecret(step: Exclude<Step, { type: 'publish-bundle' }>, conte
     case 'create-authority': {
       const signer = await pki.createAuthority({ now, lifetime: lifetimes.authority })
       const leaf = step.leaf ?? (await issueLeaf(signer, context))
-      return withAuthorities({ ...secret, signer, leaf }, [signer.authority, ...step.keep])
+      const segments = [pki.createSegment(), ...step.keepSegments]
+      return withAuthorities({ ...secret, signer, leaf, segments }, [signer.authority, ...step.keep])
     }
     case 'adopt-authorities':
       return withAuthorities(secret, [...secret.authorities, ...step.authorities])
+    case 'adopt-segments':
+    case 'drop-segments':
+      return { ...secret, segments: step.segments }
     case 'restore-leaf':
       return { ...secret, leaf: step.leaf }
     case 'issue-leaf':
@@ -69,8 +73,12 @@ export function describeStep(step: Step): string {
     case 'issue-leaf':
       return `issued a certificate: ${step.reason}`
     case 'publish-bundle':
-      return `published ${step.bundle.length} authorities in the caBundle of ${step.configuration}`
+      return `published ${step.bundle.length} authorities and the path segment in ${step.configuration}`
     case 'drop-authorities':
       return `let go of ${step.authorities.length} authorities whose certificates have all ended`
+    case 'adopt-segments':
+      return 'keeping a path segment in use that the Secret did not contain'
+    case 'drop-segments':
+      return 'removed the path segments that no caller uses any more'
   }
 }

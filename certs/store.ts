@@ -26,8 +26,9 @@ export function kubernetesCertificates(options: KubernetesCertificatesOptions): 
 
   return {
     async read() {
-      const [configurations, secret] = await Promise.all([bundles.read(), readSecret()])
-      return { configurations, secret: secret && viewOf(secret) }
+      // In this order: what callers use is then at least as new as what the Secret has lost.
+      const secret = await readSecret()
+      return { secret: secret && viewOf(secret), configurations: await bundles.read() }
     },
 
     async writeSecret(read, data) {
@@ -37,7 +38,7 @@ export function kubernetesCertificates(options: KubernetesCertificatesOptions): 
       return orConflict(`update ${secretId}`, api.call({ method: 'PUT', path, body, signal: bounded() }))
     },
 
-    writeBundle: (read, caBundle) => bundles.write(read, caBundle),
+    writeBundle: (...publication) => bundles.write(...publication),
 
     watch(changed) {
       const closing = new AbortController()

@@ -11,6 +11,7 @@ import { parseConfiguration } from './configuration.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { Events } from './events.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { entryPath } from './paths.ts'
 import { buildApp } from './server.ts'
 
 const { env } = process
@@ -77,7 +78,7 @@ async function startServing(connection: Connection | undefined, metrics: Metrics
   const names = (variable: string): string[] => (env[variable] ? [env[variable]] : [])
   const mutating = names('MUTATING_CONFIGURATION')
   const validating = names('VALIDATING_CONFIGURATION')
-  const where = { api, services, mutating, validating, log }
+  const where = { api, services, mutating, validating, pathOf: entryPath, log }
   if (directory) {
     const { kubernetesBundles } = await import('../certs/bundles.ts')
     return serveCertificateFiles({ directory, bundles: kubernetesBundles(where), log, onEvent })
@@ -167,6 +168,7 @@ async function main(): Promise<void> {
       reason: cluster.notReady() ?? serving.readiness().reason,
       detail: configuration.problem() && `the configuration is refused: ${configuration.problem()}`,
     }),
+    strangers: { segments: serving.segments, refused: metrics.refused },
     metrics: () => metrics.text(),
     onLimited: metrics.limited,
   })

@@ -34,6 +34,11 @@ export const metrics = {
     'audit_last_success_timestamp_seconds',
     'When pods were last looked through for ones without a sidecar.',
   ),
+  refused: metric(
+    'counter',
+    'requests_not_found_total',
+    'Requests for a path that does not exist, such as reviews without the segment that the registrations have.',
+  ),
   eventsDropped: metric('counter', 'events_dropped_total', 'Kubernetes Events that were not sent, as too many waited.'),
   limited: metric(
     'counter',
@@ -65,6 +70,8 @@ export const metrics = {
 
 export interface Metrics {
   reviewed: (decided: Decided) => void
+  /** A request for a path that does not exist. */
+  refused: () => void
   /** Whether a state of the administrator's file was taken. */
   configurationRead: (taken: boolean) => void
   certificateEvent: (event: CertificateEvent) => void
@@ -97,6 +104,7 @@ export function createMetrics({ version, certificates, eventsDropped }: Measured
   }
   new Gauge(of(metrics.info)).set({ version }, 1)
   const reviews = new Counter(of(metrics.reviews))
+  const refused = new Counter(of(metrics.refused))
   const duration = new Histogram({ ...of(metrics.duration), buckets })
   const missedPods = new Gauge(of(metrics.missedPods))
   const auditSuccess = new Gauge(of(metrics.auditSuccess))
@@ -112,6 +120,7 @@ export function createMetrics({ version, certificates, eventsDropped }: Measured
       reviews.inc({ purpose, decision: decision.kind, reason: reasonOf(decision), report: String(report) })
       duration.observe(milliseconds / 1000)
     },
+    refused: () => refused.inc(),
     configurationRead(taken) {
       configurationReads.inc({ outcome: taken ? 'taken' : 'refused' })
       configurationValid.set(taken ? 1 : 0)

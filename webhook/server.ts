@@ -1,3 +1,4 @@
+import { maxHeaderSize } from 'node:http'
 import type { SecureContextOptions } from 'node:tls'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { limitConnections } from '../shared/connection-limits.ts'
@@ -8,6 +9,7 @@ import { boundedBodies } from './body.ts'
 import { readReview } from './envelope.ts'
 import type { OnLimited } from './limits.ts'
 import { purposes, review, type Purpose, type ReviewContext } from './review.ts'
+import { refuseStrangers, reviewPrefix, type Strangers } from './strangers.ts'
 
 /** The API server keeps idle connections for 90 s; whoever closes first must not be the server, or a review is lost. */
 const keepAliveTimeout = 120_000
@@ -34,6 +36,8 @@ export interface AppOptions {
   context: ReviewContext
   log: Logger
   readiness?: () => Readiness
+  /** Who may ask: anyone, unless it is said. */
+  strangers?: Strangers
   /** Reviews beyond so many at once are denied right away, with the advice to try again. */
   mostUnderWay?: number
   /** Prometheus' text format. */
@@ -63,15 +67,16 @@ export function buildApp(options: AppOptions): App {
     connectionTimeout: stalled,
     requestTimeout: clientTimeouts.requestTimeout,
     logger: false,
+    // As long as any path can be: one that is longer would be answered otherwise than those that do not exist.
+    routerOptions: { maxParamLength: maxHeaderSize },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
   }) as unknown as FastifyInstance
   limitConnections(server.server, { ...connections, onClosed: () => options.onLimited?.('connections') })
   leaveBodies(server)
   server.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, options.log))
-  server.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({ code: 404, message: `there is nothing at ${request.method} ${request.url.slice(0, 200)}` }),
-  )
+  // Before any other hook: what follows costs something.
+  refuseStrangers(server, options.strangers ?? { segments: undefined })
   server.addHook('onSend', (_request, reply, _payload, done) => {
     if (draining) reply.header('connection', 'close')
     done()
@@ -90,7 +95,10 @@ function leaveBodies(server: FastifyInstance): void {
   server.addContentTypeParser('application/json', (_request, _payload, done) => done(null))
 }
 
-function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500, onLimited }: AppOptions): void {
+function answerReviews(
+  server: FastifyInstance,
+  { context, mostUnderWay = 500, onLimited, strangers }: AppOptions,
+): void {
   const bodies = boundedBodies({ onLimited })
   let underWay = 0
   const answer =
@@ -117,9 +125,10 @@ function answerReviews(server: FastifyInstance, { context, mostUnderWay = 500, o
         clearTimeout(timer)
       }
     }
-  for (const purpose of purposes) server.post(`/${purpose}`, answer(purpose))
+  const prefix = reviewPrefix(strangers ?? { segments: undefined })
+  for (const purpose of purposes) server.post(`${prefix}/${purpose}`, answer(purpose))
   // Workloads in namespaces that are only reported on.
-  server.post('/report/validate', answer('validate', true))
+  server.post(`${prefix}/report/validate`, answer('validate', true))
 }
 
 function answerProbes(server: FastifyInstance, { readiness, metrics }: AppOptions, draining: () => boolean): void {

@@ -154,7 +154,10 @@ export async function startApiServer(): Promise<ApiServer> {
 function merged(webhooks: Webhook[], patch: Webhook[]): Webhook[] {
   return webhooks.map((webhook) => {
     const change = patch.find(({ name }) => name === webhook.name)
-    return change ? { ...webhook, clientConfig: { ...webhook.clientConfig, ...change.clientConfig } } : webhook
+    if (!change) return webhook
+    const { service } = webhook.clientConfig
+    const merged = { ...webhook.clientConfig, ...change.clientConfig }
+    return { ...webhook, clientConfig: { ...merged, ...(service && { service: { ...service, ...merged.service } }) } }
   })
 }
 

@@ -133,7 +133,7 @@ void t.test('ready only while callers trust it, where that can be seen', async (
     uid: '',
     resourceVersion: '',
     generation: 1,
-    webhooks: [{ name: 'enabled', caBundle }],
+    webhooks: [{ name: 'enabled', caBundle, segment: undefined, path: '/mutate' }],
   })
   const { certificates, events, served } = start(t, directory, {
     read: async () => {

@@ -18,6 +18,7 @@ const DAY = 24 * 60 * 60_000
 const decode = (base64 = '') => Buffer.from(base64, 'base64').toString()
 const liveBundle = (api: ApiServer) => decode(api.objects.get(CONFIGURATION)!.webhooks![0]!.clientConfig.caBundle)
 const secretData = (api: ApiServer, key: string) => decode(api.objects.get(SECRET)!.data?.[key])
+const livePaths = (api: ApiServer) => api.objects.get(CONFIGURATION)!.webhooks!.map(({ clientConfig }) => clientConfig.service?.path) // prettier-ignore
 const countOf = (bundle: string) => bundle.split('BEGIN CERTIFICATE').length - 1
 
 async function startCluster(t: Test): Promise<ApiServer> {
@@ -54,6 +55,7 @@ async function startReplica(t: Test, api: ApiServer, lifetimes: Partial<Lifetime
     services,
     secretName: 'certificates',
     mutating: ['injector'],
+    pathOf: (_kind, name) => `/${name}`,
     log,
   })
   const certificates = startCertificates({ cluster, services, lifetimes, log, onEvent: (event) => events.push(event) })
@@ -91,6 +93,10 @@ void t.test('three replicas start on an empty Secret', async (t) => {
   await until(() => replicas.every(isReady))
   t.equal(countOf(liveBundle(api)), 1)
   t.equal(liveBundle(api), secretData(api, 'ca.crt'))
+  const [segment] = JSON.parse(secretData(api, 'path-segments.json')) as string[]
+  t.match(segment, /^[0-9a-f]{32}$/)
+  t.strictSame(livePaths(api), [`/${segment}/enabled`, `/${segment}/standby`])
+  for (const { certificates } of replicas) t.strictSame(certificates.segments?.(), [segment])
   const question = { leaf: secretData(api, 'tls.crt'), bundle: liveBundle(api), name: NAME, at: Date.now() }
   t.ok(verifies(t.testdir(), question))
   for (const { port, certificates } of replicas) {
@@ -101,6 +107,7 @@ void t.test('three replicas start on an empty Secret', async (t) => {
   t.strictSame(Object.keys(api.objects.get(SECRET)!.data!).toSorted(), [
     'ca.crt',
     'ca.key',
+    'path-segments.json',
     'rotation.json',
     'tls.crt',
     'tls.key',
@@ -186,6 +193,22 @@ void t.test('a wiped caBundle is noticed and repaired', async (t) => {
   await until(() => isReady(replica))
   t.equal(liveBundle(api), bundle)
   t.equal(refused.length, 3)
+})
+
+void t.test('paths that were reset are noticed and repaired, also those of an earlier release', async (t) => {
+  const api = await startCluster(t)
+  const replica = await startReplica(t, api)
+  await until(() => isReady(replica))
+  const paths = livePaths(api)
+  for (const path of [undefined, '/', '/enabled', `/${'0'.repeat(32)}/enabled`]) {
+    const { webhooks, ...rest } = api.objects.get(CONFIGURATION)!
+    const [first, second] = structuredClone(webhooks!)
+    const { name, namespace } = first!.clientConfig.service!
+    first!.clientConfig.service = { name, namespace, ...(path && { path }) }
+    api.put(CONFIGURATION, { ...rest, webhooks: [first!, second!] })
+    await until(() => livePaths(api)[0] === paths[0])
+  }
+  t.strictSame(livePaths(api), paths)
 })
 
 void t.test('an API server that refuses, or has no Secret, is told about and waited for', async (t) => {

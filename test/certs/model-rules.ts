@@ -9,7 +9,17 @@ export function broken(world: World, { lag }: { lag: boolean }): string | undefi
     if (notAfter <= world.now) return `a ready replica serves ${id}, which has ended`
     if (!world.trusted.has(authority))
       return `a ready replica serves ${id} of ${authority}, and callers trust ${[...world.trusted].join()}`
+    const accepted = replica.certificates.segments?.() ?? []
+    for (const segment of world.segments)
+      if (segment === undefined || !accepted.includes(segment))
+        return `a ready replica rejects calls with the segment ${segment}, which callers use; it accepts ${accepted.join()}`
     if (!lag || world.urgent.has(authority)) continue
+    const lagging = world.trustedBefore
+      .filter((before) => isBehind(before, world))
+      .flatMap(({ segments }) => [...segments])
+    const rejected = lagging.find((segment) => !accepted.includes(segment))
+    if (rejected)
+      return `a ready replica rejects calls with the segment ${rejected}, which a caller that is behind uses`
     const late = world.trustedBefore.find((before) => isBehind(before, world) && !before.trusted.has(authority))
     if (late)
       return `a ready replica serves ${id} of ${authority}, and a caller that is behind trusts ${[...late.trusted].join()}`
@@ -35,6 +45,9 @@ export function disagreement(world: World): string | undefined {
   if (world.configurations.some(({ webhooks }) => webhooks.some(({ caBundle }) => caBundle !== data['ca.crt']))) {
     return 'a caBundle is not what is in the Secret'
   }
+  const segments = JSON.parse(data['path-segments.json'] ?? '[]') as string[]
+  if (world.segments.size !== 1) return `callers use ${world.segments.size} segments`
+  if ([...world.segments].some((segment) => !segments.includes(segment ?? ''))) return 'a segment is not in the Secret'
   return undefined
 }
 

@@ -49,10 +49,17 @@ const wipeBundle = fc
 const foreignBundle = number.map((n) =>
   command(`foreign ${n}`, (world) => world.setBundle(n, n, world.foreignAuthority())),
 )
+const otherSegment = fc
+  .tuple(number, number, fc.boolean())
+  .map(([n, webhook, isWiped]) =>
+    command(`${isWiped ? 'wipe' : 'change'} the segment of ${n}.${webhook}`, (world) =>
+      world.setSegment(n, webhook, isWiped ? undefined : world.newSegment()),
+    ),
+  )
 const recreate = number.map((n) => command(`recreate ${n}`, (world) => world.recreateConfiguration(n)))
 
 const damageSecret = fc
-  .constantFrom('everything', 'ca.crt', 'ca.key', 'tls.crt', 'tls.key', 'rotation.json')
+  .constantFrom('everything', 'ca.crt', 'ca.key', 'tls.crt', 'tls.key', 'rotation.json', 'path-segments.json')
   .map((what) =>
     command(`damage ${what}`, (world) => {
       if (!world.secret) return
@@ -105,6 +112,8 @@ async function converges(world: World): Promise<void> {
     JSON.parse(`[${world.secret!.data['ca.crt']!.trim().replaceAll('\n', ',')}]`) as unknown[],
   )
   if (authorities.size > 2) throw new Error(`still ${authorities.size} authorities`)
+  const segments = JSON.parse(world.secret!.data['path-segments.json']!) as string[]
+  if (segments.length > 2) throw new Error(`still ${segments.length} path segments`)
 }
 
 function property(name: string, disturbances: fc.Arbitrary<Command>, rules: { lag: boolean }) {
@@ -136,8 +145,14 @@ property(
     lag: true,
   },
 )
-property('wiped caBundles and configurations made anew', fc.oneof(restart, wipeBundle, foreignBundle, recreate), {
+property(
+  'wiped caBundles and paths, and configurations made anew',
+  fc.oneof(restart, wipeBundle, foreignBundle, otherSegment, recreate),
+  {
+    lag: false,
+  },
+)
+property('a damaged Secret', fc.oneof(restart, damageSecret), { lag: false })
+property('everything at once', fc.oneof(restart, wipeBundle, foreignBundle, otherSegment, recreate, damageSecret), {
   lag: false,
 })
-property('a damaged Secret', fc.oneof(restart, damageSecret), { lag: false })
-property('everything at once', fc.oneof(restart, wipeBundle, foreignBundle, recreate, damageSecret), { lag: false })

@@ -13,6 +13,7 @@ const SERVICES = { names: ['hook'], namespace: 'system' } as const
 /** More than any sequence of steps needs: a replica that asks for more asks without end. */
 const MOST_MOVES = 20_000
 
+type LiveWebhook = ClusterConfiguration['webhooks'][number]
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 /** Lets everything run that waits for nothing but promises. */
@@ -47,7 +48,7 @@ export class World {
   tooEarly: string[] = []
   events: CertificateEvent[] = []
   /** what callers trusted, and until when: other API servers may still go by it for the settle time */
-  trustedBefore: { trusted: Set<string>; until: number }[] = []
+  trustedBefore: { trusted: Set<string>; segments: Set<string>; until: number }[] = []
   /** the number of the last change, and of the last one that was none of ours to the caBundles */
   change = 1
   interference = 0
@@ -151,8 +152,19 @@ export class World {
 
   setBundle(number: number, webhook: number, caBundle: string): void {
     this.interfere(number, (configuration) =>
-      this.changed(configuration, caBundle, webhook % configuration.webhooks.length),
+      this.changed(configuration, () => ({ caBundle }), webhook % configuration.webhooks.length),
     )
+  }
+
+  setSegment(number: number, webhook: number, segment: string | undefined): void {
+    this.interfere(number, (configuration) =>
+      this.changed(configuration, () => ({ segment }), webhook % configuration.webhooks.length),
+    )
+  }
+
+  /** The segments that callers use; those of paths that have none are undefined. */
+  get segments(): Set<string | undefined> {
+    return new Set(this.configurations.flatMap(({ webhooks }) => webhooks.map(({ segment }) => segment)))
   }
 
   recreateConfiguration(number: number): void {
@@ -165,6 +177,10 @@ export class World {
     this.notify()
   }
 
+  newSegment(): string {
+    return String(++this.made).padStart(32, '0')
+  }
+
   foreignAuthority(): string {
     return this.newAuthority(this.lifetimes.authority * 3).pem
   }
@@ -173,10 +189,11 @@ export class World {
     return {
       read: async () => {
         const at = this.change
-        const [[configurations, seen], secret] = await Promise.all([
-          this.travel(replica, () => [structuredClone(this.configurations), this.trustedSince] as const),
-          this.travel(replica, () => structuredClone(this.secret)),
-        ])
+        const secret = await this.travel(replica, () => structuredClone(this.secret))
+        const [configurations, seen] = await this.travel(
+          replica,
+          () => [structuredClone(this.configurations), this.trustedSince] as const,
+        )
         Object.assign(replica, { read: at, seen })
         return { configurations, secret }
       },
@@ -187,14 +204,15 @@ export class World {
           this.setSecret({ ...this.secret.data, ...data })
           return true
         }),
-      writeBundle: (read, caBundle) =>
+      writeBundle: (read, caBundle, segments) =>
         this.travel(replica, () => {
           const index = this.configurations.findIndex(({ id }) => id === read.id)
           const live = this.configurations[index]
           if (live?.resourceVersion !== read.resourceVersion) return false
-          this.trustedBefore.push({ trusted: this.trusted, until: this.now })
+          const before = new Set([...this.segments].filter((segment) => segment !== undefined))
+          this.trustedBefore.push({ trusted: this.trusted, segments: before, until: this.now })
           this.change++
-          this.configurations[index] = this.changed(live, caBundle)
+          this.configurations[index] = this.changed(live, ({ name }) => ({ caBundle, segment: segments[name] }))
           this.configurationsChanged()
           return true
         }),
@@ -262,18 +280,22 @@ export class World {
   }
 
   private newConfiguration(id: string): ClusterConfiguration {
-    const webhooks = ['enabled', 'report'].map((name) => ({ name, caBundle: '' }))
+    const webhooks = ['enabled', 'report'].map((name) => ({ name, caBundle: '', segment: undefined, path: '/' }))
     const number = String(++this.change)
     return { id, uid: number, resourceVersion: number, generation: 1, webhooks }
   }
 
-  private changed(configuration: ClusterConfiguration, caBundle: string, only?: number): ClusterConfiguration {
+  private changed(
+    configuration: ClusterConfiguration,
+    change: (webhook: LiveWebhook) => Partial<LiveWebhook>,
+    only?: number,
+  ): ClusterConfiguration {
     return {
       ...configuration,
       resourceVersion: String(++this.change),
       generation: configuration.generation + 1,
       webhooks: configuration.webhooks.map((webhook, index) =>
-        index === (only ?? index) ? { ...webhook, caBundle } : webhook,
+        index === (only ?? index) ? { ...webhook, ...change(webhook) } : webhook,
       ),
     }
   }
@@ -292,6 +314,7 @@ export class World {
       const authority = this.newAuthority(lifetime)
       return { authority, key: `key of ${authority.id}` }
     },
+    createSegment: () => this.newSegment(),
     issueLeaf: async ({ authority, key, now, lifetime }) => {
       if (key !== `key of ${authority.id}`) throw new Error('not its key')
       const id = `L${++this.made}`

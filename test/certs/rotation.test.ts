@@ -1,7 +1,8 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { BACKDATE_MS } from '../../certs/authority.ts'
 import { readiness } from '../../certs/readiness.ts'
 import { plan, renewalTime, type Action, type Observed } from '../../certs/rotation.ts'
+import { knowSegments } from '../../certs/segments.ts'
 import { see, type LiveConfiguration } from '../../certs/sightings.ts'
 import type { Authority, Leaf } from '../../certs/x509.ts'
 
@@ -30,6 +31,9 @@ const oldLeaf = leaf('old leaf', old)
 const lateOldLeaf = leaf('late old leaf', old, 59 * DAY)
 const nextLeaf = leaf('next leaf', next, 60 * DAY + 2 * MINUTE)
 
+/** What paths begin with, unless a case says otherwise. */
+const segment = '0'.repeat(32)
+
 const signer = (of: Authority) => ({ authority: of, key: `key of ${of.id}` })
 const record = (of: Authority, leavesUntil: number) => ({
   [of.id]: { leavesUntil: start + leavesUntil, notAfter: of.notAfter },
@@ -40,8 +44,8 @@ const live = (...bundles: Authority[][]): LiveConfiguration[] =>
     uid: 'uid',
     generation: 1,
     webhooks: [
-      { name: 'enabled', authorities },
-      { name: 'report', authorities },
+      { name: 'enabled', authorities, segment },
+      { name: 'report', authorities, segment },
     ],
   }))
 
@@ -57,7 +61,7 @@ interface Case {
   wakeAt?: number
 }
 
-const empty = { authorities: [], records: {} }
+const empty = { authorities: [], segments: [segment], records: {} }
 const calm = { authorities: [old], signer: signer(old), leaf: oldLeaf, records: record(old, 30 * DAY) }
 const published = { authorities: [next, old], signer: signer(next), leaf: lateOldLeaf, records: record(old, 89 * DAY) }
 const changed = { ...published, leaf: nextLeaf, records: { ...record(old, 89 * DAY), ...record(next, 90 * DAY) } }
@@ -111,7 +115,10 @@ const cases: Case[] = [
     name: 'one webhook of one configuration has lost its caBundle',
     at: DAY,
     secret: calm,
-    live: live([old]).map((one) => ({ ...one, webhooks: [one.webhooks[0]!, { name: 'report', authorities: [] }] })),
+    live: live([old]).map((one) => ({
+      ...one,
+      webhooks: [one.webhooks[0]!, { name: 'report', authorities: [], segment }],
+    })),
     serving: oldLeaf,
     expect: [{ type: 'publish-bundle', configuration: 'configuration 0', bundle: [old] }],
   },
@@ -350,10 +357,15 @@ const cases: Case[] = [
 ]
 
 void t.test('what to do next', async (t) => {
+  expectPlans(t, cases)
+})
+
+function expectPlans(t: Test, cases: readonly Case[]): void {
   for (const { name, at, secret, live = [], since = -30 * DAY, serving, expect, wakeAt } of cases) {
     const sightings = see(new Map(), live, start + since)
     const state = secret && { ...empty, ...secret }
-    const planned = plan({ secret: state, configurations: live, sightings, serving }, start + at, lifetimes)
+    const known = knowSegments(new Map(), { secret: state, configurations: live }, { now: start + at, settle: lifetimes.settle }) // prettier-ignore
+    const planned = plan({ secret: state, configurations: live, sightings, known, serving }, start + at, lifetimes)
     t.strictSame(
       planned.actions.map(({ type }) => type),
       expect.map(({ type }) => type),
@@ -362,6 +374,125 @@ void t.test('what to do next', async (t) => {
     t.match(planned.actions, expect, name)
     if (wakeAt !== undefined) t.equal(planned.wakeAt, wakeAt, `${name}: when to look again`)
   }
+}
+
+const otherSegment = '1'.repeat(32)
+const using = (segments: (string | undefined)[], ...bundles: Authority[][]): LiveConfiguration[] =>
+  live(...bundles).map((one) => ({ ...one, webhooks: one.webhooks.map((webhook, index) => ({ ...webhook, segment: segments[index] })) })) // prettier-ignore
+
+/** Of a rotation after which nothing is served that the old authority has issued. */
+const alone = { ...changed, authorities: [next], leaf: leaf('renewed', next, 80 * DAY) }
+const later = 89 * DAY + 2 * MINUTE
+
+const segmentCases: Case[] = [
+  {
+    name: 'the Secret holds no segment and no path has one: an earlier release wrote them',
+    at: DAY,
+    secret: { ...calm, segments: [] },
+    live: using([undefined, undefined], [old]),
+    serving: oldLeaf,
+    expect: [{ type: 'create-authority', keep: [old], keepSegments: [], leaf: oldLeaf }],
+  },
+  {
+    name: 'the Secret has lost the segment that callers use',
+    at: DAY,
+    secret: { ...calm, segments: [] },
+    live: live([old]),
+    serving: oldLeaf,
+    expect: [{ type: 'adopt-segments', segments: [segment] }],
+  },
+  {
+    name: 'a strange segment is written over: every replica knows the one in the Secret',
+    at: DAY,
+    secret: calm,
+    live: using([otherSegment, undefined], [old]),
+    serving: oldLeaf,
+    expect: [{ type: 'publish-bundle', segments: { enabled: segment, report: segment } }],
+  },
+  {
+    name: 'a Secret from an archive: what callers use is kept before anything is published, and is not the oldest',
+    at: 60 * DAY,
+    secret: { ...calm, authorities: [next, old], leaf: lateOldLeaf, segments: [segment] },
+    live: using([otherSegment, undefined], [next, old]),
+    serving: lateOldLeaf,
+    expect: [
+      { type: 'adopt-segments', segments: [otherSegment, segment] },
+      { type: 'create-authority', keepSegments: [otherSegment, segment] },
+    ],
+  },
+  {
+    name: 'an emptied Secret: a new authority brings a segment, and the one that callers use stays',
+    at: DAY,
+    secret: { ...empty, segments: [] },
+    live: live([old]),
+    serving: oldLeaf,
+    expect: [{ type: 'create-authority', keepSegments: [segment] }, { type: 'adopt-authorities' }],
+  },
+  {
+    name: 'a new authority is published, its segment is not yet: a replica may not know it',
+    at: 60 * DAY,
+    secret: { ...published, segments: [otherSegment, segment] },
+    live: live([old]),
+    serving: lateOldLeaf,
+    expect: [{ type: 'publish-bundle', bundle: [next, old], segments: { enabled: segment, report: segment } }],
+  },
+  {
+    name: 'a path that was lost in the meantime gets the oldest segment, which every replica knows',
+    at: 60 * DAY,
+    secret: { ...published, segments: [otherSegment, segment] },
+    live: using([otherSegment, undefined], [next, old]),
+    since: 60 * DAY,
+    serving: lateOldLeaf,
+    expect: [{ type: 'publish-bundle', segments: { enabled: otherSegment, report: segment } }],
+  },
+  {
+    name: 'nothing changes while a certificate of the old authority may live',
+    at: 88 * DAY,
+    secret: { ...changed, leaf: leaf('renewed', next, 80 * DAY), segments: [otherSegment, segment] },
+    live: live([next, old]),
+    serving: leaf('renewed', next, 80 * DAY),
+    expect: [],
+  },
+  {
+    name: 'the segment is published together with the caBundle that the old authority has left',
+    at: later,
+    secret: { ...alone, segments: [otherSegment, segment] },
+    live: live([next, old]),
+    serving: alone.leaf,
+    expect: [{ type: 'publish-bundle', bundle: [next], segments: { enabled: otherSegment, report: otherSegment } }],
+  },
+  {
+    name: 'published, not settled: API servers may still use the old segment',
+    at: later + MINUTE - 1,
+    since: later,
+    secret: { ...alone, segments: [otherSegment, segment] },
+    live: using([otherSegment, otherSegment], [next]),
+    serving: alone.leaf,
+    expect: [],
+    wakeAt: start + later + MINUTE,
+  },
+  {
+    name: 'published in one of two configurations only',
+    at: later + MINUTE,
+    since: later,
+    secret: { ...alone, segments: [otherSegment, segment] },
+    live: [...using([otherSegment, otherSegment], [next]), { ...live([next])[0]!, id: 'configuration 1' }],
+    serving: alone.leaf,
+    expect: [{ type: 'publish-bundle', configuration: 'configuration 1' }],
+  },
+  {
+    name: 'published and settled: the old segment goes',
+    at: later + MINUTE,
+    since: later,
+    secret: { ...alone, segments: [otherSegment, segment] },
+    live: using([otherSegment, otherSegment], [next]),
+    serving: alone.leaf,
+    expect: [{ type: 'drop-segments', segments: [otherSegment] }],
+  },
+]
+
+void t.test('what to do next about path segments', async (t) => {
+  expectPlans(t, segmentCases)
 })
 
 void t.test('ready or not', async (t) => {
@@ -377,6 +508,7 @@ void t.test('ready or not', async (t) => {
       0,
       /the caBundle of configuration 1 does not contain/,
     ],
+    ['a path without a segment', { configurations: using([segment, undefined], [old]), serving: oldLeaf }, 0, /a path in configuration 0 has no segment yet/], // prettier-ignore
   ]
   for (const [name, state, at, reason] of cases) {
     const answer = readiness(state, start + at)

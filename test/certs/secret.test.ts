@@ -12,7 +12,10 @@ const next = await createAuthority({ now, lifetime: lifetimes.authority })
 const leaf = await issueLeaf({ ...old, names, now, lifetime: lifetimes.leaf })
 
 const state: SecretState = withRecords(
-  withAuthorities({ authorities: [], signer: next, leaf, records: {} }, [old.authority, next.authority]),
+  withAuthorities({ authorities: [], signer: next, leaf, segments: ['ab'.repeat(16)], records: {} }, [
+    old.authority,
+    next.authority,
+  ]),
   now,
   lifetimes,
 )
@@ -36,6 +39,9 @@ void t.test('what is damaged is left out, and the rest is read', async (t) => {
     ['everything', {}, { authorities: [], signer: undefined, leaf: undefined, records: {} }],
     ['ca.crt', { ...data, 'ca.crt': damaged }, { authorities: [], signer: undefined, leaf: undefined }],
     ['ca.key', { ...data, 'ca.key': damaged }, { signer: undefined, leaf }],
+    ['path-segments.json', { ...data, 'path-segments.json': damaged }, { segments: [], leaf }],
+    ['path-segments.json holds an object', { ...data, 'path-segments.json': '{"0":1}' }, { segments: [] }],
+    ['path-segments.json holds other things', { ...data, 'path-segments.json': `["..","${'x'.repeat(32)}",3,"${'c'.repeat(32)}"]` }, { segments: ['c'.repeat(32)] }], // prettier-ignore
     [
       "ca.key is the old authority's",
       { ...data, 'ca.key': old.key },

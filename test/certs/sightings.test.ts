@@ -15,6 +15,7 @@ const configuration = (
     webhooks: webhooks.map((ids, webhook) => ({
       name: `webhook ${webhook}`,
       authorities: ids.map((id) => ({ id, pem: '', notBefore: 0, notAfter: 0 })),
+      segment: undefined,
     })),
   }) satisfies LiveConfiguration
 

@@ -9,10 +9,11 @@ const MUTATING = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigura
 const VALIDATING = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/injector'
 
 const encode = (text: string) => Buffer.from(text).toString('base64')
-const webhook = (name: string, service: string, caBundle?: string, namespace = 'system') => ({
+const segment = 'ab'.repeat(16)
+const webhook = (name: string, service: string, caBundle?: string, namespace = 'system', path = '/mutate') => ({
   name,
   clientConfig: {
-    service: { name: service, namespace, path: '/mutate' },
+    service: { name: service, namespace, path },
     ...(caBundle && { caBundle: encode(caBundle) }),
   },
   admissionReviewVersions: ['v1'],
@@ -36,7 +37,7 @@ async function setUp(t: Test, { requestTimeout = 10_000 } = {}) {
     webhooks: [
       webhook('enabled', 'hook', 'old'),
       webhook('foreign', 'other', 'theirs'),
-      webhook('report', 'hook'),
+      webhook('report', 'hook', undefined, 'system', `/${segment}/mutate`),
       webhook('elsewhere', 'hook', 'theirs', 'other'),
     ],
   })
@@ -68,8 +69,8 @@ void t.test('read: the Secret, and our webhooks in the configurations that exist
         resourceVersion: version(api, MUTATING),
         generation: 1,
         webhooks: [
-          { name: 'enabled', caBundle: 'old' },
-          { name: 'report', caBundle: '' },
+          { name: 'enabled', caBundle: 'old', segment: undefined, path: '/mutate' },
+          { name: 'report', caBundle: '', segment, path: '/mutate' },
         ],
       },
     ],
@@ -116,19 +117,22 @@ void t.test('a caBundle: our webhooks are patched, everything else stays', async
   const { api, cluster } = await setUp(t)
   api.put(VALIDATING, { kind: 'ValidatingWebhookConfiguration', webhooks: [webhook('templates', 'hook')] })
   const { configurations } = await cluster.read()
+  const segments = { enabled: segment, report: segment, templates: segment }
   for (const configuration of configurations)
-    t.equal(await cluster.writeBundle(configuration, 'new'), true, configuration.id)
+    t.equal(await cluster.writeBundle(configuration, 'new', segments), true, configuration.id)
   t.strictSame(api.objects.get(MUTATING)!.webhooks, [
-    webhook('enabled', 'hook', 'new'),
+    webhook('enabled', 'hook', 'new', 'system', `/${segment}/mutate`),
     webhook('foreign', 'other', 'theirs'),
-    webhook('report', 'hook', 'new'),
+    webhook('report', 'hook', 'new', 'system', `/${segment}/mutate`),
     webhook('elsewhere', 'hook', 'theirs', 'other'),
   ])
-  t.strictSame(api.objects.get(VALIDATING)!.webhooks, [webhook('templates', 'hook', 'new')])
-  t.equal(await cluster.writeBundle(configurations[0]!, 'older'), false, 'it has changed since it was read')
+  t.strictSame(api.objects.get(VALIDATING)!.webhooks, [
+    webhook('templates', 'hook', 'new', 'system', `/${segment}/mutate`),
+  ])
+  t.equal(await cluster.writeBundle(configurations[0]!, 'older', {}), false, 'it has changed since it was read')
   api.remove(VALIDATING)
-  t.equal(await cluster.writeBundle(configurations[1]!, 'older'), false, 'it is gone')
-  await t.rejects(cluster.writeBundle({ ...configurations[0]!, id: 'Other x' }, 'new'), /not one of/)
+  t.equal(await cluster.writeBundle(configurations[1]!, 'older', {}), false, 'it is gone')
+  await t.rejects(cluster.writeBundle({ ...configurations[0]!, id: 'Other x' }, 'new', {}), /not one of/)
 })
 
 void t.test('errors say what was asked for and what the API server said', async (t) => {
@@ -146,7 +150,7 @@ void t.test('errors say what was asked for and what the API server said', async 
     [
       'patch',
       'PATCH',
-      () => cluster.writeBundle(configurations[0]!, ''),
+      () => cluster.writeBundle(configurations[0]!, '', {}),
       /^patch MutatingWebhookConfiguration injector: 403/,
     ],
   ]

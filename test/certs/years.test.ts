@@ -17,6 +17,7 @@ void t.test('nine years with the default lifetimes', async (t) => {
   const world = new World(3, DEFAULT_LIFETIMES)
   const { authority: life } = DEFAULT_LIFETIMES
   const counts = new Set<number>()
+  const segments = new Set<string | undefined>()
   const steps = new Map<string, number>()
   await world.pass(MINUTE)
   for (const end = world.now + 9 * life; world.now < end;) {
@@ -27,12 +28,15 @@ void t.test('nine years with the default lifetimes', async (t) => {
     const problem = broken(world, { lag: true }) ?? disagreement(world)
     if (problem) return t.fail(`${new Date(world.now).toISOString()}: ${problem}`)
     counts.add(world.trusted.size)
+    for (const segment of world.segments) segments.add(segment)
   }
   for (const event of world.events) if (event.type === 'step') steps.set(event.step, (steps.get(event.step) ?? 0) + 1)
   // The first one, and a new one every 243 days: after two thirds of a year.
   t.equal(steps.get('create-authority'), 14)
   t.equal(steps.get('drop-authorities'), 13)
   t.strictSame([...counts].toSorted(), [1, 2])
+  t.equal(segments.size, 14, 'each authority brings a path segment of its own')
+  t.equal(steps.get('drop-segments'), 13)
   await endAll(world)
 })
 
@@ -41,6 +45,7 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
   t.teardown(() => api.close())
   api.put(SECRET, { kind: 'Secret' })
   const webhooks = [{ name: 'enabled', clientConfig: { service: { namespace: 'system', name: 'hook' } } }]
+  const livePath = () => api.objects.get(CONFIGURATION)!.webhooks![0]!.clientConfig.service!.path!
   api.put(CONFIGURATION, { kind: 'MutatingWebhookConfiguration', webhooks })
   const liveBundle = () =>
     Buffer.from(api.objects.get(CONFIGURATION)!.webhooks![0]!.clientConfig.caBundle!, 'base64').toString()
@@ -54,6 +59,7 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
     services,
     secretName: 'certificates',
     mutating: ['injector'],
+    pathOf: () => '/mutate',
     log: silent,
   })
   const certificates = startCertificates({
@@ -73,6 +79,7 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
   t.teardown(() => certificates.close())
   const seen = new Set<string>()
   const bundles = new Set<string>()
+  const paths = new Set<string>()
   for (const end = now + 520 * DAY; now < end; now += DAY) {
     await until(() => sleeper !== undefined)
     const leaf = String(certificates.tlsOptions().cert)
@@ -80,6 +87,9 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
     if (!seen.has(leaf + bundle))
       t.ok(verifies(directory, { leaf, bundle, name: NAME, at: now }), new Date(now).toISOString())
     if (!certificates.readiness().ready) t.fail(`${new Date(now).toISOString()}: ${certificates.readiness().reason}`)
+    if (!certificates.segments?.().some((segment) => livePath() === `/${segment}/mutate`))
+      t.fail(`${livePath()} is rejected`)
+    paths.add(livePath())
     seen.add(leaf + bundle)
     bundles.add(bundle)
     const { wake } = sleeper!
@@ -91,6 +101,7 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
     [1, 2, 1, 2, 1],
     'two new authorities, each beside the old one for a while',
   )
+  t.equal(paths.size, 3, 'and two new paths')
 })
 
 async function until(condition: () => boolean): Promise<void> {

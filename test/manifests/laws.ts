@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import {
   annotationPrefix, initContainer, injectionLabel, sidecarContainer, standbyAnnotation, systemLabel, workloadIdentityLabel,
 } from '../../shared/names.ts' // prettier-ignore
+import { entryPath } from '../../webhook/paths.ts'
 import type { Manifest } from './rendered.ts'
 
 /** Of the kinds that are used; everything else lives in a namespace. */
@@ -34,7 +35,7 @@ interface Webhook {
   namespaceSelector: Selector
   objectSelector?: Selector
   matchConditions?: { name: string; expression: string }[]
-  clientConfig: { caBundle?: string; service: { name: string; namespace: string; path: string } }
+  clientConfig: { caBundle?: string; service: { name: string; namespace: string; path?: string } }
 }
 interface Rule {
   apiGroups: string[]
@@ -47,6 +48,9 @@ const nameOf = ({ kind, metadata }: Manifest): string => `${kind} ${metadata.nam
 export const ofKind = (all: readonly Manifest[], ...kinds: string[]): Manifest[] =>
   all.filter(({ kind }) => kinds.includes(kind))
 const webhooksOf = (configuration: Manifest): Webhook[] => configuration['webhooks'] as Webhook[]
+/** The webhooks with the path that each calls, which is not in the manifests where the webhook writes it. */
+const called = (configuration: Manifest): (Webhook & { path: string | undefined })[] =>
+  webhooksOf(configuration).map((webhook) => ({ ...webhook, path: entryPath(configuration.kind, webhook.name) }))
 const rulesOf = (role: Manifest): Rule[] => role['rules'] as Rule[]
 
 /** What holds of the manifests, as they are written and as any overlay renders them. */
@@ -68,22 +72,38 @@ function holdWebhookLaws(t: Test, all: readonly Manifest[], namespace: string): 
   t.strictSame(ofKind(all, ...configurations).map(({ kind }) => kind).sort(), configurations, 'one of each') // prettier-ignore
   for (const configuration of ofKind(all, ...configurations)) {
     t.ok(configuration.metadata.name < 'azure-wi-webhook-mutating-webhook-configuration', 'it sorts before the workload identity webhook') // prettier-ignore
-    for (const webhook of webhooksOf(configuration)) holdWebhook(t, webhook, namespace)
+    for (const webhook of called(configuration)) holdWebhook(t, webhook, namespace)
   }
-  const paths = ofKind(all, ...configurations)
-    .flatMap(webhooksOf)
-    .map(({ clientConfig }) => clientConfig.service.path)
+  const entries = ofKind(all, ...configurations).flatMap(called)
+  // With cert-manager nobody writes them.
+  const isWritten = ofKind(all, 'Certificate').length > 0
+  t.strictSame(entries.map(({ clientConfig }) => clientConfig.service.path), entries.map(({ path }) => isWritten ? path : undefined), 'paths are fixed, or left to the webhook') // prettier-ignore
+  const paths = entries.map(({ path }) => path)
   t.strictSame(paths.toSorted(), Object.keys(purposes).sort(), 'every path of the server is asked, once')
   holdHalves(t, all)
-  const [policy] = ofKind(all, 'ValidatingAdmissionPolicy')
+  const labels = 'akv-injector-forgotten-labels'
+  const policy = ofKind(all, 'ValidatingAdmissionPolicy').find(({ metadata }) => metadata.name === labels)
   const { failurePolicy, matchConstraints } = (policy?.['spec'] ?? {}) as {
     failurePolicy: string
     matchConstraints: { namespaceSelector: Selector }
   }
   t.equal(failurePolicy, 'Ignore', 'the policy is never in the way')
   holdExclusions(t, matchConstraints.namespaceSelector, 'the policy')
-  const [binding] = ofKind(all, 'ValidatingAdmissionPolicyBinding') as (Manifest & { spec: object })[]
-  t.strictSame(binding?.spec, { policyName: policy?.metadata.name, validationActions: ['Warn'] })
+  const bindings = ofKind(all, 'ValidatingAdmissionPolicyBinding') as (Manifest & { spec: object })[]
+  t.strictSame(bindings.map(({ spec }) => spec), [{ policyName: labels, validationActions: ['Warn'] }, { policyName: 'akv-injector-own-registrations', validationActions: ['Deny'] }]) // prettier-ignore
+  holdOwnRegistrations(t, all)
+}
+
+/** What the policy for the webhook's own writes names without kustomize rewriting it. */
+function holdOwnRegistrations(t: Test, all: readonly Manifest[]): void {
+  const policy = ofKind(all, 'ValidatingAdmissionPolicy').find(({ metadata }) => metadata.name === 'akv-injector-own-registrations') // prettier-ignore
+  const text = JSON.stringify(policy?.['spec'])
+  t.match(policy?.['spec'], { failurePolicy: 'Fail', matchConstraints: { resourceRules: [{ resources: ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'] }] } }) // prettier-ignore
+  const [account] = ofKind(all, 'ServiceAccount').filter(({ metadata }) => metadata.name.startsWith('akv-injector'))
+  t.ok(text.includes(`endsWith(':${account?.metadata.name}')`), 'the policy is about the ServiceAccount')
+  for (const { metadata } of ofKind(all, 'Service').filter(({ metadata }) => metadata.name.startsWith('akv-injector')))
+    t.ok(text.includes(`'${metadata.name}'`), `the policy knows the Service ${metadata.name}`)
+  t.notMatch(text, /akv-injector-system/, 'it holds in any namespace')
 }
 
 type Labels = Record<string, string>
@@ -91,8 +111,12 @@ type Labels = Record<string, string>
 /** That the standby can answer whatever has become of the pods that the first entry asks. */
 function holdHalves(t: Test, all: readonly Manifest[]): void {
   const [mutating] = ofKind(all, 'MutatingWebhookConfiguration')
-  const [first, standby] = webhooksOf(mutating!)
-  t.strictSame([first, standby].map((one) => one?.clientConfig.service.path), ['/mutate', '/standby'], 'in this order') // prettier-ignore
+  const [first, standby] = called(mutating!)
+  t.strictSame(
+    [first, standby].map((one) => one?.path),
+    ['/mutate', '/standby'],
+    'in this order',
+  )
   const services = [first, standby].map((one) => one?.clientConfig.service.name)
   const deployments = ofKind(all, 'Deployment') as (Manifest & { spec: { selector: { matchLabels: Labels } } })[]
   const answering = services.map((name) => {
@@ -103,7 +127,7 @@ function holdHalves(t: Test, all: readonly Manifest[]): void {
   const same = ({ rules, namespaceSelector, objectSelector }: Webhook) => ({ rules, namespaceSelector, objectSelector }) // prettier-ignore
   t.strictSame(same(standby!), same(first!), 'both are about the same pods')
   const [validating] = ofKind(all, 'ValidatingWebhookConfiguration')
-  const guard = webhooksOf(validating!).find(({ clientConfig }) => clientConfig.service.path === '/guard')
+  const guard = called(validating!).find(({ path }) => path === '/guard')
   t.strictSame(same(guard!), same(first!), 'and so is the guard')
   const [status, inject, ...asking] = ['status', 'inject', 'objects', 'secret-provider-class'].map((name) => annotationPrefix + name) // prettier-ignore
   for (const [webhook, ...named] of [
@@ -187,9 +211,8 @@ const purposes: Record<string, { injection: string[]; failurePolicy: string; sid
 
 const workloads = ['deployments.apps', 'statefulsets.apps', 'daemonsets.apps', 'jobs.batch', 'cronjobs.batch'].map((one) => `CREATE,UPDATE ${one}`) // prettier-ignore
 
-function holdWebhook(t: Test, webhook: Webhook, namespace: string): void {
-  const { name, clientConfig, namespaceSelector, objectSelector, timeoutSeconds } = webhook
-  const { path } = clientConfig.service
+function holdWebhook(t: Test, webhook: ReturnType<typeof called>[number], namespace: string): void {
+  const { name, clientConfig, namespaceSelector, objectSelector, timeoutSeconds, path = '' } = webhook
   const purpose = purposes[path]
   t.match(webhook, { failurePolicy: purpose?.failurePolicy, sideEffects: purpose?.sideEffects }, `${name}: ${path}`)
   t.equal(clientConfig.service.namespace, namespace, `${name} calls the Service where it is`)

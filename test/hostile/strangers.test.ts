@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import { request } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { connect } from 'node:tls'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import t, { type Test } from 'tap'
+import { annotated, appFor, cluster, reviewOf } from '../webhook/review-app.ts'
+import { certificateFolder } from '../webhook/tls.ts'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const secret = 'c0ffee'.repeat(6).slice(0, 32)
+const previous = 'decade'.repeat(6).slice(0, 32)
+const wrong = secret.replace(/.$/, '1')
+const paths = ['mutate', 'standby', 'guard', 'report', 'validate', 'report/validate']
+
+/** The webhook as it runs with a certificate of its own; `looked` records what was looked up. */
+function inviting(t: Test, segments: string[] = [secret]) {
+  let refused = 0
+  const looked = cluster()
+  const strangers = { segments: () => segments, refused: () => void refused++ }
+  return { ...appFor(t, { cluster: looked }, { strangers }), looked, refused: () => refused }
+}
+
+void t.test(
+  'strangers: without the right segment every path is one that does not exist, and nothing is looked up',
+  async (t) => {
+    const { server, looked, decided, lines, refused } = inviting(t)
+    const guesses = ['', '/', `/${wrong}`, `/${secret}x`, `/${secret.slice(1)}`, `/${secret.toUpperCase()}`, `/ ${secret}`, '/%2e%2e', `/${'0'.repeat(32)}`, `/${'x'.repeat(5000)}`] // prettier-ignore
+    let asked = 0
+    for (const guess of guesses) {
+      for (const path of paths) {
+        const url = `${guess}/${path}`
+        const { statusCode, payload } = await server.inject({ method: 'POST', url, payload: reviewOf(annotated()) })
+        t.equal(statusCode, 404, url.slice(0, 60))
+        t.match(JSON.parse(payload), { code: 404, message: /^there is nothing at POST / })
+        asked++
+      }
+    }
+    t.strictSame([looked.asked, decided, lines], [[], [], []], 'no look-up, no Event, no line of log')
+    t.equal(refused(), asked, 'and each is counted')
+  },
+)
+
+void t.test('strangers: those with the segment are answered, of a rotation either one', async (t) => {
+  const segments = [secret]
+  const { server } = inviting(t, segments)
+  const status = async (segment: string, path = 'mutate') =>
+    (await server.inject({ method: 'POST', url: `/${segment}/${path}?timeout=5s`, payload: reviewOf(annotated()) })).statusCode // prettier-ignore
+  for (const path of paths) t.equal(await status(secret, path), 200, path)
+  t.equal(await status(previous), 404)
+  segments.push(previous)
+  t.strictSame([await status(secret), await status(previous)], [200, 200])
+  segments.shift()
+  t.strictSame([await status(secret), await status(previous)], [404, 200])
+  segments.shift()
+  t.equal(await status(previous), 404, 'nobody before the Secret has been read')
+  for (const url of ['/livez', '/readyz', '/metrics']) t.equal((await server.inject({ url })).statusCode, 200, url)
+})
+
+async function listening(t: Test) {
+  const { folder, cert } = certificateFolder(t)
+  const [certificate, key] = ['tls.crt', 'tls.key'].map((file) => readFileSync(join(folder, file)))
+  let refused = 0
+  const strangers = { segments: () => [secret], refused: () => void refused++ }
+  const app = appFor(t, {}, { tls: { cert: certificate!, key: key! }, strangers })
+  await app.server.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.server.address() as AddressInfo
+  return { ...app, port, ca: cert, refused: () => refused }
+}
+
+void t.test('strangers: a body that is announced is not read', async (t) => {
+  const { port, ca } = await listening(t)
+  for (const headers of [`content-length: ${8 * 1024 * 1024}`, 'transfer-encoding: chunked']) {
+    const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca })
+    socket.setEncoding('utf8')
+    socket.write(
+      `POST /${wrong}/mutate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n${headers}\r\n\r\n`,
+    )
+    let answer = ''
+    socket.on('data', (text: string) => (answer += text))
+    await once(socket, 'close')
+    t.match(answer, /^HTTP\/1.1 404 /, `${headers}: answered although not a byte of the body came`)
+    t.match(answer, /connection: close/i)
+  }
+})
+
+void t.test('strangers: 800 large reviews without the segment hold neither the event loop nor memory', async (t) => {
+  const { port, ca, refused } = await listening(t)
+  const body = Buffer.alloc(512 * 1024, '{"kind":"AdmissionReview","a":[')
+  const send = (path: string, method: string, payload?: Buffer) =>
+    new Promise<number | undefined>((resolve) => {
+      const headers = { 'content-type': 'application/json' }
+      request(
+        { host: '127.0.0.1', port, ca, servername: 'localhost', path, method, headers, agent: false },
+        (response) => {
+          response.resume().on('end', () => resolve(response.statusCode))
+        },
+      )
+        // The server closes while the body is on its way.
+        .on('error', () => resolve(undefined))
+        .end(payload)
+    })
+  /** The mean delay of the event loop, in milliseconds, under 200 rounds of four requests at once. */
+  const delayUnder = async (one: () => Promise<number | undefined>, expected: number): Promise<number> => {
+    const delay = monitorEventLoopDelay({ resolution: 10 })
+    delay.enable()
+    for (let round = 0; round < 200; round++) {
+      const codes = await Promise.all([one(), one(), one(), one()])
+      for (const code of codes) if (code !== undefined && code !== expected) t.fail(`an answer of ${code}`)
+    }
+    delay.disable()
+    return delay.mean / 1e6
+  }
+  const calm = await delayUnder(() => send('/livez', 'GET'), 200)
+  const before = process.memoryUsage().rss
+  const attacked = await delayUnder(() => send(`/${wrong}/mutate`, 'POST', body), 404)
+  t.equal(refused(), 800)
+  const grown = Math.round((process.memoryUsage().rss - before) / 2 ** 20)
+  t.ok(grown < 160, `${grown} MiB more of 400 MiB that were sent, clients included`)
+  t.ok(attacked < 5 * calm, `event loop: ${attacked.toFixed(1)} ms, ${calm.toFixed(1)} ms when it is calm`)
+})
