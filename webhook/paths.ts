@@ -3,7 +3,7 @@
  * in `inject.azure.keyvault.injector`. With a certificate of the webhook's own, a segment that cannot be guessed stands before it.
  */
 const paths: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  MutatingWebhookConfiguration: { inject: '/mutate', standby: '/standby', report: '/report' },
+  MutatingWebhookConfiguration: { copy: '/copy', inject: '/mutate', standby: '/standby', report: '/report' },
   ValidatingWebhookConfiguration: { guard: '/guard', validate: '/validate', report: '/report/validate' },
 }
 

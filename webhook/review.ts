@@ -35,11 +35,11 @@ export interface Decided {
 }
 
 /**
- * `mutate` changes pods that are created, and `standby` those that `mutate` has not seen; `guard` refuses those that ask and that
- * neither has seen; `report` tells what would be done to them; `validate` tells what would become of the pods of a workload that
- * is created or changed. Each is a path of the server.
+ * `copy` reviews pods that arrive with a sidecar, before any half has injected one; `mutate` changes pods that are created, and
+ * `standby` those that `mutate` has not seen; `guard` refuses those that ask and that neither has seen; `report` tells what would be
+ * done to them; `validate` tells what would become of the pods of a workload that is created or changed. Each is a path of the server.
  */
-export const purposes = ['mutate', 'standby', 'guard', 'report', 'validate'] as const
+export const purposes = ['copy', 'mutate', 'standby', 'guard', 'report', 'validate'] as const
 export type Purpose = (typeof purposes)[number]
 
 export interface ReviewOptions {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { secretsVolume, sidecarContainer } from '../../shared/names.ts'
 import { pod } from './support/apps.ts'
-import { apply, kubectl } from './support/kubectl.ts'
+import { apply, tryKubectl } from './support/kubectl.ts'
 import { getPod, logHas, readyPod, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 import { makeStage } from './support/stage.ts'
@@ -20,8 +20,20 @@ void t.test('kubectl debug: a copy with its own sidecar, and a container that jo
   )
   const original = await readyPod(namespace, 'app')
 
-  const debug = (...args: string[]) => kubectl(['debug', '-n', namespace, 'app', `--image=${image}`, '--image-pull-policy=IfNotPresent', '--profile=restricted', ...args, '--', 'sleep', '3600']) // prettier-ignore
-  await debug('--copy-to=copy', '--container=debugger', '--share-processes')
+  const debug = (...args: string[]) => tryKubectl(['debug', '-n', namespace, 'app', `--image=${image}`, '--image-pull-policy=IfNotPresent', '--profile=restricted', ...args, '--', 'sleep', '3600']) // prettier-ignore
+  const copied = await debug('--copy-to=copy', '--container=debugger', '--share-processes', '--keep-annotations')
+  t.equal(copied.code, 0, copied.stderr)
+  t.match(copied.stderr, /akv-injector does not review this pod, which keeps the sidecar it came with: label azure.workload.identity\/use: "true" is missing/, 'kubectl says what becomes of a copy without its labels') // prettier-ignore
+  // One that keeps them is reviewed, and is exactly what a new pod would be.
+  const labelled = await debug(
+    '--copy-to=labelled',
+    '--container=debugger',
+    '--share-processes',
+    '--keep-labels',
+    '--keep-annotations',
+  )
+  t.equal(labelled.code, 0, labelled.stderr)
+  t.notMatch(labelled.stderr, /akv-injector/, 'nothing is removed from it, and nothing is said')
   await logHas(namespace, 'copy', 'app', 'found: the value')
   const copy = await readyPod(namespace, 'copy')
   const names = ({ spec }: Pod, of: 'containers' | 'initContainers') => spec[of]?.map(({ name }) => name)
@@ -31,7 +43,12 @@ void t.test('kubectl debug: a copy with its own sidecar, and a container that jo
   t.notOk(debugger_?.volumeMounts?.some(({ name }) => name === secretsVolume), 'the debugger has no mount of ours') // prettier-ignore
   t.equal(copy.spec.volumes?.filter(({ name }) => name === secretsVolume).length, 1)
 
-  await debug('--container=joined', '--target=app')
+  const reviewed = await readyPod(namespace, 'labelled')
+  t.strictSame(reviewed.spec.initContainers, original.spec.initContainers, 'its sidecar is the same')
+  t.strictSame(names(reviewed, 'containers'), ['app', 'debugger'])
+
+  const joined = await debug('--container=joined', '--target=app')
+  t.equal(joined.code, 0, joined.stderr)
   await eventually('the ephemeral container runs', async () => {
     const { status } = (await getPod(namespace, 'app')) as Pod & { status: { ephemeralContainerStatuses?: { state: { running?: object } }[] } } // prettier-ignore
     return status.ephemeralContainerStatuses?.[0]?.state.running

@@ -41,6 +41,21 @@ void t.test('without the webhook its standby injects; without both no pod that a
     const lines = text.matchAll(/^akv_injector_reviews_total\{purpose="(?:standby|guard)",decision="(\w+)",reason="([\w-]*)",.*\} (\d+)$/gm) // prettier-ignore
     return Object.fromEntries([...lines].map(([, decision, reason, count]) => [`${decision} ${reason}`.trim(), Number(count)])) // prettier-ignore
   }
+  /** An injected pod that was exported and edited, as its author would create it again. */
+  const forge = async (edit: (sidecar: { env?: object[]; [field: string]: unknown }) => void) => {
+    const asked = pod(team, 'app', { annotations: asks, containers: [{ name: 'app', script: 'true' }] })
+    const { stdout } = await tryApply([asked], '--dry-run=server', '-o', 'json')
+    const { metadata, spec, ...kind } = JSON.parse(stdout) as Pod & { apiVersion: string; kind: string }
+    const { name, labels, annotations } = metadata as Pod['metadata'] & { labels: object }
+    edit(spec.initContainers!.find((one) => one.name === sidecarContainer) as never)
+    return { apiVersion: 'v1', kind: kind.kind, metadata: { namespace: team, name, labels, annotations }, spec }
+  }
+  const recreate = async (forged: object) => {
+    const { code, stdout, stderr } = await tryApply([forged], '--dry-run=server', '-o', 'json')
+    if (code !== 0) return stderr
+    const { spec } = JSON.parse(stdout) as Pod
+    return spec.initContainers?.find((one) => one.name === sidecarContainer) as { command?: string[]; env?: { name: string }[] } // prettier-ignore
+  }
   const injected = { ours: 1, by: undefined, containers: ['app'] }
   const untouched = { ours: 0, by: undefined, containers: ['app'] }
 
@@ -55,8 +70,21 @@ void t.test('without the webhook its standby injects; without both no pod that a
   t.strictSame(await create(team, {}), untouched)
   t.strictSame(await reviews(), { 'skip no-objects': 1 }, 'but about one that may ask yet')
 
+  const forged = await forge((sidecar) => {
+    sidecar['command'] = ['sh']
+    sidecar.env?.push({ name: 'NODE_OPTIONS', value: '--require /mnt/x.js' })
+  })
+  const twice = await forge((sidecar) => sidecar.env?.push({ name: 'AKV_INJECTOR_SETTINGS', value: 'e30' }))
+  const isClean = (one: Awaited<ReturnType<typeof recreate>>, when: string): void => {
+    t.match(one, { command: undefined, env: [{ name: 'AKV_INJECTOR_SETTINGS' }] }, `a forged sidecar is written again: ${when}`) // prettier-ignore
+    t.notMatch(JSON.stringify(one), /NODE_OPTIONS/)
+  }
+  isClean(await recreate(forged), 'with both halves')
+  t.match(await recreate(twice), /denied the request: .*has the variable AKV_INJECTOR_SETTINGS twice/)
+
   await scale('standby', 0)
   t.strictSame(await create(team, asks), injected, 'without the standby the webhook injects')
+  t.match(await recreate(forged), /failed calling webhook "copy\.azure\.keyvault\.injector"/, 'but a copy has to wait')
   t.strictSame(await create(team, {}), untouched, 'and a pod that does not ask is created')
   await scale('standby', 1)
 
@@ -64,6 +92,9 @@ void t.test('without the webhook its standby injects; without both no pod that a
   t.strictSame(await create(team, asks), { ...injected, by: 'standby' }, 'without the webhook its standby injects')
   t.match((await create(team, { ...asks, splay: 'soon' })).stderr, /standby\.azure.* denied the request: .*splay "soon"/, 'and refuses') // prettier-ignore
   t.strictSame(await create(team, {}), untouched)
+
+  isClean(await recreate(forged), 'without the webhook')
+  t.match(await recreate(twice), /copy\.azure.* denied the request: /)
 
   await mesh.register('z-mesh', '/mesh')
   await eventually('the mesh answers', async () => (await create(meshed, asks)).containers?.includes('proxy'))
@@ -83,4 +114,5 @@ void t.test('without the webhook its standby injects; without both no pod that a
   t.match((await create(team, asks)).stderr, refused, 'without both a pod that asks is not created without its sidecar')
   t.match((await create(meshed, {})).stderr, refused, 'nor one that asks through another webhook')
   t.strictSame(await create(team, {}), untouched, 'and one that does not ask is')
+  t.match(await recreate(forged), /failed calling webhook "copy\.azure/, 'a sidecar of its own does not help')
 })

@@ -111,10 +111,10 @@ type Labels = Record<string, string>
 /** That the standby can answer whatever has become of the pods that the first entry asks. */
 function holdHalves(t: Test, all: readonly Manifest[]): void {
   const [mutating] = ofKind(all, 'MutatingWebhookConfiguration')
-  const [first, standby] = called(mutating!)
+  const [copy, first, standby] = called(mutating!)
   t.strictSame(
-    [first, standby].map((one) => one?.path),
-    ['/mutate', '/standby'],
+    [copy, first, standby].map((one) => one?.path),
+    ['/copy', '/mutate', '/standby'],
     'in this order',
   )
   const services = [first, standby].map((one) => one?.clientConfig.service.name)
@@ -129,8 +129,12 @@ function holdHalves(t: Test, all: readonly Manifest[]): void {
   const [validating] = ofKind(all, 'ValidatingWebhookConfiguration')
   const guard = called(validating!).find(({ path }) => path === '/guard')
   t.strictSame(same(guard!), same(first!), 'and so is the guard')
+  t.strictSame(same(copy!), same(first!), 'and so is the entry of copies')
+  const sidecar = (of: Webhook | undefined, name: string) => of?.matchConditions?.find((one) => one.name === name)?.expression // prettier-ignore
+  t.equal(`!(${sidecar(copy, 'has-a-sidecar')})`, sidecar(guard, 'has-no-sidecar'), 'what the guard takes for a sidecar, that entry sees first') // prettier-ignore
   const [status, inject, ...asking] = ['status', 'inject', 'objects', 'secret-provider-class'].map((name) => annotationPrefix + name) // prettier-ignore
   for (const [webhook, ...named] of [
+    [copy, [sidecarContainer, initContainer], [inject]],
     [standby, [status, standbyAnnotation, sidecarContainer, initContainer], [inject]],
     [guard, asking, [sidecarContainer, initContainer], [inject]],
   ] as const) {
@@ -201,6 +205,7 @@ interface Deployment extends Manifest {
 
 /** Which value of the label, and what a failure does, per path of the server. */
 const purposes: Record<string, { injection: string[]; failurePolicy: string; sideEffects: string }> = {
+  '/copy': { injection: ['enabled'], failurePolicy: 'Fail', sideEffects: 'NoneOnDryRun' },
   '/mutate': { injection: ['enabled'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
   '/standby': { injection: ['enabled'], failurePolicy: 'Ignore', sideEffects: 'NoneOnDryRun' },
   '/guard': { injection: ['enabled'], failurePolicy: 'Fail', sideEffects: 'NoneOnDryRun' },
@@ -227,7 +232,7 @@ function holdWebhook(t: Test, webhook: ReturnType<typeof called>[number], namesp
     t.match(webhook.matchConditions, [{ expression: /deletionTimestamp/ }, { expression: /azure\.keyvault\.injector\// }]) // prettier-ignore
   else {
     t.strictSame(allowed(objectSelector, workloadIdentityLabel), ['true'], `${name}: pods opt in`)
-    t.equal(webhook.reinvocationPolicy, path === '/guard' ? undefined : 'IfNeeded')
+    t.equal(webhook.reinvocationPolicy, path === '/guard' ? undefined : path === '/copy' ? 'Never' : 'IfNeeded')
   }
 }
 

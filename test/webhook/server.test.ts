@@ -3,6 +3,7 @@ import t from 'tap'
 import { standbyAnnotation as mark, systemLabel } from '../../shared/names.ts'
 import type { AdmissionResponse } from '../../webhook/envelope.ts'
 import { timeLeft } from '../../webhook/server.ts'
+import type { Pod } from '../../webhook/pod/pod.ts'
 import { annotated, appFor, cluster, reviewOf } from './review-app.ts'
 import { configurationOf } from './setting.ts'
 
@@ -144,6 +145,24 @@ void t.test('/standby injects as /mutate does, and says so on the pod', async (t
   const marked = annotated({ 'injected-by': 'standby' })
   const written = await post(appFor(t), reviewOf(marked))
   t.notMatch(jsonPatch.applyPatch(marked, patchIn(written.answer)).newDocument.metadata.annotations, { [mark]: /./ }, 'or that somebody marked') // prettier-ignore
+})
+
+void t.test('/copy takes a sidecar for ours only if it is exact', async (t) => {
+  const copy = (pod: object) => post(appFor(t), reviewOf(pod), '/copy').then(({ answer }) => answer)
+  const pod = annotated()
+  const { answer } = await post(appFor(t), reviewOf(pod))
+  const injected = jsonPatch.applyPatch(structuredClone(pod), patchIn(answer)).newDocument as unknown as Pod
+  t.match((await copy(injected)).response, { allowed: true, patch: undefined, auditAnnotations: { reason: /^already-injected/ } }) // prettier-ignore
+
+  const forged = structuredClone(injected)
+  Object.assign(forged.spec.initContainers![0]!, { command: ['sh'] })
+  const changed = await copy(forged)
+  t.match(changed.response, { allowed: true, auditAnnotations: { decision: 'inject' }, warnings: ['removed from akv-injector: command'] }) // prettier-ignore
+  t.strictSame(jsonPatch.applyPatch(forged, patchIn(changed)).newDocument, injected)
+
+  const privileged = structuredClone(injected)
+  Object.assign(privileged.spec.initContainers![0]!.securityContext!, { privileged: true })
+  t.match((await copy(privileged)).response, { allowed: false, status: { code: 400, message: /is privileged/ } })
 })
 
 void t.test('/guard refuses what asks and has not been injected, and nothing else', async (t) => {

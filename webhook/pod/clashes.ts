@@ -18,6 +18,8 @@ interface Occupant {
   path: string
   /** Why no folder can be made below it, or undefined if one can. */
   closed?: string
+  /** What to do about it, unless another mount-path is the remedy. */
+  remedy?: string
 }
 
 /** Reports what stands in the way of the mount, and what is questionable about the user's own mounts of the volume. */
@@ -60,13 +62,13 @@ function checkPlaces(
   const where = `container ${quote(container.name)}`
   const around: Occupant[] = []
   for (const occupant of occupants(container, volumes, mountPath)) {
-    const { text, path } = occupant
+    const { text, path, remedy = 'choose another mount-path' } = occupant
     switch (relationOf(mountPath, path)) {
       case 'same':
-        notes.problem('clash', `${where} has ${text}${path === mountPath ? '' : `, which is ${quote(mountPath)}`}, where the secrets would be: choose another mount-path`) // prettier-ignore
+        notes.problem('clash', `${where} has ${text}${path === mountPath ? '' : `, which is ${quote(mountPath)}`}, where the secrets would be: ${remedy}`) // prettier-ignore
         break
       case 'around':
-        notes.problem('clash', `${where} has ${text}, inside ${quote(mountPath)}, which is read-only: choose another mount-path`) // prettier-ignore
+        notes.problem('clash', `${where} has ${text}, inside ${quote(mountPath)}, which is read-only: ${remedy}`) // prettier-ignore
         break
       case 'inside':
         around.push(occupant)
@@ -78,7 +80,8 @@ function checkPlaces(
   // Of mounts inside each other, the innermost one holds our folder.
   const innermost = around.toSorted((one, other) => placeOf(other.path).length - placeOf(one.path).length)[0]
   if (innermost?.closed !== undefined) {
-    notes.problem('clash', `${where} has ${innermost.text}, ${innermost.closed}, so that the folder ${quote(mountPath)} cannot be made in it: choose another mount-path`) // prettier-ignore
+    const { text, closed, remedy = 'choose another mount-path' } = innermost
+    notes.problem('clash', `${where} has ${text}, ${closed}, so that the folder ${quote(mountPath)} cannot be made in it: ${remedy}`) // prettier-ignore
   }
 }
 
@@ -89,8 +92,9 @@ function occupants(container: Container, volumes: ReadonlyMap<string, Volume>, m
     path: cleaned(path),
   })
   const mounts = volumeMounts.filter((mount) => !isOurMount(mount, mountPath)).map((mount): Occupant => {
-    const closed = closedBy(mount, volumes.get(mount.name), mountPath)
-    return { ...at(mount.mountPath, volumeText(mount.name)), ...(closed === undefined ? {} : { closed }) }
+    const volume = volumes.get(mount.name)
+    const closed = closedBy(mount, volume, mountPath)
+    return { ...at(mount.mountPath, volumeText(mount.name)), ...(closed === undefined ? {} : { closed }), ...remedyFor(volume) } // prettier-ignore
   }) // prettier-ignore
   const devices = volumeDevices.flatMap(({ devicePath }) =>
     devicePath === undefined ? [] : [{ ...at(devicePath, 'a device'), closed: 'which is no folder' }],
@@ -100,6 +104,17 @@ function occupants(container: Container, volumes: ReadonlyMap<string, Volume>, m
     ? [{ ...at(terminationMessagePath, 'its terminationMessagePath'), closed: 'which is a file' }]
     : []
   return [...mounts, ...devices, ...messages]
+}
+
+/** The volume of the Secrets Store CSI driver, which is left in a pod that moves from it, has the secrets that we bring. */
+function remedyFor(volume: Volume | undefined): { remedy?: string } {
+  const { csi } = (volume ?? {}) as { csi?: { driver?: unknown } | null }
+  return csi?.driver === 'secrets-store.csi.k8s.io'
+    ? {
+        remedy:
+          'remove this volume of the Secrets Store CSI driver and its mounts, since the injector brings the secrets',
+      }
+    : {}
 }
 
 /** The API server gives the volume of a token a random name, and pods of one workload must be told the same. */
