@@ -42,7 +42,7 @@ export default tseslint.config(
   {
     // Only the programs' entries touch the process: everything else is given its environment, clock and exit.
     files: ['{shared,webhook,sidecar,certs}/**/*.ts'],
-    ignores: ['**/main.ts', 'sidecar/first-of-all.ts'],
+    ignores: ['**/main.ts', '{sidecar,webhook}/first-of-all.ts'],
     rules: {
       'no-restricted-properties': [
         'error',

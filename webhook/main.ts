@@ -1,3 +1,4 @@
+import { onTerminate } from './first-of-all.ts'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { destination } from 'pino'
@@ -179,7 +180,7 @@ async function main(): Promise<void> {
   await server.listen({ host: env['HOST'] ?? '::', port: Number(env['PORT'] ?? 8443) })
   log.info({ port: portOf(server.addresses()[0]), version, image }, 'listening')
 
-  process.once('SIGTERM', () => {
+  onTerminate(() => {
     log.info({ seconds: drainTime / 1000 }, 'draining')
     drain()
     void sleep(drainTime)
@@ -195,7 +196,6 @@ async function main(): Promise<void> {
       )
       .then(() => process.exit(0))
   })
-  process.once('SIGINT', () => process.exit(0))
 }
 
 main().catch((error: unknown) => {

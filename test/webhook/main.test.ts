@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import type { IncomingHttpHeaders } from 'node:http'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -121,6 +122,61 @@ void t.test('answers a review over HTTPS, and leaves in peace', async (t) => {
   t.match(late, { status: 200, headers: { connection: 'close' }, json: { response: { allowed: true } } })
   t.strictSame(await exited, [0, null])
   t.ok(lines.some(({ msg }) => msg === 'draining'))
+})
+
+/** Starts a program of which a part does not come to be, as if a signal came at that moment. */
+async function startBlocked(t: Test, program: string) {
+  // Handlers are counted from here on: the test runner loads a module that has some into every program.
+  const source = `import { registerHooks } from 'node:module'
+    globalThis.handled = () => ['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal))
+    globalThis.before = handled()
+    const source = 'export const createLogger = 0, logLevels = []; console.log(...handled().map((count, index) => count - before[index])); setInterval(() => {}, 1e6); await new Promise(() => {})'
+    registerHooks({ load: (url, context, next) => url.includes('/shared/log.ts') ? { format: 'module', source, shortCircuit: true } : next(url, context) })`
+  const preload = `--import=data:text/javascript,${encodeURIComponent(source)}`
+  const child = spawn(process.execPath, [preload, program], { env: {}, stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit')
+  t.equal(String(await once(child.stdout, 'data')), '1 1\n', 'signals are handled before other modules are evaluated')
+  return { child, exited }
+}
+
+for (const [name, program, code] of [
+  ['the webhook ends', script, 0],
+  ['a sidecar fails', join(import.meta.dirname, '../../sidecar/main.ts'), 1],
+] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    void t.test(`start: ${name} on ${signal} while its modules are loaded`, async (t) => {
+      const { child, exited } = await startBlocked(t, program)
+      child.kill(signal)
+      t.strictSame(await exited, [code, null], 'by its handler, which is all that pid 1 of a container obeys')
+    })
+  }
+}
+
+void t.test('start: SIGTERM ends a webhook that waits for the API server', async (t) => {
+  const asked = Promise.withResolvers<void>()
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    asked.resolve()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const folder = folders(t)
+  const kubeconfig = {
+    ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'c' },
+    clusters: [{ name: 'c', cluster: { server: `https://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+    users: [{ name: 'u', user: { token: 'x' } }],
+  }
+  writeFileSync(join(folder, 'kubeconfig'), JSON.stringify(kubeconfig))
+  const env = { PATH: process.env['PATH'] ?? '', KUBECONFIG: join(folder, 'kubeconfig'), POD_NAMESPACE: 'a', POD_NAME: 'b', PORT: '0' } // prettier-ignore
+  const child = spawn(process.execPath, [script], { env, stdio: 'inherit' })
+  t.teardown(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit')
+  await Promise.race([asked.promise, exited])
+  child.kill('SIGTERM')
+  t.strictSame(await exited, [0, null])
 })
 
 void t.test('what is wrong at the start is one line', async (t) => {
