@@ -1,13 +1,5 @@
 import type { ObjectSpec } from '../../shared/object-spec.ts'
-import {
-  inOrder,
-  keyMatches,
-  leafFirst,
-  printCertificates,
-  printPrivateKey,
-  readPem,
-  type CertifiedKey,
-} from './certificates.ts'
+import { inOrder, keyMatches, printCertificates, printPrivateKey, readPem, type CertifiedKey } from './certificates.ts'
 import { decodeBase64, decodeSecret } from './decode.ts'
 import { reasonOf, RenderFailure } from './rendered.ts'
 
@@ -67,7 +59,7 @@ const keyAndCertificates = (certified: CertifiedKey): string =>
   (certified.key ? printPrivateKey(certified.key) : '') + printCertificates(inOrder(certified))
 
 function splitFiles(certified: CertifiedKey, { optional }: ObjectSpec): Parts['files'] {
-  const files: Parts['files'] = [['.crt', printCertificates(leafFirst(certified))]]
+  const files: Parts['files'] = [['.crt', printCertificates(inOrder(certified))]]
   if (certified.key) files.push(['.key', printPrivateKey(certified.key)])
   else if (!optional) {
     throw new RenderFailure(

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, X509Certificate, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { RenderFailure } from './rendered.ts'
 
-/** Certificates in the vault's order, with the private key of one of them where it is exportable. */
+/** Certificates in the order of the vault, with the private key of one of them where it is exportable. */
 export interface CertifiedKey {
   key: KeyObject | undefined
   certificates: X509Certificate[]
@@ -40,12 +40,79 @@ export function readPrivateKey(encoded: Buffer | string): KeyObject {
 export const keyMatches = ({ key, certificates }: CertifiedKey): boolean =>
   key !== undefined && certificates.some((certificate) => certificate.checkPrivateKey(key))
 
-/** The certificate of the private key, else the first that issued none of the others. */
-export function leafOf({ key, certificates }: CertifiedKey): X509Certificate {
-  const owns = (certificate: X509Certificate) => key !== undefined && certificate.checkPrivateKey(key)
-  const issuedNone = (issuer: X509Certificate) => !certificates.some((other) => other !== issuer && issued(issuer, other)) // prettier-ignore
-  return certificates.find(owns) ?? certificates.find(issuedNone) ?? (certificates[0] as X509Certificate)
+/** Comparing each certificate with each other takes time; no chain is this long. */
+const longestOrdered = 40
+
+/**
+ * Returns each certificate once, compared by its bytes: the private key's own certificate, then all that lead up from it to its
+ * roots, then what else there is in the same order. A certificate stands before its issuer and intermediates before roots, as TLS
+ * servers want them beside the key. Of more than {@link longestOrdered} certificates only the first place is decided.
+ */
+export function inOrder({ key, certificates }: CertifiedKey): X509Certificate[] {
+  const distinct = [...new Map(certificates.map((one) => [one.raw.toString('latin1'), one])).values()]
+  const own = key && ownOf(key, distinct)
+  if (distinct.length > longestOrdered) return own ? [...new Set([own, ...distinct])] : distinct
+  const issuersOf = issuersAmong(distinct)
+  const ordered = new Set(own && chainFrom(own, issuersOf))
+  while (ordered.size < distinct.length) {
+    const rest = distinct.filter((one) => !ordered.has(one))
+    for (const one of chainFrom(leafOf(rest, issuersOf), issuersOf)) ordered.add(one)
+  }
+  return [...ordered]
 }
+
+/** Of several certificates of one key: not one that the key signed itself, and the one that is valid longest. */
+function ownOf(key: KeyObject, certificates: readonly X509Certificate[]): X509Certificate | undefined {
+  const own = certificates.filter((certificate) => certificate.checkPrivateKey(key))
+  const end = ({ validTo }: X509Certificate) => Date.parse(validTo)
+  return own.sort((one, other) => order(isRoot(one), isRoot(other)) || order(end(other), end(one)))[0]
+}
+
+type IssuersOf = (subject: X509Certificate) => readonly X509Certificate[]
+
+/** Where a chain begins without a key: a certificate that issued no other one; of several, no authority, and the longest chain. */
+function leafOf(certificates: readonly X509Certificate[], issuersOf: IssuersOf): X509Certificate {
+  const issuers = new Set(certificates.flatMap((one) => issuersOf(one).filter((other) => other !== one)))
+  const length = (start: X509Certificate) => chainFrom(start, issuersOf).length
+  const leaves = certificates.filter((certificate) => !issuers.has(certificate))
+  const [leaf] = leaves.sort((one, other) => order(one.ca, other.ca) || order(length(other), length(one)))
+  return leaf ?? (certificates[0] as X509Certificate)
+}
+
+/** A certificate, its issuers and theirs: each before its own issuer, the roots last. */
+function chainFrom(start: X509Certificate, issuersOf: IssuersOf): X509Certificate[] {
+  const seen = new Set<X509Certificate>()
+  const chain: X509Certificate[] = []
+  const visit = (certificate: X509Certificate) => {
+    if (seen.has(certificate)) return
+    seen.add(certificate)
+    issuersOf(certificate).toReversed().forEach(visit)
+    chain.unshift(certificate)
+  }
+  visit(start)
+  const [roots = [], others = []] = [true, false].map((isRoot) =>
+    chain.filter((one) => one !== start && issuersOf(one).includes(one) === isRoot),
+  )
+  return [start, ...others, ...roots]
+}
+
+/** The certificates that issued one, first those that its key identifier and serial number name; a root alone issued itself. */
+function issuersAmong(certificates: readonly X509Certificate[]): IssuersOf {
+  const found = new Map<X509Certificate, X509Certificate[]>()
+  return (subject) => {
+    const issuers =
+      found.get(subject) ??
+      (isRoot(subject) ? [subject] : certificates.filter((other) => issued(other, subject))).sort((one, other) =>
+        order(subject.checkIssued(other), subject.checkIssued(one)),
+      )
+    found.set(subject, issuers)
+    return issuers
+  }
+}
+
+const order = (one: number | boolean, other: number | boolean): number => Number(one) - Number(other)
+
+const isRoot = (certificate: X509Certificate): boolean => issued(certificate, certificate)
 
 /**
  * By name and signature. `checkIssued` alone is too strict, since it goes by the key usage and by the serial number of an authority that
@@ -53,37 +120,6 @@ export function leafOf({ key, certificates }: CertifiedKey): X509Certificate {
  */
 const issued = (issuer: X509Certificate, subject: X509Certificate): boolean =>
   (subject.checkIssued(issuer) || subject.issuer === issuer.subject) && subject.verify(issuer.publicKey)
-
-/** Of several, the one that the certificate's key identifier and serial number name. */
-function issuerOf(subject: X509Certificate, among: Iterable<X509Certificate>): X509Certificate | undefined {
-  const issuers = [...among].filter((other) => issued(other, subject))
-  return issuers.find((issuer) => subject.checkIssued(issuer)) ?? issuers[0]
-}
-
-/** The certificates from the leaf upwards, as far as each has its issuer, and what is left in the vault's order. */
-function follow(certified: CertifiedKey): { chain: X509Certificate[]; rest: X509Certificate[] } {
-  const rest = new Set(certified.certificates)
-  const chain: X509Certificate[] = []
-  for (let next: X509Certificate | undefined = leafOf(certified); next !== undefined;) {
-    const last: X509Certificate = next
-    rest.delete(last)
-    chain.push(last)
-    next = issuerOf(last, rest)
-  }
-  return { chain, rest: [...rest] }
-}
-
-/** From leaf to root; certificates that are not one whole chain keep the vault's order. */
-export function inOrder(certified: CertifiedKey): X509Certificate[] {
-  const { chain, rest } = follow(certified)
-  return rest.length === 0 ? chain : certified.certificates
-}
-
-/** Like {@link inOrder}, but the leaf and its issuers come first in any case, as TLS servers want them beside the key. */
-export function leafFirst(certified: CertifiedKey): X509Certificate[] {
-  const { chain, rest } = follow(certified)
-  return [...chain, ...rest]
-}
 
 /** PEM with LF, no text between the blocks. */
 export const printCertificates = (certificates: X509Certificate[]): string => certificates.join('')

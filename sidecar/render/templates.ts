@@ -7,7 +7,7 @@ import {
   type TemplateFilters,
   type TemplateObject,
 } from '../../shared/template.ts'
-import { leafFirst, printCertificates, printPrivateKey, readPem } from './certificates.ts'
+import { inOrder, printCertificates, printPrivateKey, readPem } from './certificates.ts'
 import { decodeBase64 } from './decode.ts'
 import { RenderFailure } from './rendered.ts'
 import { textOf, type Files } from './contents.ts'
@@ -80,7 +80,7 @@ const filters: TemplateFilters = {
   pem_cert: (value) => {
     const certified = readPem(String(value))
     if (certified.certificates.length === 0) throw new RenderFailure('pem_cert is given no certificate in PEM')
-    return printCertificates(leafFirst(certified))
+    return printCertificates(inOrder(certified))
   },
   pem_key: (value) => {
     const { key } = readPem(String(value))

@@ -1,7 +1,8 @@
 import t from 'tap'
+import { inOrder, printCertificates, readPem } from '../../../sidecar/render/certificates.ts'
+import { chance } from '../support/chance.ts'
 import { pemSecret, pkcs12Secret, spec, textsOf } from './objects.ts'
 import { Pki } from './pki.ts'
-import { inOrder, leafFirst, printCertificates, readPem } from '../../../sidecar/render/certificates.ts'
 
 const pki = new Pki(t)
 
@@ -26,26 +27,134 @@ for (const section of ['named', 'bare'] as const) {
   )
 }
 
-void t.test('an incomplete chain keeps the order of the vault; .crt has the leaf first', async (t) => {
+void t.test('a certificate that is missing, or one too many, does not discard the order of the others', async (t) => {
   const { key, certificates } = pki.chain('P-256', 4)
-  const [leaf, first, , root] = certificates as [string, string, string, string]
-  for (const [name, order] of [
-    ['one is missing in between', [root, leaf, first]],
-    ['a stranger among them', [pki.certificate('Stranger', pki.key('P-256', 'stranger'), 'ca'), leaf, first]],
-    ['the leaf alone with its root', [root, leaf]],
-    ['the leaf behind its issuer', [first, leaf, root]],
+  const [leaf, first, second, root] = certificates as [string, string, string, string]
+  const stranger = pki.certificate('Stranger', pki.key('P-256', 'stranger'), 'ca')
+  const foreign = pki.certificate('foreign', pki.key('P-256', 'foreign'), 'leaf')
+  for (const [name, given, wanted] of [
+    ['one is missing in between', [root, leaf, first], [leaf, first, root]],
+    ['what is above the gap is in order too', [root, second, leaf], [leaf, second, root]],
+    ['a stranger among them', [stranger, leaf, first], [leaf, first, stranger]],
+    ['the leaf alone with its root', [root, leaf], [leaf, root]],
+    ['the leaf behind its issuer', [first, leaf, root], [leaf, first, root]],
+    ['no root', [first, leaf], [leaf, first]],
+    ['the certificate of another server', [foreign, first, leaf], [leaf, first, foreign]],
+    ['the leaf twice', [root, second, first, leaf, leaf], certificates],
+    [
+      'everything twice, and a stranger',
+      [stranger, ...certificates.toReversed(), ...certificates],
+      [...certificates, stranger],
+    ],
   ] as const) {
-    const container = pki.pkcs12({ certificates: [...order] })
-    t.strictSame(await textsOf(spec('tls'), pkcs12Secret(container)), { tls: order.join('') }, name)
-    const split = await textsOf(spec('tls', { split: true }), pemSecret(order.join('') + key))
-    const issuers = order.filter((other) => other === first)
-    const rest = order.filter((other) => other !== leaf && other !== first)
-    t.equal(split['tls.crt'], [leaf, ...issuers, ...rest].join(''), `${name}: .crt`)
+    // prettier-ignore
+    const container = pkcs12Secret(pki.pkcs12({ certificates: [...given] }))
+    t.strictSame(await textsOf(spec('tls'), container), { tls: wanted.join('') }, `${name}, without the key`)
+    const verbatim = given.join('') + key
+    const split = await textsOf(spec('tls', { split: true }), pemSecret(verbatim))
+    t.strictSame(split, { tls: verbatim, 'tls.crt': wanted.join(''), 'tls.key': key }, `${name}, with the key`)
   }
-  const open = [first, leaf]
-  const written = await textsOf(spec('tls'), pkcs12Secret(pki.pkcs12({ certificates: open })))
-  t.strictSame(written, { tls: leaf + first }, 'a chain that only lacks its root is whole as far as it goes')
 })
+
+/** What OpenSSL says of certificates in the order given: indices of those that the key belongs to, and of each one's issuers. */
+function judge(key: string, certificates: readonly string[]) {
+  const publicKey = pki.openssl('pkey', '-in', pki.file(key), '-pubout').toString()
+  const files = certificates.map((certificate) => pki.file(certificate))
+  const owned = files.map((file) => pki.openssl('x509', '-in', file, '-noout', '-pubkey').toString() === publicKey)
+  const issuedBy = (subject: string, issuer: string) => {
+    try {
+      pki.openssl('verify', '-partial_chain', '-no-CAfile', '-no-CApath', '-trusted', issuer, subject)
+      return true
+    } catch {
+      return false
+    }
+  }
+  return { owned, issuersOf: (subject: number) => files.flatMap((file, index) => (index !== subject && issuedBy(files[subject] as string, file) ? [index] : [])) } // prettier-ignore
+}
+
+/** Certificates of every kind that one file may hold; the key's own are the first `own` ones. */
+function zoo() {
+  const key = pki.key('P-256', 'zoo')
+  const authority = (name: string, issuer?: { certificate: string; key: string }, named = name) => {
+    const own = pki.key('P-256', `zoo ${named}`)
+    return { key: own, certificate: pki.certificate(name, own, 'ca', issuer) }
+  }
+  const [oldRoot, newRoot, strangeRoot] = ['Old root', 'New root', 'Strange root'].map((name) => authority(name)) as [Issuer, Issuer, Issuer] // prettier-ignore
+  const upper = authority('Upper', newRoot)
+  const lower = authority('Lower', upper)
+  const crossed = authority('Upper', oldRoot)
+  const strange = authority('Strange', strangeRoot)
+  const leaf = pki.certificate('zoo', key, 'leaf', lower)
+  const other = pki.certificate('zoo', key, 'leaf', lower)
+  const foreign = pki.certificate('foreign', pki.key('P-256', 'foreign'), 'leaf', strange)
+  const parts = { leaf, other, lower, crossed, upper, oldRoot, newRoot, foreign, strange, strangeRoot }
+  const pem = (part: string | Issuer) => (typeof part === 'string' ? part : part.certificate)
+  return { key, parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, pem(part)])) }
+}
+
+type Issuer = { certificate: string; key: string }
+
+void t.test('whatever else is in the file: the own certificate first, each once, none behind its issuer', async (t) => {
+  const { key, parts } = zoo()
+  const seed = Number(process.env['CHAIN_SEED'] ?? Date.now() % 2 ** 31)
+  t.comment(`CHAIN_SEED=${seed}`)
+  const random = chance(seed)
+  const all = Object.values(parts)
+  const names = new Map(Object.entries(parts).map(([name, pem]) => [pem, name]))
+  for (let round = 0; round < 12; round++) {
+    const chosen = all.filter((pem) => pem === parts['leaf'] || random() < 0.7)
+    const doubled = chosen.filter(() => random() < 0.4)
+    const given = [...chosen, ...doubled]
+      .map((pem) => [random(), pem] as const)
+      .sort(([one], [other]) => one - other)
+      .map(([, pem]) => pem)
+    const split = await textsOf(spec('tls', { split: true }), pemSecret(given.join('') + key))
+    t.equal(split['tls'], given.join('') + key, 'PEM stays as it is')
+    const { tls = '' } = await textsOf(spec('tls'), pkcs12Secret(pki.pkcs12({ key, certificates: given })))
+    t.ok(tls.startsWith(key), 'the key first')
+    for (const text of [tls.slice(key.length), split['tls.crt'] ?? '']) {
+      const found = text.split(/(?<=-----END CERTIFICATE-----\n)/)
+      const shown = found.map((pem) => names.get(pem)).join(' ')
+      t.strictSame(found.toSorted(), chosen.toSorted(), `each once: ${shown}`)
+      const { owned, issuersOf } = judge(key, found)
+      t.ok(owned[0], 'the own certificate first')
+      for (const [index, pem] of found.entries()) {
+        // The first one's chain is not torn for a second certificate of the key.
+        if (index > 0 && owned[index]) continue
+        for (const issuer of issuersOf(index)) t.ok(issuer > index, `${names.get(pem)} before ${names.get(found[issuer] ?? '')}`) // prettier-ignore
+      }
+    }
+  }
+})
+
+void t.test('both certificates of an authority that two roots signed come before the roots', async (t) => {
+  const { key, parts } = zoo()
+  const names = ['leaf', 'lower', 'upper', 'crossed', 'newRoot', 'oldRoot']
+  const given = names.map((name) => parts[name] ?? '')
+  for (const order of [given, given.toReversed()]) {
+    const split = await textsOf(spec('tls', { split: true }), pemSecret(order.join('') + key))
+    const found = (split['tls.crt'] ?? '').split(/(?<=-----END CERTIFICATE-----\n)/)
+    const shown = found.map((pem) => names[given.indexOf(pem)])
+    t.strictSame(shown.slice(0, 2), ['leaf', 'lower'])
+    t.strictSame(shown.slice(2, 4).toSorted(), ['crossed', 'upper'])
+    t.strictSame(shown.slice(4).toSorted(), ['newRoot', 'oldRoot'])
+  }
+})
+
+void t.test(
+  'of two certificates of the key, the one that is valid longest comes first, before one that signs itself',
+  async (t) => {
+    const { key, parts } = zoo()
+    const { lower = '' } = parts
+    const issuer = { certificate: lower, key: pki.key('P-256', 'zoo Lower') }
+    const [older, newer] = ['7', '8'].map((days) => pki.certificate('zoo', key, 'leaf', issuer, '-days', days)) as [string, string] // prettier-ignore
+    const placeholder = pki.certificate('zoo', key, 'leaf', undefined, '-days', '9')
+    for (const given of permutations([older, newer, placeholder, lower])) {
+      const split = await textsOf(spec('tls', { split: true }), pemSecret(given.join('') + key))
+      t.ok(split['tls.crt']?.startsWith(newer + lower), 'the newer one and its issuer')
+    }
+  },
+)
 
 void t.test('of two authorities of one name without key identifiers, the one that signed comes next', async (t) => {
   const old = pki.key('P-256', 'old')
@@ -96,19 +205,17 @@ void t.test(
   },
 )
 
-void t.test('an incomplete chain with its key keeps the order of the vault in one file', async (t) => {
+void t.test('so many certificates that comparing them would take long keep their order behind the own one', (t) => {
   const { key, certificates } = pki.chain('P-256', 4)
-  const [leaf, first, , root] = certificates as [string, string, string, string]
-  const certified = readPem(root + leaf + first + key)
-  t.equal(printCertificates(inOrder(certified)), root + leaf + first)
-  t.equal(printCertificates(leafFirst(certified)), leaf + first + root)
-})
-
-void t.test('a leaf that was renewed with its key: the first of the vault is the leaf', async (t) => {
-  const { key, certificates } = pki.chain('P-256', 1)
-  const other = pki.certificate('renewed', key, 'leaf')
-  const split = await textsOf(spec('tls', { split: true }), pemSecret(other + certificates[0] + key))
-  t.equal(split['tls.crt'], other + certificates[0])
+  const [leaf, ...issuers] = certificates as [string, string, string, string]
+  const strangers = Array.from({ length: 38 }, (_, index) => pki.certificate(`Stranger ${index}`, pki.key('P-256', 'stranger'), 'ca')) // prettier-ignore
+  const given = [...strangers, ...issuers.toReversed(), leaf]
+  t.equal(
+    printCertificates(inOrder(readPem(given.join('') + key))),
+    [leaf, ...strangers, ...issuers.toReversed()].join(''),
+  )
+  t.equal(printCertificates(inOrder(readPem(given.join('')))), given.join(''), 'without a key all of it')
+  t.end()
 })
 
 void t.test('two authorities that certify each other do not go round in circles', async (t) => {
