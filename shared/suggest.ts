@@ -1,35 +1,21 @@
-/** The number of single-character edits, swaps of neighbours included, that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    const above = rows[i - 1] as number[]
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1
-      let cost = Math.min((above[j] as number) + 1, (row[j - 1] as number) + 1, (above[j - 1] as number) + same)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        cost = Math.min(cost, (rows[i - 2]?.[j - 2] as number) + 1)
-      }
-      row.push(cost)
-    }
-    rows.push(row)
-  }
-  return rows[a.length]?.[b.length] as number
-}
+import leven from 'leven'
 
 const mostLooked = 100
 const mostListed = 20
 
-/** The known name that `name` was probably meant to be: at most a third of its characters differ, case aside. Of many known names only the first hundred are looked at. */
+/**
+ * The known name that `name` was probably meant to be: at most a third of its characters differ, or two (a swap of neighbors),
+ * case aside. Only the first hundred characters, known names and lengths that can be near are compared.
+ */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const meant = name.slice(0, 100).toLowerCase()
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(meant.length / 3)) + 1
+  let bestDistance = Math.max(meant.length < 4 ? 1 : 2, Math.floor(meant.length / 3)) + 1
   let looked = 0
   for (const candidate of known) {
     if (++looked > mostLooked) break
     if (Math.abs(candidate.length - meant.length) >= bestDistance) continue
-    const distance = editDistance(meant, candidate.toLowerCase())
+    const distance = leven(meant, candidate.toLowerCase(), { maxDistance: bestDistance })
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
   }
   return best
