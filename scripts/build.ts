@@ -9,7 +9,7 @@ import { build, type BuildOptions, type Metafile } from 'esbuild'
 import { builtins } from './build/builtins.ts'
 import { schemas } from './build/schemas.ts'
 import { startChunk } from './build/start-chunk.ts'
-import { sidecarUnused, unused, webhookUnused } from './build/unused.ts'
+import { oneSignIn, sidecarUnused, unused, webhookUnused } from './build/unused.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -26,7 +26,9 @@ const entries: Readonly<Record<string, string>> = {
 
 /** Every injected pod pays for the sidecar. */
 const lean: BuildOptions = {
-  plugins: [unused(sidecarUnused), builtins, schemas, startChunk('sidecar/main.ts')],
+  plugins: [unused(sidecarUnused), oneSignIn, builtins, schemas, startChunk('sidecar/main.ts')],
+  // @azure/identity imports it on demand, for people who sign in with a browser.
+  external: ['open'],
   // The SDK looks for FormData bodies on each request, which alone loads undici.
   define: { FormData: 'undefined' },
   inject: [join(import.meta.dirname, 'build/globals.ts')],

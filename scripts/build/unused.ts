@@ -4,12 +4,33 @@ import type { Plugin } from 'esbuild'
 export type StandIns = Readonly<Record<string, string>>
 
 export const sidecarUnused: StandIns = {
-  // pino's transports in threads: the log goes to stdout.
-  'thread-stream': 'module.exports = class {}',
-  worker_threads: 'exports.isMainThread = true',
+  // Of @azure/identity: clients that sign their assertions with a certificate.
+  jsonwebtoken: 'module.exports = {}',
   // For requests that have no agent of their own; all of ours have one that knows the proxy.
   'https-proxy-agent': 'exports.HttpsProxyAgent = class {}',
   'http-proxy-agent': 'exports.HttpProxyAgent = class {}',
+}
+
+/**
+ * Of MSAL the sidecar uses the sign-in of a confidential client with an assertion. These are the modules of the other ways; each
+ * exports a class of its own name.
+ */
+const otherSignIns = [
+  ...['PublicClientApplication', 'OnBehalfOfClient', 'DeviceCodeClient', 'UsernamePasswordClient', 'LoopbackClient'],
+  ...['UserFederatedIdentityCredentialClient', 'ManagedIdentityApplication', 'ManagedIdentityClient'],
+  ...['AuthorizationCodeClient', 'RefreshTokenClient', 'SilentFlowClient'],
+]
+
+/** Leaves them out. */
+export const oneSignIn: Plugin = {
+  name: 'one-sign-in',
+  setup(build) {
+    const filter = new RegExp(`/@azure/msal-(node|common)/.*/(${otherSignIns.join('|')})\\.mjs$`)
+    build.onLoad({ filter }, ({ path }) => {
+      const name = path.replace(/^.*\/|\.mjs$/g, '')
+      return { contents: `export class ${name} {}`, loader: 'js' }
+    })
+  },
 }
 
 /**

@@ -1,12 +1,8 @@
+import { createHttpHeaders, type HttpClient, type PipelineRequest } from '@azure/core-rest-pipeline'
+import { ClientAssertionCredential } from '@azure/identity'
 import { isAdfs } from '../../shared/tenant.ts'
-import {
-  createHttpHeaders,
-  createPipelineRequest,
-  type HttpClient,
-  type PipelineRequest,
-} from '@azure/core-rest-pipeline'
 import { isObject, parseJson, retryAfterOf, serviceError, type Answer } from './answer.ts'
-import { grantOf, kindOf, send, type Exchange } from './exchange.ts'
+import { grantOf, kindOf, send, type Exchange, type Grant } from './exchange.ts'
 import type { TokenProxy } from './token-proxy.ts'
 import { VaultFailure } from './vault.ts'
 
@@ -33,35 +29,77 @@ export const tokenUrl = (authorityHost: string, tenantId: string): string =>
 
 /**
  * Entra ID's client credentials grant with a federated credential: the ServiceAccount token is the client's assertion
- * ({@link https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow}).
+ * ({@link https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow}). The request is the Azure SDK's,
+ * made by a credential of its own for each exchange, so that no cache but ours keeps a token or a failure.
  */
 export function federatedExchange(options: FederatedExchangeOptions): Exchange {
-  const { authorityHost, tenantId, clientId, readToken, http, proxy, now } = options
+  const { authorityHost, tenantId, clientId, readToken, proxy } = options
   const through = proxy ? ` through the token proxy ${proxy.url}` : ''
   const place = `sign-in of identity ${clientId} at ${authorityHost}/${tenantId}${through}`
-  const direct = tokenUrl(authorityHost, tenantId)
   return async (scope, signal) => {
     const assertion = await readAssertion(readToken, place)
-    const { url, agent } = proxy ? await proxy.route(direct, place) : { url: direct, agent: options.agent }
-    const form = {
-      client_id: clientId,
-      scope,
-      grant_type: 'client_credentials',
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: assertion,
-    }
-    const request = createPipelineRequest({
-      url,
-      method: 'POST',
-      headers: createHttpHeaders({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' }),
-      body: new URLSearchParams(form).toString(),
-      abortSignal: signal,
+    const wire: Wire = { options, place, assertion, signal }
+    const credential = new ClientAssertionCredential(tenantId, clientId, () => Promise.resolve(assertion), {
+      authorityHost: new URL(authorityHost).origin,
+      disableInstanceDiscovery: true,
+      retryOptions: { maxRetries: 0 },
+      redirectOptions: { maxRetries: 0 },
+      httpClient: { sendRequest: (request) => sendOver(wire, request) },
     })
-    // createPipelineRequest takes this as an option and forgets it.
-    if (agent) request.agent = agent
-    const answer = await send(http, request, place, proxy?.untrusted)
-    return answer.status === 200 ? grantOf(answer, place) : refuse(answer, place, assertion, now())
+    // What the SDK says of a failure may quote the answer; what came over the wire tells more.
+    const token = await credential.getToken(scope).catch(() => undefined)
+    if (wire.failure) throw wire.failure
+    if (!token || !wire.grant) throw new VaultFailure('sign-in-unavailable', `${place}: the answer cannot be used`)
+    return { ...wire.grant, token: token.token }
   }
+}
+
+/** One exchange on its way, and what came of it. */
+interface Wire {
+  readonly options: FederatedExchangeOptions
+  readonly place: string
+  readonly assertion: string
+  readonly signal: AbortSignal
+  grant?: Grant
+  failure?: Error
+}
+
+/** Sends what the SDK wants to be sent, under our time limit and bounds, and keeps what came back. */
+async function sendOver(wire: Wire, request: PipelineRequest): ReturnType<HttpClient['sendRequest']> {
+  const answered = (bodyAsText: string) => ({ request, status: 200, headers: createHttpHeaders(), bodyAsText })
+  if (request.method === 'GET') return answered(JSON.stringify(metadata(request, wire.options)))
+  try {
+    const answer = await ask(wire, request)
+    wire.grant = grantOf(answer, wire.place)
+    return answered(answer.text)
+  } catch (error) {
+    wire.failure = error as Error
+    throw error
+  }
+}
+
+/** The metadata of an authority, which the SDK looks up before each sign-in, are known without a request. */
+function metadata({ url }: PipelineRequest, { authorityHost, tenantId }: FederatedExchangeOptions) {
+  const { origin } = new URL(url)
+  const endpoint = tokenUrl(authorityHost, tenantId)
+  return {
+    issuer: `${origin}/${tenantId}`,
+    authorization_endpoint: endpoint,
+    token_endpoint: endpoint,
+    jwks_uri: endpoint,
+  }
+}
+
+async function ask({ options, place, assertion, signal }: Wire, request: PipelineRequest): Promise<Answer> {
+  const { authorityHost, tenantId, http, proxy, now } = options
+  const direct = tokenUrl(authorityHost, tenantId)
+  const { url, agent } = proxy ? await proxy.route(direct, place) : { url: direct, agent: options.agent }
+  request.url = url
+  request.abortSignal = signal
+  request.headers.delete('accept-encoding')
+  if (agent) request.agent = agent
+  const answer = await send(http, request, place, proxy?.untrusted)
+  return answer.status === 200 ? answer : refuse(answer, place, assertion, now())
 }
 
 async function readAssertion(readToken: () => Promise<string>, place: string): Promise<string> {

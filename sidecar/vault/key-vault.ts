@@ -8,7 +8,7 @@ import { Disabled, Incomplete, type ClientOptions, type Got, type Listed, type O
 import { runOperation } from './operation.ts'
 import { secretsOf } from './secrets.ts'
 import type { FailureKind, Fetched, Vault, VaultFailure } from './vault.ts'
-import { wirePolicy } from './wire-policy.ts'
+import { linkPolicy, wirePolicy } from './wire-policy.ts'
 
 /** A call of a vault as audit lines and metrics tell it. */
 export interface VaultRequest extends Subject {
@@ -127,7 +127,6 @@ interface Outcome<T> {
 function objectsOf(options: KeyVaultOptions, budget: Budget): (type: ObjectType) => Promise<Objects> {
   const { url, credential, connections } = options
   const policy = wirePolicy({
-    origin: new URL(url).origin,
     renew: (refused) => credential.replace(refused, budget),
     onStale: () => connections.dropIdle(),
   })
@@ -139,7 +138,10 @@ function objectsOf(options: KeyVaultOptions, budget: Budget): (type: ObjectType)
     userAgentOptions: { userAgentPrefix: 'akv-injector' },
     retryOptions: { maxRetries: 0 },
     redirectOptions: { maxRetries: 0 },
-    additionalPolicies: [{ policy, position: 'perRetry' }],
+    additionalPolicies: [
+      { policy: linkPolicy(new URL(url).origin), position: 'perCall' },
+      { policy, position: 'perRetry' },
+    ],
   })
   const made = new Map<ObjectType, Promise<Objects>>()
   return (type) => {

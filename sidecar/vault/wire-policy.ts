@@ -3,8 +3,6 @@ import { readBody } from './answer.ts'
 import { currentOperation, type Operation } from './operation.ts'
 
 export interface WireOptions {
-  /** The vault's scheme, host and port. */
-  origin: string
   /** A token in place of a refused one, if there is one. */
   renew: (refused: string) => Promise<string | undefined>
   /** Called before a request is sent again because its idle connection proved dead. */
@@ -25,11 +23,34 @@ export class LinkRefused extends Error {
 const maxPages = 40
 
 /**
- * The last policy before the wire, inside of the SDK's authentication and retries. It keeps each answer's status, headers and
- * text, since the SDK loses them on bodies that it does not expect; puts every request under its operation's signal; lets no
- * request (and so no token) leave the vault; sends again what a reused idle connection lost; replaces a refused token.
+ * The first policy, before the SDK's authentication, which refuses links to other origins too, but with an error that does not say
+ * that a link was the reason. Lets no request (and so no token) leave the vault.
+ * @param origin the vault's scheme, host and port
  */
-export function wirePolicy({ origin, renew, onStale }: WireOptions): PipelinePolicy {
+export const linkPolicy = (origin: string): PipelinePolicy => ({
+  name: 'akvInjectorLinkPolicy',
+  async sendRequest(request, next) {
+    const operation = operationOf()
+    const { url } = request
+    checkLink(url, origin, operation)
+    const response = await next(request)
+    if (response.status === 200) operation.pages.add(url)
+    return response
+  },
+})
+
+function operationOf(): Operation {
+  const operation = currentOperation()
+  if (!operation) throw new Error('a request outside of an operation')
+  return operation
+}
+
+/**
+ * The last policy before the wire, inside of the SDK's authentication and retries. It keeps each answer's status, headers and
+ * text, since the SDK loses them on bodies that it does not expect; puts every request under its operation's signal; sends
+ * again what a reused idle connection lost; replaces a refused token.
+ */
+export function wirePolicy({ renew, onStale }: WireOptions): PipelinePolicy {
   async function exchange(
     request: PipelineRequest,
     next: SendRequest,
@@ -67,9 +88,7 @@ export function wirePolicy({ origin, renew, onStale }: WireOptions): PipelinePol
   return {
     name: 'akvInjectorWirePolicy',
     async sendRequest(request, next) {
-      const operation = currentOperation()
-      if (!operation) throw new Error('a request outside of an operation')
-      checkLink(request.url, origin, operation)
+      const operation = operationOf()
       prepare(request, operation)
       const token = bearerOf(request)
       operation.authorized = token !== undefined
@@ -84,7 +103,6 @@ export function wirePolicy({ origin, renew, onStale }: WireOptions): PipelinePol
         // The SDK takes this 401 for another challenge and would send the same token once more.
         if (response.status === 401) operation.refusal = { token: fresh ?? token, response }
       }
-      if (response.status === 200) operation.pages.add(request.url)
       return response
     },
   }

@@ -60,7 +60,8 @@ void t.test(
       'node-forge',
       'liquidjs',
       'yaml',
-      '@azure/identity',
+      'jsonwebtoken',
+      'open',
       '@azure/keyvault-keys',
       '@azure/keyvault-certificates',
     ]) {

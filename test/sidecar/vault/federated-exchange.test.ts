@@ -43,6 +43,10 @@ function stand(
   return { asked, exchange: (signal = never) => exchange(scope, signal) }
 }
 
+/** The form of a request without what MSAL says of itself. */
+const documented = ({ body }: PipelineRequest) =>
+  Object.fromEntries([...new URLSearchParams(body as string)].filter(([name]) => !/^x-|^client-request-id$/.test(name)))
+
 const refusal = (code: number, words = 'In its own words.') => ({
   error: 'invalid_request',
   error_description: `AADSTS${code}: ${words} Trace ID: 1 Correlation ID: 2 Timestamp: 2030-01-01 00:00:00Z`,
@@ -63,8 +67,8 @@ void t.test('the request is the documented one', async (t) => {
     method: 'POST',
     allowInsecureConnection: false,
   })
-  t.equal(request!.headers.get('content-type'), 'application/x-www-form-urlencoded')
-  t.strictSame(Object.fromEntries(new URLSearchParams(request!.body as string)), {
+  t.match(request!.headers.get('content-type'), /^application\/x-www-form-urlencoded(;charset=utf-8)?$/)
+  t.strictSame(documented(request!), {
     client_id: 'c1',
     scope,
     grant_type: 'client_credentials',
@@ -73,7 +77,7 @@ void t.test('the request is the documented one', async (t) => {
   })
 })
 
-void t.test('MSAL asks the same, AD FS too', async (t) => {
+void t.test('the unmodified credential of the SDK sends the same request, AD FS too', async (t) => {
   const folder = memoryFolder('assertion-')
   t.teardown(() => rmSync(folder, { recursive: true }))
   const tokenFilePath = join(folder, 'token')
@@ -87,7 +91,7 @@ void t.test('MSAL asks the same, AD FS too', async (t) => {
         const version = tenantId === 'adfs' ? '' : '/v2.0'
         const metadata = { issuer: `${base}${version}`, authorization_endpoint: base, token_endpoint: `${base}/oauth2${version}/token`, jwks_uri: base } // prettier-ignore
         const isMetadata = request.method === 'GET'
-        if (!isMetadata) asked.push({ url: request.url.replace(/\?.*/, ''), form: Object.fromEntries(new URLSearchParams(request.body as string)) }) // prettier-ignore
+        if (!isMetadata) asked.push({ url: request.url.replace(/\?.*/, ''), form: documented(request) }) // prettier-ignore
         const bodyAsText = JSON.stringify(isMetadata ? metadata : { access_token: 'a', expires_in: 3600, token_type: 'Bearer' }) // prettier-ignore
         return { request, status: 200, headers: createHttpHeaders(), bodyAsText, readableStreamBody: Readable.from([Buffer.from(bodyAsText)]) } // prettier-ignore
       },
@@ -97,8 +101,19 @@ void t.test('MSAL asks the same, AD FS too', async (t) => {
     await federatedExchange({ ...options, readToken: async () => token, http: httpClient, now: () => 0 })(scope, never)
     const [msal, ours] = asked
     t.equal(ours?.url, msal?.url)
-    t.strictSame({ ...msal?.form, ...ours?.form }, msal?.form, 'and adds only what it says of itself')
-    t.strictSame(Object.keys(msal?.form ?? {}).filter((name) => !/^x-|^client-request-id$/.test(name) && !(name in (ours?.form ?? {}))), []) // prettier-ignore
+    t.strictSame(ours?.form, msal?.form)
+  }
+})
+
+void t.test('the metadata of the authority cost no request, and every sign-in is one', async (t) => {
+  const { asked, exchange } = stand(200, { access_token: 'a', expires_in: 3600 })
+  t.match(await exchange(), { token: 'a' })
+  t.match(await exchange(), { token: 'a' })
+  t.strictSame(asked.map(({ method }) => method), ['POST', 'POST'], 'no cache of the SDK keeps a token') // prettier-ignore
+  const failing = stand(503, '<html>', { headers: { 'Retry-After': '60' } })
+  for (const count of [1, 2]) {
+    t.match(await failure(failing.exchange()), { status: 503, retryAfter: 60_000 })
+    t.equal(failing.asked.length, count, 'nor a failure, and nothing is retried')
   }
 })
 
