@@ -15,6 +15,12 @@ export const Cloud = Type.Object(
       Type.String({ description: 'PEM certificates trusted for this cloud in addition to the public ones' }),
     ),
     apiVersion: Type.Optional(Type.String({ description: 'the Key Vault api-version to speak; default 7.6' })),
+    tokenAudience: Type.Optional(
+      Type.String({
+        description:
+          'audience of the ServiceAccount token that is exchanged there, as its federated credentials have it; default api://AzureADTokenExchange',
+      }),
+    ),
     verifyChallengeResource: Type.Optional(
       Type.Boolean({ description: "refuse a challenge whose resource is not the vault's domain; default true" }),
     ),

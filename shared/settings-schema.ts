@@ -23,6 +23,8 @@ export const Identity = Type.Object(
      * as the node, whose `clientId` is that of a user-assigned identity.
      */
     mode: Type.Optional(Type.Enum(['identity-binding', 'node'])),
+    /** Name of the file of its token, beside that of the pod's own cloud, if its cloud has another audience. */
+    tokenFile: Type.Optional(Type.String({ pattern: '^token-\\d+$' })),
   },
   strict,
 )

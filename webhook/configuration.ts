@@ -10,12 +10,14 @@ import {
   type AnnotationName,
   type AnnotationValues,
 } from '../shared/annotations.ts'
-import { builtInClouds, type Cloud } from '../shared/clouds.ts'
+import { builtInClouds, vaultUrl, type Cloud } from '../shared/clouds.ts'
 import { parseDuration } from '../shared/duration.ts'
 import { annotationPrefix } from '../shared/names.ts'
 import { fail, ok, type Parsed } from '../shared/parsed.ts'
+import { certificateProblem } from '../shared/pem.ts'
 import { didYouMean, quote } from '../shared/suggest.ts'
 import { ConfigurationFile } from './configuration-schema.ts'
+import { grammarProblems } from './configuration-grammar.ts'
 import { quantityOf } from './pod/quantity.ts'
 
 // All problems of a file are told at once; the library stops at eight by itself.
@@ -70,26 +72,29 @@ export function parseConfiguration(text: string, read = readText): Parsed<Config
   } catch (cause) {
     return fail(`not valid YAML: ${(cause as Error).message}`)
   }
-  if (!Check(ConfigurationFile, value)) return fail(...schemaProblems(value))
+  if (!Check(ConfigurationFile, value)) return fail(...schemaProblems(value), ...grammarProblems(value))
   return fillIn(value, read)
 }
 
 function schemaProblems(value: unknown): string[] {
-  return [...Errors(ConfigurationFile, value)]
-    .filter(({ keyword }) => keyword !== 'boolean')
-    .flatMap((error) => {
-      const path = error.instancePath.slice(1).replaceAll('/', '.')
-      const where = path === '' ? '' : `${path}: `
-      if (error.keyword === 'additionalProperties') {
-        const known = knownFields(error.schemaPath)
-        return error.params.additionalProperties.map(
-          (field) => `${where}unknown field ${quote(field)}${didYouMean(field, known)}`,
-        )
-      }
-      if (error.keyword === 'enum')
-        return `${where}expected one of ${error.params.allowedValues.map(String).join(', ')}`
-      return `${where}${error.message}`
-    })
+  return (
+    [...Errors(ConfigurationFile, value)]
+      // What a text should have been is said by its grammar.
+      .filter(({ keyword }) => keyword !== 'boolean' && keyword !== 'pattern')
+      .flatMap((error) => {
+        const path = error.instancePath.slice(1).replaceAll('/', '.')
+        const where = path === '' ? '' : `${path}: `
+        if (error.keyword === 'additionalProperties') {
+          const known = knownFields(error.schemaPath)
+          return error.params.additionalProperties.map(
+            (field) => `${where}unknown field ${quote(field)}${didYouMean(field, known)}`,
+          )
+        }
+        if (error.keyword === 'enum')
+          return `${where}expected one of ${error.params.allowedValues.map(String).join(', ')}`
+        return `${where}${error.message}`
+      })
+  )
 }
 
 /** The fields of the object that a place in the schema describes, such as `#/properties/proxy`. */
@@ -115,12 +120,7 @@ function fillIn(file: ConfigurationFile, read: ReadText): Parsed<Configuration> 
       if (!known.includes(name)) problems.push(`annotations.${list}: there is no annotation ${quote(name)}${didYouMean(name, known)}`) // prettier-ignore
     }
   }
-  for (const [index, rule] of (file.vaults ?? []).entries()) {
-    for (const vault of rule.vaults) {
-      if (!/^(https:\/\/[^/]+|[-A-Za-z0-9*]+)$/.test(vault))
-        problems.push(`vaults.${index}.vaults: ${quote(vault)} is neither a vault's name nor an https:// URL without a path`) // prettier-ignore
-    }
-  }
+  problems.push(...grammarProblems(file))
   const bounds = readBounds(file, problems)
   const defaults = readDefaults(file, bounds, problems)
   const resources = {
@@ -163,7 +163,8 @@ function readClouds(file: ConfigurationFile, read: ReadText, problems: string[])
     const where = `clouds.${name}.caCertificatesFile: ${caCertificatesFile}`
     try {
       const certificates = read(caCertificatesFile)
-      if (!certificates.includes('-----BEGIN CERTIFICATE-----')) problems.push(`${where}: there is no PEM certificate in it`) // prettier-ignore
+      const problem = certificateProblem(certificates)
+      if (problem !== undefined) problems.push(`${where}: ${problem}`)
       return [name, { ...cloud, caCertificates: [cloud.caCertificates, certificates].filter(Boolean).join('\n') }]
     } catch (error) {
       problems.push(`${where}: ${(error as Error).message}`)
@@ -202,11 +203,16 @@ function readBounds(file: ConfigurationFile, problems: string[]): Configuration[
       ...(min === undefined ? {} : { minText: min }),
       ...(max === undefined ? {} : { maxText: max }),
     }
+    if (min !== undefined && bound.min === 0 && name in notZero)
+      problems.push(`bounds.${name}.min ${quote(min)}: expected a duration above zero`)
     if (bound.min > bound.max) problems.push(`bounds.${name}: min is more than max`)
     bounds[name] = bound
   }
   return bounds
 }
+
+/** Durations that would keep a sidecar busy, or end it at once, if they were nothing. */
+const notZero = { 'poll-interval': true, 'startup-timeout': true }
 
 /** What bounds compare: milliseconds, CPUs or bytes. */
 const measure = (name: AnnotationName, text: string): number =>
@@ -239,6 +245,11 @@ function readDefaults(file: ConfigurationFile, bounds: Configuration['bounds'], 
   problems.push(...found.map((problem) => `defaults: ${problem.replace(annotationPrefix, '')}`))
   if (values.cloud !== undefined && !Object.hasOwn({ ...builtInClouds, ...file.clouds }, values.cloud)) {
     problems.push(`defaults.cloud: there is no cloud ${quote(values.cloud)}`)
+  }
+  const cloud = { ...builtInClouds, ...file.clouds }[values.cloud ?? file.cloud ?? 'AzurePublicCloud']
+  if (values.vault !== undefined && cloud !== undefined) {
+    const url = vaultUrl(values.vault, cloud)
+    if (!url.ok) problems.push(`defaults.vault ${quote(values.vault)}: ${url.problems.join('; ')}`)
   }
   for (const [name, value] of Object.entries(values)) {
     const problem = boundProblem(name as AnnotationName, value, { bounds })

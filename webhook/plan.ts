@@ -9,6 +9,7 @@ import { templateProblems } from '../shared/template.ts'
 import type { Configuration } from './configuration.ts'
 import { resolveIdentity, type PodIdentity, type ServiceAccount } from './identity.ts'
 import { gather } from './parties.ts'
+import { tokensOf, withToken, type ProjectedToken } from './tokens.ts'
 import { checkLimitRanges, type Limits } from './pod/limit-range.ts'
 import { meshAnnotations } from './pod/mesh.ts'
 import { resolveMode } from './pod/mode.ts'
@@ -43,6 +44,8 @@ export interface Plan {
   /** Added to the pod's, beside those that every injected pod gets. */
   annotations: Record<string, string>
   identity: PodIdentity
+  /** Of the ServiceAccount, one for each audience; the first is that of the pod's own cloud. */
+  tokens: ProjectedToken[]
   user: SidecarUser
   resources: Resources
   image: string
@@ -98,9 +101,10 @@ export function makePlan(
   const identity = resolveIdentity(pod, whereabouts, values, configuration, notes, needsIdentity)
   const own = resolveObjects(values, namespace.name, identity, configuration, notes)
   const ofClasses = resolveClasses(classes, surroundings.secretProviderClasses ?? new Map(), { identity, whereabouts, configuration, notes }) // prettier-ignore
-  const { sources, ...gathered } = gather([...own, ...ofClasses.asked], (cloud) =>
+  const { sources, clouds, identities, objects } = gather([...own, ...ofClasses.asked], (cloud) =>
     trusting(cloud, configuration.caCertificates),
   )
+  const tokens = tokensOf(identity, identities, clouds)
   const objectsKnown = ofClasses.complete && !unreadable('objects') && !unreadable('secret-provider-class')
   const hostNetwork = pod.spec.hostNetwork ?? false
   const bound = configuration.bounds['poll-interval']
@@ -109,7 +113,9 @@ export function makePlan(
     version,
     mountPath: sidecarMountPath(values['mount-path']),
     mode,
-    ...gathered,
+    clouds,
+    identities: identities.map((one) => withToken(one, clouds, tokens)),
+    objects,
     templates: { ...values.templates, ...values.objects?.templates },
     bundles: { ...values.bundles, ...values.objects?.bundles },
     fileMode: pod.spec.securityContext?.fsGroup === undefined ? 0o444 : 0o440,
@@ -151,6 +157,7 @@ export function makePlan(
     mountPath: values['mount-path'],
     annotations,
     identity,
+    tokens,
     user,
     resources,
     image: configuration.image ?? image,

@@ -1,19 +1,38 @@
-import { X509Certificate } from 'node:crypto'
 import type { ClientRequest } from 'node:http'
-import type { Agent, AgentOptions } from 'node:https'
+import type { Agent, AgentOptions, RequestOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import { readNoProxy } from '../../shared/no-proxy.ts'
 import { LimitedHttpsAgent } from './connect-timeout.ts'
+
+export { certificateProblem } from '../../shared/pem.ts'
 
 /** The environment's proxy settings, which Node's agents understand (`HTTPS_PROXY`, `NO_PROXY`, either case). */
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>
 
+/** Reaches the hosts of NO_PROXY directly, which Node's agents would read in another way than curl and Go do. */
+class ProxyAgent extends LimitedHttpsAgent {
+  readonly #direct: Agent
+  readonly #bypasses: (host: string, port: string) => boolean
+
+  constructor(options: AgentOptions, { proxyEnv, bypasses }: ProxyRoute) {
+    super({ ...options, ...(proxyEnv && { proxyEnv }) })
+    this.#direct = new LimitedHttpsAgent(options)
+    this.#bypasses = bypasses
+  }
+
+  override createConnection(options: RequestOptions, callback?: (error: Error | null, stream: Duplex) => void) {
+    const agent = this.#bypasses(options.host ?? 'localhost', String(options.port ?? 443)) ? this.#direct : undefined
+    return agent === undefined ? super.createConnection(options, callback) : agent.createConnection(options, callback)
+  }
+}
+
 /** Keeps connections open between polls and tells when one of them is used again. */
-class WatchedAgent extends LimitedHttpsAgent {
+class WatchedAgent extends ProxyAgent {
   readonly #onReuse: () => void
 
-  constructor(options: AgentOptions, onReuse: () => void) {
-    super(options)
+  constructor(options: AgentOptions, route: ProxyRoute, onReuse: () => void) {
+    super(options, route)
     this.#onReuse = onReuse
   }
 
@@ -48,10 +67,10 @@ export function connections({ caCertificates, proxy = {}, onReuse = () => {} }: 
   const options = {
     // A context made once: as `ca`, a hundred certificates would be parsed for each connection.
     ...(caCertificates !== undefined && { secureContext: trusting(caCertificates) }),
-    ...proxyOptions(proxy),
   }
-  const vault = new WatchedAgent({ ...options, keepAlive: true }, onReuse)
-  const signIn = new LimitedHttpsAgent({ ...options, keepAlive: false })
+  const route = proxyRoute(proxy)
+  const vault = new WatchedAgent({ ...options, keepAlive: true }, route, onReuse)
+  const signIn = new ProxyAgent({ ...options, keepAlive: false }, route)
   return {
     vault,
     signIn,
@@ -74,19 +93,18 @@ export function trusting(caCertificates: string): SecureContext {
   return secure
 }
 
-export function proxyOptions(environment: ProxyEnvironment): AgentOptions {
-  const settings = Object.entries(environment).filter(([name]) => /^(https?|no)_proxy$/i.test(name))
-  return settings.length > 0 ? { proxyEnv: Object.fromEntries(settings) } : {}
+/** An agent for a single host that is not kept, on the way that the environment says. */
+export const proxiedAgent = (environment: ProxyEnvironment, options: AgentOptions): Agent =>
+  new ProxyAgent(options, proxyRoute(environment))
+
+interface ProxyRoute {
+  proxyEnv?: Record<string, string | undefined>
+  bypasses: (host: string, port: string) => boolean
 }
 
-/** What is wrong with PEM certificates; OpenSSL ignores what it cannot read between them, so each is looked at. */
-export function certificateProblem(pem: string): string | undefined {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g)
-  if (!blocks) return 'there is no PEM certificate in it'
-  try {
-    for (const block of blocks) new X509Certificate(block)
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
+/** What Node's agents are given of the proxy settings, and which hosts are reached without them; lower case first, as in curl. */
+function proxyRoute(environment: ProxyEnvironment): ProxyRoute {
+  const settings = Object.entries(environment).filter(([name]) => /^https?_proxy$/i.test(name))
+  const { bypasses } = readNoProxy(environment['no_proxy'] || environment['NO_PROXY'] || '')
+  return { ...(settings.length > 0 && { proxyEnv: Object.fromEntries(settings) }), bypasses }
 }

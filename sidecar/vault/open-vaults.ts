@@ -14,6 +14,7 @@
  * succeed: read the objects one by one then, as after a 403. Nothing is asked before the first call; nothing has timers.
  */
 import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline'
 import type { Cloud } from '../../shared/clouds.ts'
 import { tokenFile } from '../../shared/names.ts'
@@ -114,7 +115,9 @@ function exchangeOf(party: Party, link: Connections, environment: Environment, e
     return nodeExchange({ service: environment['AZURE_POD_IDENTITY_AUTHORITY_HOST'] || undefined, clientId, http, now })
   }
   const { authorityHost, tenantId } = party
-  const readToken = () => readText(environment['AZURE_FEDERATED_TOKEN_FILE'] || tokenFile)
+  const ownFile = environment['AZURE_FEDERATED_TOKEN_FILE'] || tokenFile
+  const file = party.tokenFile === undefined ? ownFile : join(dirname(ownFile), party.tokenFile)
+  const readToken = () => readText(file)
   const { caCertificates } = cloud
   const proxy = party.proxy && tokenProxy(party.proxy, { environment, caCertificates, readText })
   return federatedExchange({ authorityHost, tenantId, clientId, readToken, http, agent: link.signIn, proxy, now })

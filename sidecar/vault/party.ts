@@ -30,6 +30,8 @@ export interface PodParty extends Common {
   authorityHost: string
   tenantId: string
   clientId: string
+  /** Name of the file of its token, if that is not the pod's own. */
+  tokenFile: string | undefined
   /** Of an identity binding. */
   proxy: TokenProxySettings | undefined
 }
@@ -70,7 +72,7 @@ export function partyOf(
   if (problems.length > 0 || !proxy.ok || !authority || !tenantId || !clientId) return fail(...problems)
   return ok({
     key: JSON.stringify([identity.mode ?? 'pod', identity.cloud, tenantId.toLowerCase(), clientId.toLowerCase()]),
-    ...{ mode: 'pod', cloud, name: clientId, clientId, proxy: proxy.value },
+    ...{ mode: 'pod', cloud, name: clientId, clientId, tokenFile: identity.tokenFile, proxy: proxy.value },
     tenantId: isAdfs(tenantId) ? 'adfs' : tenantId,
     authorityHost: authorityOf(authority, tenantId),
   })

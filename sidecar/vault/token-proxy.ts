@@ -1,8 +1,7 @@
 import type { Agent } from 'node:https'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { fail, ok, type Parsed } from '../../shared/parsed.ts'
-import { LimitedHttpsAgent } from './connect-timeout.ts'
-import { certificateProblem, proxyOptions, trusting } from './connections.ts'
+import { certificateProblem, proxiedAgent, trusting } from './connections.ts'
 import type { Environment } from './party.ts'
 import { VaultFailure } from './vault.ts'
 
@@ -60,14 +59,14 @@ interface Surroundings {
 export function tokenProxy(settings: TokenProxySettings, surroundings: Surroundings): TokenProxy {
   const { url: proxy, servername, authority } = settings
   const contextOf = trust(authority, surroundings)
-  const options = { keepAlive: false, ...(servername && { servername }), ...proxyOptions(surroundings.environment) }
+  const options = { keepAlive: false, ...(servername && { servername }) }
   const base = proxy.origin + proxy.pathname.replace(/\/*$/, '')
   return {
     url: base,
     untrusted: `the token proxy's is what ${authority && 'file' in authority ? `AZURE_KUBERNETES_CA_FILE (${authority.file})` : 'AZURE_KUBERNETES_CA_DATA'} should hold`, // prettier-ignore
     async route(tokenUrl, place) {
       const secureContext = await contextOf(place)
-      const agent = new LimitedHttpsAgent({ ...options, ...(secureContext && { secureContext }) })
+      const agent = proxiedAgent(surroundings.environment, { ...options, ...(secureContext && { secureContext }) })
       return { url: base + new URL(tokenUrl).pathname, agent }
     },
   }

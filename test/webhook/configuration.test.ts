@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { makeAuthority } from '../emulator/tls.ts'
 import { parseConfiguration } from '../../webhook/configuration.ts'
+
+const pem = makeAuthority().ca
 
 void t.test('an empty file has every default', async (t) => {
   for (const text of ['', '# nothing\n', '{}', 'null']) {
@@ -53,8 +56,7 @@ imagePullPolicy: IfNotPresent
 imagePullSecrets: [registry]
 proxy: { httpsProxy: http://proxy:3128 }
 caCertificates: |
-  -----BEGIN CERTIFICATE-----
-  -----END CERTIFICATE-----
+${pem.trim().replace(/^/gm, '  ')}
 missingClientId: warn
 sidecarPort: 20500
 volumeSizeLimit: 32Mi
@@ -82,18 +84,18 @@ void t.test('every problem has its path', async (t) => {
     'clouds: { Lab: { authorityHost: "http://x", vaultSufix: y } }': [
       'clouds.Lab: must have required properties vaultSuffix',
       'clouds.Lab: unknown field "vaultSufix" (did you mean "vaultSuffix"?)',
-      'clouds.Lab.authorityHost: must match pattern "^https://"',
+      'clouds.Lab.authorityHost "http://x": expected an https:// URL such as https://login.microsoftonline.com',
     ],
     'missingClientId: ignore': ['missingClientId: expected one of deny, warn'],
     'report: "true"': ['report: must be boolean'],
     'sidecarPort: 80': ['sidecarPort: must be >= 1024'],
     'oldestKubelet: 1.29': ['oldestKubelet: must be string'],
-    'fullRefresh: 1d': ['fullRefresh: must match pattern "^(\\d+(\\.\\d+)?(ms|s|m|h))+$"'],
+    'fullRefresh: 1d': ['fullRefresh "1d": expected a duration such as 30s, 2m or 1h30m'],
     'cloud: Azure': ['cloud: there is no cloud "Azure"'],
-    'vaults: [{ namespaces: [], vaults: ["a b"] }]': ['vaults.0.namespaces: must not have fewer than 1 items'],
+    'vaults: [{ namespaces: [], vaults: ["a-b"] }]': ['vaults.0.namespaces: must not have fewer than 1 items'],
     'vaults: [{ namespaces: [a], vaults: ["a b", "https://x/y"] }]': [
-      'vaults.0.vaults: "a b" is neither a vault\'s name nor an https:// URL without a path',
-      'vaults.0.vaults: "https://x/y" is neither a vault\'s name nor an https:// URL without a path',
+      'vaults.0.vaults.0 "a b": expected the name of a vault or an https:// URL without a path, `*` for any characters but a dot',
+      'vaults.0.vaults.1 "https://x/y": expected the name of a vault or an https:// URL without a path, `*` for any characters but a dot',
     ],
     'annotations: { allowed: [signals], forbidden: [bundle] }': [
       'annotations.allowed: there is no annotation "signals" (did you mean "signal"?)',
@@ -133,6 +135,89 @@ void t.test('more than eight problems are told at once', async (t) => {
 void t.test('the clouds of the documentation', async (t) => {
   const text = readFileSync('docs/configuration.md', 'utf8')
   const example = /```yaml\n(clouds:[^`]*)```/.exec(text)?.[1] ?? ''
-  const parsed = parseConfiguration(example, () => '-----BEGIN CERTIFICATE-----')
+  const parsed = parseConfiguration(example, () => pem)
   t.match(parsed, { ok: true, value: { clouds: { Bleu: {}, Delos: {}, AzureStackHub: { verifyChallengeResource: false } } } }) // prettier-ignore
+})
+
+void t.test('configuration: a text that has a grammar is refused with its path and what was expected', async (t) => {
+  const refused: Record<string, [path: string, expected: RegExp]> = {
+    'tenantId: contoso corp': ['tenantId', /the id or the domain of a tenant/],
+    'clouds: { L: { authorityHost: "https://login?x", vaultSuffix: v } }': [
+      'clouds.L.authorityHost',
+      /an https:\/\/ URL/,
+    ],
+    'clouds: { L: { authorityHost: "login.lab", vaultSuffix: v } }': ['clouds.L.authorityHost', /an https:\/\/ URL/],
+    'clouds: { L: { authorityHost: "https://l", vaultSuffix: ".vault.lab" } }': [
+      'clouds.L.vaultSuffix',
+      /what follows/,
+    ],
+    'clouds: { L: { authorityHost: "https://l", vaultSuffix: "https://v" } }': ['clouds.L.vaultSuffix', /what follows/],
+    'clouds: { L: { authorityHost: "https://l", vaultSuffix: v, apiVersion: latest } }': [
+      'clouds.L.apiVersion',
+      /a version/,
+    ],
+    'clouds: { L: { authorityHost: "https://l", vaultSuffix: v, tokenAudience: "a b" } }': [
+      'clouds.L.tokenAudience',
+      /an audience/,
+    ],
+    'clouds: { L: { authorityHost: "https://l", vaultSuffix: v, caCertificates: x } }': [
+      'clouds.L.caCertificates',
+      /no PEM/,
+    ],
+    'clouds: { L: { authorityHost: "https://l", vaultSuffix: v, caCertificatesFile: ca.crt } }': [
+      'clouds.L.caCertificatesFile',
+      /an absolute path|ENOENT|no PEM/,
+    ],
+    'knownSidecars: [Proxy_1]': ['knownSidecars.0', /the name of a container/],
+    'vaults: [{ namespaces: [Team_A], vaults: [a-b] }]': ['vaults.0.namespaces.0', /the name of a namespace/],
+    'vaults: [{ namespaces: [a], vaults: ["https://user@x"] }]': ['vaults.0.vaults.0', /the name of a vault/],
+    'resources: { limits: { cpu: 250Mi } }': ['resources.limits.cpu', /a quantity of CPUs/],
+    'resources: { limits: { memory: 128m } }': ['resources.', /a quantity of bytes/],
+    'resources: { requests: { ephemeral-storage: "0" } }': ['resources.requests.ephemeral-storage', /above zero/],
+    'image: https://registry.example/akv': ['image', /a reference of an image/],
+    'image: registry.example/Akv Injector': ['image', /a reference of an image/],
+    'image: "registry.example/akv:"': ['image', /a reference of an image/],
+    'imagePullSecrets: [My_Secret]': ['imagePullSecrets.0', /the name of a Secret/],
+    'proxy: { httpsProxy: "egress.corp:3128" }': ['proxy.httpsProxy', /a URL .*http:\/\//],
+    'proxy: { httpProxy: "socks5://egress:1080" }': ['proxy.httpProxy', /a URL .*http:\/\//],
+    'proxy: { httpProxy: "http://" }': ['proxy.httpProxy', /a URL .*http:\/\//],
+    'proxy: { noProxy: "https://a.example" }': ['proxy.noProxy', /expected hosts/],
+    'proxy: { noProxy: "10.0.0.0/33" }': ['proxy.noProxy', /expected hosts/],
+    'caCertificates: "-----BEGIN CERTIFICATE-----\\nx\\n-----END CERTIFICATE-----"': ['caCertificates', /./],
+    'volumeSizeLimit: 0Mi': ['volumeSizeLimit', /above zero/],
+    'volumeSizeLimit: 16MB': ['volumeSizeLimit', /a quantity/],
+    'oldestKubelet: 1.29x': ['oldestKubelet', /a version of Kubernetes/],
+    'fullRefresh: 0s': ['fullRefresh', /a duration above zero/],
+    'expiryHorizon: "0"': ['expiryHorizon', /a duration above zero/],
+    'bounds: { poll-interval: { min: 0s } }': ['bounds.poll-interval.min', /a duration above zero/],
+    'bounds: { limit-memory: { max: 1GB } }': ['bounds.limit-memory.max', /a quantity/],
+    'defaults: { vault: no_name }': ['defaults.vault', /the name of a vault/],
+    'defaults: { run-as-user: root }': ['defaults', /run-as-user "root": expected a numeric id/],
+  }
+  for (const [text, [path, expected]] of Object.entries(refused)) {
+    const parsed = parseConfiguration(text)
+    const problems = parsed.ok ? [] : parsed.problems
+    t.ok(
+      problems.length >= 1 && problems.every((problem) => problem.startsWith(path)),
+      `${text}: ${problems.join('; ')}`,
+    )
+    t.match(problems[0], expected, text)
+  }
+  const secret = parseConfiguration('proxy: { httpProxy: "ftp://user:hunter2@x" }')
+  t.notMatch(JSON.stringify(secret), /hunter2/, 'a password of a proxy is not repeated')
+})
+
+void t.test('configuration: texts as people write them are taken', async (t) => {
+  const taken = [
+    'tenantId: contoso.onmicrosoft.com',
+    'image: akv-injector',
+    'image: localhost:5000/team/akv_injector--x:v1.2.3',
+    `image: registry.example/akv-injector:1@sha256:${'0'.repeat(64)}`,
+    'proxy: { httpProxy: "http://user:word@proxy.example:3128/", httpsProxy: "https://proxy", noProxy: "*, .svc 10.0.0.0/8,[::1]:80" }', // prettier-ignore
+    'clouds: { L: { authorityHost: "https://adfs.local.example/adfs/", vaultSuffix: "vault.lab:8443", apiVersion: 2016-10-01, tokenAudience: "api://AzureADTokenExchangeUSGov" } }', // prettier-ignore
+    'oldestKubelet: v1.28.4-gke.100',
+    'bounds: { poll-interval: { min: 1s }, splay: { min: 0s } }',
+    'resources: { limits: { cpu: "0.5", memory: 1.5Gi } }',
+  ]
+  for (const text of taken) t.match(parseConfiguration(text), { ok: true }, text)
 })

@@ -5,6 +5,7 @@ import { decide, type Decision } from '../../webhook/decide.ts'
 import type { Surroundings } from '../../webhook/plan.ts'
 import type { Limits } from '../../webhook/pod/limit-range.ts'
 import type { Container, Pod } from '../../webhook/pod/pod.ts'
+import { makeAuthority } from '../emulator/tls.ts'
 import { withDefaults } from './api-server.ts'
 import { annotated } from './review-app.ts'
 import { clientId, configurationOf, surroundings } from './setting.ts'
@@ -257,15 +258,15 @@ void t.test('identity: an id of the ServiceAccount is checked like that of a pod
 })
 
 void t.test("clouds: the administrator's, with certificates, and only the one that is used", async (t) => {
-  const pem = '-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----'
+  const [pem, house] = [makeAuthority().ca, makeAuthority().ca]
   const lab = { authorityHost: 'https://login.lab', vaultSuffix: 'vault.lab', caCertificates: pem }
   const configuration = configurationOf({
     cloud: 'Lab',
     clouds: { Lab: lab },
-    caCertificates: pem.replace('\nA', '\nB'),
+    caCertificates: house,
   })
   const decision = injected(annotated(), { configuration })
-  t.strictSame(decision.settings.clouds, { Lab: { ...lab, caCertificates: `${pem}\n${pem.replace('\nA', '\nB')}` } })
+  t.strictSame(decision.settings.clouds, { Lab: { ...lab, caCertificates: `${pem}\n${house}` } })
   t.equal(decision.settings.objects[0]?.vault, 'https://my-kv.vault.lab')
   t.match(sidecarOf(decision).env, [{}, {}, {}, {}, { name: 'AZURE_AUTHORITY_HOST', value: 'https://login.lab/' }])
   const back = injected(annotated({ cloud: 'AzurePublicCloud' }), { configuration })

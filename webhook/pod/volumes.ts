@@ -1,15 +1,9 @@
 import { liveAnnotations } from '../../shared/annotations.ts'
-import {
-  annotationPrefix,
-  podinfoVolume,
-  runVolume,
-  secretsVolume,
-  tokenAudience,
-  tokenVolume,
-} from '../../shared/names.ts'
+import { annotationPrefix, podinfoVolume, runVolume, secretsVolume, tokenVolume } from '../../shared/names.ts'
 import type { Configuration } from '../configuration.ts'
 import type { PodIdentity } from '../identity.ts'
 import type { Plan } from '../plan.ts'
+import type { ProjectedToken } from '../tokens.ts'
 import { isAllowedOnPods } from '../values.ts'
 import type { Volume } from './pod.ts'
 
@@ -17,18 +11,20 @@ import type { Volume } from './pod.ts'
  * The sidecar's volumes: files in memory, a token to sign in with (that of an identity binding is the workload identity webhook's),
  * live annotations, and on the host network a socket's folder.
  */
-export function volumes({ configuration, identity, hostNetwork }: Plan): Volume[] {
+export function volumes({ configuration, identity, tokens, hostNetwork }: Plan): Volume[] {
   return [
     { name: secretsVolume, emptyDir: { medium: 'Memory', sizeLimit: configuration.volumeSizeLimit } },
-    ...(identity.mode === 'identity-binding' ? [] : [tokenOf(identity)]),
+    ...(identity.mode === 'identity-binding' ? [] : [tokenOf(identity, tokens)]),
     { name: podinfoVolume, downwardAPI: { items: podinfoFiles(configuration) } },
     ...(hostNetwork ? [{ name: runVolume, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }] : []),
   ]
 }
 
-const tokenOf = ({ tokenLifetime: expirationSeconds }: PodIdentity): Volume => ({
+const tokenOf = ({ tokenLifetime: expirationSeconds }: PodIdentity, tokens: readonly ProjectedToken[]): Volume => ({
   name: tokenVolume,
-  projected: { sources: [{ serviceAccountToken: { audience: tokenAudience, expirationSeconds, path: 'token' } }] },
+  projected: {
+    sources: tokens.map(({ audience, path }) => ({ serviceAccountToken: { audience, expirationSeconds, path } })),
+  },
 })
 
 /**

@@ -80,6 +80,11 @@ void t.test('through a proxy, for vault and sign-in service alike', async (t) =>
     [{ https_proxy: proxy, no_proxy: '.example' }, true],
     [{ HTTPS_PROXY: 'http://127.0.0.1:9' }, false],
     [{ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: 'localhost' }, true],
+    [{ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: 'example,*' }, true],
+    [{ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: `localhost:${emulator.port}` }, true],
+    [{ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: 'localhost:1' }, false],
+    [{ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: 'localhost', no_proxy: 'example' }, false],
+    [{ HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: '127.0.0.0/8' }, false],
     [{ PROXY: 'http://127.0.0.1:9' }, true],
   ] as const) {
     const link = connections({ caCertificates: emulator.ca, proxy: environment })

@@ -162,3 +162,24 @@ void t.test('tenants side by side, AD FS among them', async (t) => {
     [tenants.hub, tenants.own, tenants.other, tenants.hub].map((tenant) => [tenant, 'system:serviceaccount:shop:web', 'issued']), // prettier-ignore
   )
 })
+
+void t.test('sign-in: an identity whose cloud has an audience of its own reads the token for it', async (t) => {
+  const stage = await startVaultStage()
+  t.teardown(() => stage.end())
+  stage.emulator.vault('kv').setSecret('db', 'x')
+  const read: string[] = []
+  const readText = async (path: string) => {
+    read.push(path)
+    throw new Error('it is not there')
+  }
+  const url = stage.emulator.url('kv').slice(0, -1)
+  const identities: Identity[] = [{ cloud: 'test' }, { cloud: 'test', clientId: 'c2', tokenFile: 'token-1' }]
+  const settings = { clouds: { test: stage.cloud }, identities, objects: [objectOf(url, 0), objectOf(url, 1)] }
+  const opened = openVaults(settings, { ...stage.environment, AZURE_FEDERATED_TOKEN_FILE: '/tokens/token' }, { readText }) // prettier-ignore
+  if (!opened.ok) throw new Error(opened.problems.join())
+  for (const vault of opened.value.all) {
+    t.match(await failure(vault.get('secret', 'db', undefined, never)), { kind: 'sign-in' })
+  }
+  t.strictSame(read, ['/tokens/token', '/tokens/token-1'])
+  opened.value.close()
+})
