@@ -116,7 +116,7 @@ async function token({ host, body }: Call, tenant: string, entra: Entra, now: nu
 }
 
 function issue(form: URLSearchParams, tenant: string, client: string, entra: Entra): Answer {
-  const resource = form.get('scope')!.replace(/\/\.default$/, '')
+  const resource = resourceOf(form) ?? ''
   const { tokenLifetime: lifetime, refreshIn } = entra
   return {
     status: 200,
@@ -128,6 +128,15 @@ function issue(form: URLSearchParams, tenant: string, client: string, entra: Ent
       access_token: entra.tokens.issue({ tenant, client, resource, lifetime }),
     },
   }
+}
+
+/** MSAL for Go adds these to every request; with this grant Entra ID ignores them. */
+const openIdScopes: ReadonlySet<string> = new Set(['openid', 'offline_access', 'profile', 'email'])
+
+/** The resource that a token is requested for; undefined if the scope does not name exactly one by its `/.default`. */
+function resourceOf(form: URLSearchParams): string | undefined {
+  const [scope = '', ...others] = (form.get('scope') ?? '').split(/ +/).filter((one) => !openIdScopes.has(one))
+  return others.length === 0 ? /^(https:\/\/[^ ]+)\/\.default$/.exec(scope)?.[1] : undefined
 }
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -146,8 +155,7 @@ function checkForm(
     return { code: 70003, message: 'The grant type is not supported.' }
   if (!candidates.length)
     return { code: 700016, message: `Application '${client}' was not found in the directory '${tenant}'.` }
-  if (!/^https:\/\/[^ ]+\/\.default$/.test(form.get('scope') ?? ''))
-    return { code: 70011, message: 'The scope is not valid.' }
+  if (resourceOf(form) === undefined) return { code: 70011, message: 'The scope is not valid.' }
   if (form.get('client_assertion_type') !== assertionType || !form.get('client_assertion'))
     return { code: 7000218, message: "The request must hold 'client_assertion'." }
   return undefined

@@ -132,6 +132,28 @@ void t.test(
   },
 )
 
+void t.test('the scopes of OpenID Connect beside the resource, as MSAL for Go sends them', async (t) => {
+  const { authorityHost, ca, tenant } = stage.emulator
+  const signIn = (scope: string) => {
+    const form = {
+      client_id: stage.clientId,
+      scope,
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: stage.issuer.token(),
+    }
+    return ask(`${authorityHost}${tenant}/oauth2/v2.0/token`, { method: 'POST', ca, form })
+  }
+  for (const scopes of [`${scope} openid offline_access profile`, `openid  profile ${scope}`, scope]) {
+    const answer = await signIn(scopes)
+    t.equal(answer.status, 200, scopes)
+    const { access_token: token } = JSON.parse(answer.body) as { access_token: string }
+    t.match(stage.emulator.tokens.check(token, tenant, 'https://vault.localhost'), { aud: 'https://vault.localhost' })
+  }
+  for (const scopes of ['openid profile', `${scope} https://other.localhost/.default`, `${scope} User.Read`, ''])
+    t.match(await signIn(scopes), { status: 400, body: /AADSTS70011/ }, `refused: ${scopes}`)
+})
+
 void t.test('lifetime and refresh_in are what the options say', async (t) => {
   const short = await startStage({ tokenLifetime: 7, refreshIn: 3 })
   t.teardown(() => short.end())

@@ -121,6 +121,29 @@ void t.test('identities side by side, over the same token', async (t) => {
   t.equal(emulator.journal.count('token'), 2, 'one sign-in for each identity')
 })
 
+void t.test("one cloud's private authority is not trusted for another's vaults", async (t) => {
+  const stage = await startVaultStage()
+  t.teardown(() => stage.end())
+  const { emulator, cloud, environment } = stage
+  for (const name of ['a', 'b']) emulator.vault(name).setSecret('db', name)
+  const url = (name: string) => emulator.url(name).slice(0, -1)
+  for (const [trusting, other] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
+    // prettier-ignore
+    const clouds = { own: cloud, other: { ...cloud, caCertificates: makeAuthority({ commonName: 'Other CA' }).ca } }
+    const identities = [{ cloud: trusting === 0 ? 'own' : 'other' }, { cloud: trusting === 0 ? 'other' : 'own' }]
+    const opened = openVaults({ clouds, identities, objects: [objectOf(url('a'), 0), objectOf(url('b'), 1)] }, environment) // prettier-ignore
+    if (!opened.ok) throw new Error(opened.problems.join())
+    t.teardown(() => opened.value.close())
+    const names = ['a', 'b']
+    const read = (index: number) => opened.value.of({ vault: url(names[index] ?? ''), identity: index }).get('secret', 'db', undefined, never) // prettier-ignore
+    t.match(await read(trusting), { content: { secret: names[trusting] } })
+    t.match(await failure(read(other)), { kind: 'network', code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' })
+  }
+})
+
 void t.test('tenants side by side, AD FS among them', async (t) => {
   const stage = await startVaultStage()
   t.teardown(() => stage.end())

@@ -1,0 +1,140 @@
+import t from 'tap'
+import type { Known } from '../../sidecar/changed.ts'
+import { avoidListing, readVault, type Before } from '../../sidecar/read.ts'
+import { sourcesOf, type Source } from '../../sidecar/sources.ts'
+import { VaultFailure, type ListedVersion, type Vault } from '../../sidecar/vault/vault.ts'
+import { objectOf } from './support/settings.ts'
+import { Twin, type Asked } from './support/twin.ts'
+
+/** A vault of which nothing was read yet, an hour after its objects changed last. */
+function stand(objects: Parameters<typeof sourcesOf>[0], before: Partial<Before> = {}) {
+  let now = 1_000_000_000
+  const twin = new Twin({ now: () => now, wait: () => Promise.resolve() })
+  for (const { name } of objects) twin.set(name, `${name}-1`)
+  now += 3_600_000
+  const vault: Vault = {
+    list: (type, signal) => twin.list(type, signal),
+    get: (type, name, version, signal) => twin.get(type, name, version, signal),
+    versions: (type, name, signal) => twin.versions(type, name, signal),
+  }
+  const sources = sourcesOf(objects)
+  const unknown: Before = { known: () => undefined, contents: () => undefined, listing: () => ({}), isFailing: () => false, ...before } // prettier-ignore
+  const { signal } = new AbortController()
+  const poll = () => readVault(sources, unknown, { vault: () => vault, signal, now: () => now, elapsed: () => now })
+  return { twin, vault, sources, poll, later: (milliseconds: number) => (now += milliseconds) }
+}
+
+/** Calls `then` once, at the first request that fits. */
+function onceAt(twin: Twin, fits: (asked: Asked) => boolean, then: () => void) {
+  let isDone = false
+  twin.before = (asked) => {
+    if (isDone || !fits(asked)) return
+    isDone = true
+    then()
+  }
+}
+
+const at = (operation: Asked['operation'], name?: string) => (asked: Asked) => asked.operation === operation && asked.name === name // prettier-ignore
+
+void t.test('confirming: nothing moved while the vault was read', async (t) => {
+  const { twin, poll } = stand([objectOf('a'), objectOf('b')])
+  t.match(await poll(), { settled: true })
+  t.strictSame(twin.asked.map(({ operation }) => operation), ['get', 'get', 'list']) // prettier-ignore
+})
+
+void t.test('confirming: a single source is as it was read', async (t) => {
+  const { twin, poll } = stand([objectOf('a')])
+  t.match(await poll(), { settled: true })
+  t.strictSame(twin.asked.map(({ operation }) => operation), ['get']) // prettier-ignore
+})
+
+void t.test('confirming: an object that moved and then cannot be read leaves the values unconfirmed', async (t) => {
+  const { twin, poll, sources } = stand([objectOf('a'), objectOf('b')])
+  onceAt(twin, at('list'), () => {
+    twin.set('b', 'b-2')
+    twin.fault = (asked) => (asked.name === 'b' ? { kind: 'unavailable' } : undefined)
+  })
+  const found = await poll()
+  t.ok(found.failures.has(sources[1] as Source))
+  t.equal(found.settled, false)
+})
+
+void t.test('confirming: a list that fails leaves the values unconfirmed', async (t) => {
+  const { twin, poll } = stand([objectOf('a'), objectOf('b')])
+  twin.fault = ({ operation }) => (operation === 'list' ? { kind: 'unavailable' } : undefined)
+  t.match(await poll(), { settled: false, listFailures: [{ kind: 'unavailable' }] })
+})
+
+void t.test('confirming: a history is read again, since a list shows its newest version alone', async (t) => {
+  const { twin, vault, poll, sources } = stand([objectOf('a', { history: 2 }), objectOf('b')])
+  twin.set('a', 'a-2', { created: 1_000, updated: 1_000 })
+  twin.set('a', 'a-3', { created: 2_000, updated: 2_000 })
+  const [first, second, third] = (await twin.versions('secret', 'a', new AbortController().signal)) as [ListedVersion, ListedVersion, ListedVersion] // prettier-ignore
+  first.attributes = { enabled: true, created: 500, updated: 500 }
+  let isDisabled = false
+  vault.versions = async () => [third, { ...second, attributes: { ...second.attributes, enabled: !isDisabled } }, first]
+  onceAt(twin, at('get', 'b'), () => (isDisabled = true))
+  const found = await poll()
+  const versions = found.reads.get(sources[0] as Source)?.record.versions
+  t.strictSame(versions, [third.version, first.version], 'the older version was disabled while another object was read')
+  t.equal(found.settled, true)
+})
+
+void t.test('what a failed request says of the rest of the poll', async (t) => {
+  for (const [kind, isAsked] of [
+    ['throttled', false],
+    ['sign-in', false],
+    ['sign-in-unavailable', false],
+    ['unauthorized', false],
+    ['timeout', false],
+    ['forbidden', true],
+    ['gone', true],
+  ] as const) {
+    const { twin, poll } = stand([objectOf('a'), objectOf('b')])
+    twin.fault = ({ name }) => (name === 'a' ? { kind } : undefined)
+    const { reads, failures } = await poll()
+    t.equal(failures.size, 1, kind)
+    t.equal(reads.size, isAsked ? 1 : 0, `${kind}: the other object is ${isAsked ? '' : 'not '}read`)
+  }
+})
+
+void t.test('one object that fails for a while does not keep the others from being read', async (t) => {
+  const { twin, poll } = stand([objectOf('a'), objectOf('b'), objectOf('c')])
+  twin.fault = ({ name }) => (name === 'b' ? { kind: 'unavailable' } : undefined)
+  const { reads, failures } = await poll()
+  t.strictSame([...reads.keys()].map(({ name }) => name), ['a', 'c']) // prettier-ignore
+  t.equal(failures.size, 1)
+  const next = stand([objectOf('a'), objectOf('b')], { isFailing: ({ name }) => name === 'a' })
+  next.twin.fault = ({ name }) => (name === 'a' ? { kind: 'unavailable' } : undefined)
+  t.equal((await next.poll()).reads.size, 1, 'what failed last time comes last')
+})
+
+void t.test('a list that is no help is left out for an hour, and the objects are read', async (t) => {
+  for (const [kind, refused] of [
+    ['malformed', false],
+    ['bad-request', false],
+    ['not-found', false],
+    ['forbidden', true],
+  ] as const) {
+    const record = { version: '0', versions: ['0'], attributes: { enabled: true, updated: 1 }, answeredAt: 1e12, fetchedAt: 1 } // prettier-ignore
+    const known = (): Known => ({ record, refreshAt: Infinity })
+    const { twin, poll, sources } = stand([objectOf('a'), objectOf('b')], { known })
+    twin.fault = ({ operation }) => (operation === 'list' ? { kind } : undefined)
+    const { reads, listings, listFailures } = await poll()
+    t.strictSame([reads.size, listFailures.length], [sources.length, 0], kind)
+    t.match([...listings.values()], [{ refused, avoidUntil: 1_000_000_000 + 3_600_000 + avoidListing }])
+  }
+})
+
+void t.test('a defect while reading ends nothing and quotes nothing', async (t) => {
+  const { vault, poll } = stand([objectOf('a'), objectOf('b')])
+  const { get } = vault
+  vault.get = (type, name, version, signal) => {
+    if (name === 'a') throw new RangeError('s3cr3t')
+    return get(type, name, version, signal)
+  }
+  const { failures } = await poll()
+  const [failure] = [...failures.values()]
+  t.ok(failure instanceof VaultFailure)
+  t.match(failure, { kind: 'malformed', message: /^an unexpected RangeError while reading the vault$/ })
+})
