@@ -128,7 +128,7 @@ void t.test('a list that is no help is left out for an hour, and the objects are
 
 void t.test('a defect while reading ends nothing and quotes nothing', async (t) => {
   const { vault, poll } = stand([objectOf('a'), objectOf('b')])
-  const { get } = vault
+  const get = vault.get.bind(vault)
   vault.get = (type, name, version, signal) => {
     if (name === 'a') throw new RangeError('s3cr3t')
     return get(type, name, version, signal)
