@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../shared/log.ts'
 import { printable } from '../shared/printable.ts'
 import { ApiError, type Api } from './cluster/api.ts'
+import { eventBudget } from './event-budget.ts'
+import { confirmOwners, isName, mayOwn, type Owner } from './owners.ts'
 import { readPod } from './pod/pod.ts'
 import type { Decided } from './review.ts'
 import { skipReasons } from './reasons.ts'
@@ -9,7 +11,7 @@ import { skipReasons } from './reasons.ts'
 /** A thing that happened to the pods of an owner, as often as `count` says. */
 interface Happening {
   namespace: string
-  owner: { apiVersion: string; kind: string; name: string; uid: string }
+  owner: Owner
   type: 'Normal' | 'Warning'
   reason: 'Injected' | 'InjectionDenied' | 'InjectionSkipped'
   message: string
@@ -34,7 +36,7 @@ export interface EventsOptions {
 export interface Events {
   /** Takes a decision in and returns at once. */
   add(decided: Decided): void
-  /** How many were dropped because too many were waiting. */
+  /** How many were dropped because too many were waiting, or too many of one namespace. */
   dropped(): number
   close(): Promise<void>
 }
@@ -48,7 +50,9 @@ const longestMessage = 1024
 
 /**
  * Kubernetes Events on the pods' owners. Equal ones that wait are one with a count, and one that was sent before is counted up;
- * beyond 500 that wait, new ones are dropped. No answer ever waits for them. RBAC: create and patch on `events`, cluster-wide.
+ * beyond 500 that wait, or beyond its budget of one namespace, new ones are dropped. An owner that does not exist has none: whoever
+ * sends a review may have made it up. No answer ever waits for them. RBAC: create and patch on `events`, cluster-wide, and what
+ * `confirmOwners` needs.
  */
 export function sendEvents({
   api,
@@ -61,9 +65,12 @@ export function sendEvents({
   const closing = new AbortController()
   const waiting = new Map<string, Happening>()
   const sent = new Map<string, Sent>()
+  const isConfirmed = confirmOwners(api, { now, timeout: requestTimeout })
+  const hasBudget = eventBudget({ now })
   let dropped = 0
 
   async function send(key: string, happening: Happening): Promise<void> {
+    if (!(await isConfirmed(happening.namespace, happening.owner))) return
     const signal = AbortSignal.timeout(requestTimeout)
     const last = new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z')
     const before = sent.get(key)
@@ -113,11 +120,12 @@ export function sendEvents({
     add(decided) {
       const happening = happeningOf(decided)
       if (happening === undefined) return
-      const { owner, reason, message } = happening
-      const key = `${owner.uid} ${reason} ${message}`
+      const { namespace, owner, reason, message } = happening
+      // All that is claimed of the owner: a made-up one must not take in the Events of one that exists.
+      const key = JSON.stringify([namespace, owner, reason, message])
       const same = waiting.get(key)
       if (same !== undefined) same.count++
-      else if (waiting.size < mostWaiting) waiting.set(key, happening)
+      else if (waiting.size < mostWaiting && hasBudget(namespace)) waiting.set(key, happening)
       else dropped++
     },
     dropped: () => dropped,
@@ -136,6 +144,7 @@ export function happeningOf({ decision, request, report, purpose }: Decided): Ha
   const owner = pod.ok ? pod.value.metadata?.ownerReferences?.find(({ controller }) => controller) : undefined
   if (!owner?.apiVersion || !owner.kind || !owner.name || !owner.uid) return undefined
   const { apiVersion, kind, name, uid } = owner
+  if (!mayOwn({ apiVersion, kind, name, uid }) || !isName(request.namespace ?? '') || uid.length > 300) return undefined
   const common = { namespace: request.namespace ?? '', owner: { apiVersion, kind, name, uid }, count: 1 }
   const prefix = report ? 'only reported: ' : ''
   switch (decision.kind) {

@@ -39,7 +39,11 @@ export const metrics = {
     'requests_not_found_total',
     'Requests for a path that does not exist, such as reviews without the segment that the registrations have.',
   ),
-  eventsDropped: metric('counter', 'events_dropped_total', 'Kubernetes Events that were not sent, as too many waited.'),
+  eventsDropped: metric(
+    'counter',
+    'events_dropped_total',
+    'Kubernetes Events that were not sent because too many were waiting, or too many of one namespace.',
+  ),
   limited: metric(
     'counter',
     'limited_total',

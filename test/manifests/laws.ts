@@ -259,6 +259,11 @@ const unnamed: Record<string, string[]> = {
   limitranges: ['list', 'watch'],
   nodes: ['list'],
   events: ['create', 'patch'],
+  replicasets: ['get'],
+  statefulsets: ['get'],
+  daemonsets: ['get'],
+  jobs: ['get'],
+  cronjobs: ['get'],
   pods: ['get', 'list'],
   // The emulator's, in the overlay.
   configmaps: ['create'],

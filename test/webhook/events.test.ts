@@ -28,10 +28,17 @@ function decided(
   }
 }
 
-function started(t: Test, answer: (request: ApiRequest) => unknown = () => ({})) {
+function started(
+  t: Test,
+  answer: (request: ApiRequest) => unknown = () => ({}),
+  owners: (name: string, request: ApiRequest) => unknown = (name) => ({ metadata: { uid: `uid-of-${name}` } }),
+) {
   const calls: ApiRequest[] = []
   const api: Api = {
     async call(request) {
+      // Every owner of these tests exists unless the answer says otherwise.
+      const owner = /^\/apis\/(?:apps|batch)\/v1\/namespaces\/[^/]+\/[a-z]+\/([^/]+)$/.exec(request.path)?.[1]
+      if (owner !== undefined) return owners(owner, request)
       calls.push(request)
       return answer(request)
     },
@@ -86,7 +93,7 @@ void t.test('an Event on the owner', async (t) => {
 
 void t.test('the name of an Event fits, however long that of the owner is', async (t) => {
   const { events, calls, tick } = started(t)
-  const owners = ['a'.repeat(236), 'b'.repeat(253), `${'c'.repeat(235)}-${'c'.repeat(17)}`, `${'d'.repeat(234)}.-${'d'.repeat(17)}`] // prettier-ignore
+  const owners = ['a'.repeat(236), 'b'.repeat(253), `${'c'.repeat(235)}-${'c'.repeat(17)}`, `${'d'.repeat(235)}.${'d'.repeat(17)}`] // prettier-ignore
   for (const name of owners) events.add(decided({}, {}, {}, [owner(name)]))
   await tick()
   const bodies = calls.map(({ body }) => body as { metadata: { name: string }; involvedObject: { name: string } })
@@ -95,7 +102,7 @@ void t.test('the name of an Event fits, however long that of the owner is', asyn
     /^a{236}\.[0-9a-f]{16}$/,
     /^b{236}\.[0-9a-f]{16}$/,
     /^c{235}\.[0-9a-f]{16}$/,
-    /^d{234}\.[0-9a-f]{16}$/,
+    /^d{235}\.[0-9a-f]{16}$/,
   ])
   t.strictSame(bodies.map(({ involvedObject }) => involvedObject.name), owners) // prettier-ignore
 })
@@ -144,7 +151,8 @@ void t.test('a full queue drops, and sending goes on after a failure', async (t)
   const { events, calls, tick } = started(t, () => {
     if (failing) throw new Error('connection refused')
   })
-  for (let index = 0; index < 600; index++) events.add(decided({}, {}, {}, [owner(`web-${index}`)]))
+  for (let index = 0; index < 600; index++)
+    events.add(decided({}, {}, { namespace: `team-${index % 20}` }, [owner(`web-${index}`)]))
   t.equal(events.dropped(), 100)
   await tick()
   t.equal(calls.length, 500)
@@ -154,7 +162,50 @@ void t.test('a full queue drops, and sending goes on after a failure', async (t)
   t.equal(calls.length, 501)
 })
 
+void t.test('an Event goes to an owner that exists, with that uid, and to no other', async (t) => {
+  const looked: string[] = []
+  const { events, calls, tick } = started(t, undefined, (name, { path, accept }) => {
+    looked.push(path)
+    t.match(accept, /PartialObjectMetadata/)
+    if (name === 'gone') throw new ApiError(404, 'not found')
+    if (name === 'forbidden') throw new ApiError(403, 'forbidden')
+    return { metadata: { uid: `uid-of-${name}` } }
+  })
+  for (const round of [1, 2]) {
+    for (const name of ['web', 'gone', 'forbidden']) events.add(decided({ splay: `x${round}` }, {}, {}, [owner(name)]))
+    for (const uid of ['made-up', 'uid-of-web-2']) events.add(decided({ splay: `x${round}` }, {}, {}, [{ ...owner('web'), uid }])) // prettier-ignore
+    await tick()
+  }
+  const paths = ['web', 'gone', 'forbidden'].map((name) => `/apis/apps/v1/namespaces/shop/replicasets/${name}`)
+  t.strictSame(looked, paths, 'each is looked up once, whatever uid is claimed')
+  t.match(
+    calls,
+    [1, 2].map(() => ({ method: 'POST', body: { involvedObject: { name: 'web', uid: 'uid-of-web' } } })),
+  )
+  t.equal(calls.length, 2)
+})
+
+void t.test('a made-up owner does not swallow the Events of one that exists', async (t) => {
+  const { events, calls, tick } = started(t)
+  for (const namespace of ['other', 'shop']) events.add(decided({}, {}, { namespace }, [{ ...owner('web'), uid: 'uid-of-web', name: namespace === 'shop' ? 'web' : 'made-up' }])) // prettier-ignore
+  await tick()
+  t.match(calls, [{ path: '/api/v1/namespaces/shop/events' }])
+})
+
 void t.test('what has no Event', async (t) => {
+  for (const [what, other] of Object.entries({
+    'an owner of another kind': { kind: 'Node', apiVersion: 'v1' },
+    'a kind of another group': { apiVersion: 'evil.example/v1' },
+    'another version': { apiVersion: 'apps/v1beta1' },
+    'a name that leads elsewhere': { name: '..' },
+    'a name of two segments': { name: 'web/status' },
+    'a name with a query': { name: 'web?watch=1' },
+    'a property of every object': { kind: 'constructor', apiVersion: '' },
+    'a long uid': { uid: 'x'.repeat(1000) },
+  }))
+    t.equal(happeningOf(decided({}, {}, {}, [{ ...owner(), ...other }])), undefined, what)
+  for (const namespace of ['..', '', 'a/b', 'x'.repeat(300)])
+    t.equal(happeningOf(decided({}, {}, { namespace })), undefined, `namespace ${namespace.slice(0, 20)}`)
   t.equal(happeningOf(decided({}, {}, { dryRun: true })), undefined, 'a dry run')
   t.equal(happeningOf(decided({}, {}, {}, [])), undefined, 'a bare pod')
   t.equal(happeningOf(decided({}, {}, {}, [{ ...owner(), controller: false }])), undefined, 'an owner that does not control') // prettier-ignore

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
 import { deployment, pod } from '../support/apps.ts'
 import { permissionsOf, readAudit, type Call, type Role } from '../support/audit.ts'
-import { apply, tryApply } from '../support/kubectl.ts'
+import { apply, get, tryApply } from '../support/kubectl.ts'
 import { eventually } from '../support/process.ts'
 import { installDefinition } from '../support/secret-provider-class.ts'
 import { makeTeam } from '../support/stage.ts'
@@ -23,9 +23,31 @@ const containers = [{ name: 'app', script: 'true' }]
 async function makeRareThings(t: Test): Promise<() => Promise<unknown>> {
   const namespace = await makeTeam(t)
   await installDefinition(t)
-  await apply(deployment(namespace, 'refused', 1, { annotations: { objects: 'x', splay: 'soon' }, containers }))
+  await apply(...(await refusedWorkloads(namespace)))
   const asking = pod(namespace, 'app', { annotations: { 'secret-provider-class': 'kv' }, containers })
   return () => tryApply([asking], '--dry-run=server')
+}
+
+const refused = { annotations: { objects: 'x', splay: 'soon' }, containers }
+
+/** One of each kind whose pods have Events. A CronJob's own pods are those of its Jobs: one claims to be the CronJob's. */
+async function refusedWorkloads(namespace: string): Promise<object[]> {
+  const { spec, ...replicas } = deployment(namespace, 'refused', 1, refused)
+  const { selector, template } = spec
+  const of = (apiVersion: string, kind: string, spec: object) => ({ ...replicas, apiVersion, kind, spec })
+  const job = { template: { ...template, spec: { ...template.spec, restartPolicy: 'Never' } } }
+  const cronJob = of('batch/v1', 'CronJob', { schedule: '0 0 1 1 *', suspend: true, jobTemplate: { spec: job } })
+  await apply(cronJob)
+  const { metadata } = await get(namespace, 'cronjob', 'refused')
+  const owner = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'refused', uid: metadata.uid, controller: true }
+  const owned = pod(namespace, 'owned', refused)
+  await tryApply([{ ...owned, metadata: { ...owned.metadata, ownerReferences: [owner] } }])
+  return [
+    { ...replicas, spec },
+    of('apps/v1', 'StatefulSet', { selector, template, serviceName: 'none', replicas: 1 }),
+    of('apps/v1', 'DaemonSet', { selector, template }),
+    of('batch/v1', 'Job', job),
+  ]
 }
 
 const isOurs = ({ user }: Call): boolean => /^system:serviceaccount:[^:]+:(akv-injector|key-vault-emulator)$/.test(user)
