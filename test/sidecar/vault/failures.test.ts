@@ -118,6 +118,7 @@ void t.test('connections that fail', async (t) => {
     ['DNS', { code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND x' }, 'ENOTFOUND', /^ENOTFOUND: the name does not resolve/], // prettier-ignore
     ['a reset', { code: 'ECONNRESET', message: 'socket hang up' }, 'ECONNRESET', /^ECONNRESET: socket hang up$/],
     ['an unknown CA', { code: 'SELF_SIGNED_CERT_IN_CHAIN', message: 'x' }, 'SELF_SIGNED_CERT_IN_CHAIN', /caCertificates/], // prettier-ignore
+    ['another CA of the same name', { code: 'CERT_SIGNATURE_FAILURE', message: 'x' }, 'CERT_SIGNATURE_FAILURE', /caCertificates/], // prettier-ignore
     ['no leaf signature', { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', message: 'x' }, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', /caCertificates/], // prettier-ignore
     ['an expired certificate', { code: 'CERT_HAS_EXPIRED', message: 'x' }, 'CERT_HAS_EXPIRED', /expired/],
     ['a clock set back', { code: 'CERT_NOT_YET_VALID', message: 'x' }, 'CERT_NOT_YET_VALID', /clock/],

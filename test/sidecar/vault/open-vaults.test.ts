@@ -47,6 +47,7 @@ void t.test('how a vault is called', async (t) => {
     [kv, 'my-kv'],
     ['https://my-kv.vault.example:8443', 'my-kv'],
     ['https://my-kv.elsewhere.example', 'my-kv.elsewhere.example'],
+    ['https://my-kv.vault.example.elsewhere.example', 'my-kv.vault.example.elsewhere.example'],
     ['https://localhost:8443', 'localhost:8443'],
   ] as const) {
     const opened = open([[url, 0]], [{ cloud: 'public' }])
