@@ -155,8 +155,10 @@ export function timeLeft(query: unknown): number {
 function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Logger) {
   const code = error.statusCode ?? 500
   const message = explain(error, request)
-  if (code >= 500) log.error({ err: error, path: request.url.slice(0, 200) }, 'request failed')
-  else log.warn({ code, path: request.url.slice(0, 200), reason: message }, 'request refused')
+  // The route's, not the request's: a log must not show the segment that callers know.
+  const path = request.routeOptions.url
+  if (code >= 500) log.error({ err: error, path }, 'request failed')
+  else log.warn({ code, path, reason: message }, 'request refused')
   return reply.code(code).send({ code, message })
 }
 
