@@ -181,6 +181,25 @@ void t.test('additions of the API server and known injectors stay, and nothing i
     edit(sidecarOf(pod.spec), pod.spec)
     t.strictSame(decide(pod, surroundings(changes)), { kind: 'skip', reason: 'already-injected', warnings: [] }, name)
   }
+  const rewritten = (proxy: string, port: number, paths: [startup: string, live: string], annotations: object = {}) => {
+    const pod = exportOf(original)
+    Object.assign(pod.metadata.annotations, annotations)
+    pod.spec.initContainers.unshift({ name: proxy, restartPolicy: 'Always' })
+    for (const [index, probe] of (['startupProbe', 'livenessProbe'] as const).entries())
+      Object.assign((sidecarOf(pod.spec)[probe] as Item)['httpGet'] as Item, { path: paths[index], port })
+    return decide(pod, surroundings()).kind
+  }
+  const istio: [string, string] = ['/app-health/akv-injector/startupz', '/app-health/akv-injector/livez']
+  const kuma: [string, string] = ['/20471/startupz', '/20471/livez']
+  t.equal(rewritten('istio-proxy', 15020, istio), 'skip', 'probes through Istio')
+  t.equal(rewritten('istio-proxy', 15999, istio, { 'status.sidecar.istio.io/port': '15999' }), 'skip', 'at a port of its own') // prettier-ignore
+  t.equal(rewritten('istio-proxy', 15999, istio), 'inject', 'and at no other port')
+  t.equal(rewritten('istio-proxy', 15020, istio, { 'status.sidecar.istio.io/port': '15999' }), 'inject')
+  t.equal(rewritten('istio-proxy', 15020, istio.toReversed() as [string, string]), 'inject', 'each at its own path')
+  t.equal(rewritten('kuma-sidecar', 9001, kuma), 'skip', 'probes through Kuma')
+  t.equal(rewritten('kuma-sidecar', 9000, kuma), 'skip', 'and through an older one')
+  t.equal(rewritten('kuma-sidecar', 15020, istio), 'inject', "but not by another mesh's")
+
   const meshed = withDefaults(withMesh(withWorkloadIdentity(original)))
   t.strictSame(decide(meshed, surroundings()), { kind: 'skip', reason: 'already-injected', warnings: [] })
   // What is known stays while what is not known goes.

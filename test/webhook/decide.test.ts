@@ -213,6 +213,11 @@ void t.test('pod over namespace over administrator over table', async (t) => {
   t.equal(interval({}, {}, file), 240)
   t.equal(interval({}, {}, {}), 120)
   t.equal(interval({}, {}, { bounds: { 'poll-interval': { min: '10m' } } }), 600, "the table's own value moves to the bounds") // prettier-ignore
+  t.equal(interval({}, {}, { bounds: { 'poll-interval': { min: '30s', max: '1m' } } }), 60, 'from either side') // prettier-ignore
+
+  const files = { 'azure.keyvault.injector/template-a': 'of the namespace', 'azure.keyvault.injector/template-b': 'x', 'azure.keyvault.injector/bundle-c': 'json' } // prettier-ignore
+  const { templates, bundles } = injected(annotated({ 'template-a': 'of the pod' }), { namespace: { name: 'shop', labels: {}, annotations: files } }).settings // prettier-ignore
+  t.strictSame({ templates, bundles }, { templates: { a: 'of the pod', b: 'x' }, bundles: { c: 'json' } }, 'templates and bundles one by one') // prettier-ignore
 })
 
 void t.test('identity: pod over ServiceAccount over administrator', async (t) => {
@@ -287,6 +292,15 @@ void t.test('vault rules', async (t) => {
     vaultOf('my-kv', [{ ...everywhere, vaults: ['https://my-kv.vault.azure.net'] }]),
     'https://my-kv.vault.azure.net',
   )
+  t.equal(vaultOf('my-kv', [{ namespaces: ['other', 'shop'], vaults: ['x', 'MY-KV'] }]), 'https://my-kv.vault.azure.net', 'one namespace and one vault of several') // prettier-ignore
+
+  // A name of several labels is another vault's host, although it ends as those of the cloud.
+  const elsewhere = ['https://a.b.vault.azure.net', 'https://my-kv.vault.azure.net.example.org', 'https://my-kv.vault.azure.net:8443', 'https://a--b.vault.azure.net'] // prettier-ignore
+  for (const vault of elsewhere) {
+    t.match(problemsOf(annotated({ vault })), [/^vault-not-allowed: /], `${vault} without rules`)
+    const rules = configurationOf({ vaults: [{ ...everywhere, vaults: ['*', 'https://*.vault.azure.net'] }] })
+    t.match(problemsOf(annotated({ vault }), { configuration: rules }), vault === 'https://a--b.vault.azure.net' ? ['inject'] : [/^vault-not-allowed: /], `${vault} with rules about vaults of the cloud`) // prettier-ignore
+  }
 })
 
 void t.test('user ids', async (t) => {

@@ -24,7 +24,7 @@ async function started(t: Test, change: (api: FakeApi) => void = () => {}, optio
     { namespace: 'shop', name: 'small' },
     { namespace: 'shopping', name: 'other' },
   ])
-  api.rest.set('small', { spec: { limits: [{ type: 'PersistentVolumeClaim', max: { storage: '1Gi' } }, { type: 'Pod', max: { cpu: '1' } }, { type: 'Container', max: { cpu: '100m' } }] } }) // prettier-ignore
+  api.rest.set('small', { spec: { limits: [{ type: 'PersistentVolumeClaim', max: { storage: '1Gi' } }, { type: 'Pod', max: { cpu: '1' } }, { type: 'Container', max: { cpu: '100m' }, default: { cpu: '90m' }, defaultRequest: { cpu: '10m' } }] } }) // prettier-ignore
   api.answers.set('/api/v1/nodes', { columnDefinitions: [{ name: 'Name' }, { name: 'Version' }], rows: [{ cells: ['a', 'v1.34.1'] }, { cells: ['b', 'v1.9.11'] }, { cells: ['c', 'v1.30.2'] }] }) // prettier-ignore
   change(api)
   const cluster = kubernetesCluster({ api, log, ...options })
@@ -131,7 +131,7 @@ void t.test("a namespace's LimitRanges, as far as they are about pods and contai
   const rest = { name: 'small', min: {}, maxLimitRequestRatio: {} }
   const known = [
     { ...rest, type: 'Pod', max: { cpu: '1' } },
-    { ...rest, type: 'Container', max: { cpu: '100m' } },
+    { ...rest, type: 'Container', max: { cpu: '100m' }, default: { cpu: '90m' }, defaultRequest: { cpu: '10m' } },
   ]
   for (let tries = 0; (await cluster.limitRanges('shop')).value?.length === 0 && tries < 500; tries++) await sleep(2)
   t.strictSame(await cluster.limitRanges('shop'), { value: known, cached: true })
