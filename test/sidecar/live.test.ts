@@ -19,6 +19,8 @@ void t.test('annotations of a running pod', async (t) => {
     ['an interval above the bounds', { 'poll-interval': '24h' }, { pollInterval: 3_600_000 }, /bounds.*1h/],
     ['an interval that is none', { 'poll-interval': 'often' }, { pollInterval: 120_000 }, /"often".*it stays 2m/],
     ['suspended', { suspend: 'true' }, { suspend: true }],
+    ['suspended, with spaces around it', { suspend: ' true ' }, { suspend: true }],
+    ['a level, with spaces around it', { 'log-level': ' debug ' }, { logLevel: 'debug' }],
     ['not suspended', { suspend: 'false' }, { suspend: false }],
     ['suspended by another word', { suspend: 'yes' }, { suspend: false }, /"yes".*stays false/],
     ['a level', { 'log-level': 'debug' }, { logLevel: 'debug' }],

@@ -138,3 +138,112 @@ void t.test('a defect while reading ends nothing and quotes nothing', async (t) 
   t.ok(failure instanceof VaultFailure)
   t.match(failure, { kind: 'malformed', message: /^an unexpected RangeError while reading the vault$/ })
 })
+
+const old = { version: '0', versions: ['0'], attributes: { enabled: true, updated: 1 }, answeredAt: 1e12, fetchedAt: 1 }
+
+void t.test(
+  'of many objects the rest is not read once the vault asks for patience, and is if one alone fails',
+  async (t) => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']
+    for (const [kind, isAsked] of [
+      ['throttled', false],
+      ['sign-in-unavailable', false],
+      ['unavailable', true],
+      ['forbidden', true],
+    ] as const) {
+      const { twin, poll } = stand(names.map((name) => objectOf(name)))
+      twin.fault = ({ name }) => (name === 'b' ? { kind } : undefined)
+      const { failures } = await poll()
+      t.equal(failures.size, 1, kind)
+      const asked = new Set(twin.asked.flatMap(({ name }) => name ?? []))
+      t.equal(asked.size === names.length, isAsked, `${kind}: ${[...asked].join()}`)
+    }
+  },
+)
+
+void t.test('a list that is throttled ends the poll', async (t) => {
+  const known = ({ name }: Source): Known | undefined =>
+    name === 'c' ? undefined : { record: old, refreshAt: Infinity }
+  const { twin, poll } = stand([objectOf('a'), objectOf('b'), objectOf('c')], { known })
+  twin.fault = ({ operation }) => (operation === 'list' ? { kind: 'throttled' } : undefined)
+  t.match(await poll(), { listFailures: [{ kind: 'throttled' }] })
+  t.equal(twin.count('get'), 0)
+})
+
+void t.test('confirming: by a list of as many pages as there are objects', async (t) => {
+  const { twin, poll } = stand([objectOf('a'), objectOf('b')], { listing: () => ({ pages: 2 }) })
+  twin.others = 26
+  await poll()
+  t.strictSame(twin.asked.map(({ operation }) => operation), ['get', 'get', 'list']) // prettier-ignore
+})
+
+void t.test('confirming: not at all if lists are refused', async (t) => {
+  const { twin, poll } = stand([objectOf('a'), objectOf('b')], { listing: () => ({ refused: true, avoidUntil: Infinity }) }) // prettier-ignore
+  await poll()
+  t.strictSame(twin.asked.map(({ operation }) => operation), ['get', 'get']) // prettier-ignore
+})
+
+void t.test('confirming: an object that failed and is read then has not failed', async (t) => {
+  const known = ({ name }: Source): Known | undefined => (name === 'b' ? { record: old, refreshAt: 0 } : undefined)
+  const { twin, poll, sources } = stand([objectOf('a'), objectOf('b')], { known })
+  let reads = 0
+  twin.fault = ({ name }) => (name === 'b' && ++reads === 1 ? { kind: 'forbidden' } : undefined)
+  const { failures, reads: read } = await poll()
+  t.strictSame([failures.size, read.has(sources[1] as Source)], [0, true])
+})
+
+void t.test(
+  'confirming: neither what failed nor what is pinned, and nothing once the vault asks for patience',
+  async (t) => {
+    const namesOf = (twin: Twin) => twin.asked.map(({ operation, name }) => name ?? operation)
+    const refused = stand([objectOf('a'), objectOf('b')])
+    refused.twin.fault = ({ name }) => (name === 'b' ? { kind: 'forbidden' } : undefined)
+    await refused.poll()
+    t.strictSame(namesOf(refused.twin), ['a', 'b', 'list'])
+    const throttled = stand([objectOf('a'), objectOf('b')])
+    throttled.twin.fault = ({ name }) => (name === 'b' ? { kind: 'throttled' } : undefined)
+    t.match(await throttled.poll(), { settled: false })
+    t.strictSame(namesOf(throttled.twin), ['a', 'b'])
+    const objects = [objectOf('a'), objectOf('b')]
+    const pinned = stand(objects)
+    const version = pinned.twin.set('c', 'pinned')
+    pinned.twin.set('c', 'newer')
+    pinned.sources.push(...sourcesOf([objectOf(`c@${version}`)]))
+    await pinned.poll()
+    t.equal(namesOf(pinned.twin).filter((name) => name === 'c').length, 1)
+  },
+)
+
+void t.test('confirming: a history reads no value twice', async (t) => {
+  const { twin, poll } = stand([objectOf('a', { history: 2 }), objectOf('b')])
+  onceAt(twin, at('list'), () => void twin.set('a', 'a-2'))
+  const { reads } = await poll()
+  t.equal(twin.asked.filter(({ operation, name }) => operation === 'get' && name === 'a').length, 2)
+  t.strictSame([...reads.values()].map(({ contents = [] }) => contents.length).toSorted(), [1, 2])
+})
+
+void t.test('what a list shows to be as it was read is unchanged, and a list that misleads is left out', async (t) => {
+  const objects = [objectOf('a'), objectOf('b')]
+  const first = stand(objects)
+  const { reads } = await first.poll()
+  const known = ({ name }: Source): Known | undefined => {
+    const [, read] = [...reads].find(([source]) => source.name === name) ?? []
+    return read && { record: read.record, refreshAt: Infinity }
+  }
+  const versions = new Map([...reads].map(([{ name }, { record }]) => [name, record.version]))
+  for (const [name, listed] of [
+    ['a true list', undefined],
+    ['a list without times', () => ({ enabled: true })],
+  ] as const) {
+    const next = stand(objects, { known })
+    if (listed) next.twin.listed = listed
+    const found = await next.poll()
+    t.equal(versions.size, 2)
+    t.equal(found.unchanged.length, listed ? 0 : 2, name)
+    t.equal(
+      [...found.listings.values()].some(({ avoidUntil }) => avoidUntil !== undefined),
+      listed !== undefined,
+      name,
+    )
+  }
+})
