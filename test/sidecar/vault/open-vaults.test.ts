@@ -42,6 +42,21 @@ void t.test('one client for each distinct vault and identity', async (t) => {
   vaults.close()
 })
 
+void t.test('identities that differ only in how they sign in, or in their cloud, share no client', async (t) => {
+  const other = { other: { authorityHost: 'https://login.other.example', vaultSuffix: 'vault.example' } }
+  const identities: Identity[] = [
+    { cloud: 'public' },
+    { cloud: 'public', mode: 'identity-binding' },
+    { cloud: 'public', mode: 'node', tenantId: 't1', clientId: 'c1' },
+    { cloud: 'other' },
+    { cloud: 'other', mode: 'node', tenantId: 't1', clientId: 'c1' },
+  ]
+  const opened = open(identities.map((_, index) => [kv, index]), identities, { clouds: other }) // prettier-ignore
+  if (!opened.ok) throw new Error(opened.problems.join())
+  t.equal(opened.value.all.length, identities.length)
+  opened.value.close()
+})
+
 void t.test('how a vault is called', async (t) => {
   for (const [url, name] of [
     [kv, 'my-kv'],
