@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import t from 'tap'
 import { parseConfiguration } from '../../webhook/configuration.ts'
 import packageJson from '../../package.json' with { type: 'json' }
+import { leaveOut } from '../support/needs.ts'
 import { holdLaws, holdPermissions, ofKind } from './laws.ts'
 import { manifests, render, renderer, written, type Manifest } from './rendered.ts'
 
@@ -61,7 +62,7 @@ void t.test('every configuration is one that the webhook takes', async (t) => {
 })
 
 // Rendering takes kubectl. Without it the test above still holds the files that everything is made of to the same laws.
-if (renderer === undefined) t.comment('NOT RENDERED: neither kubectl nor kustomize is on this machine')
+if (renderer === undefined) leaveOut(t, 'rendering: neither kubectl nor kustomize is on this machine')
 else {
   for (const { folder, namespace } of overlays)
     void t.test(`${folder}, rendered`, async (t) => {

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
+import { needs } from '../support/needs.ts'
 
 /** Whether Prometheus' own checker is here: Debian's package `prometheus` has it. */
 export const hasPromtool = spawnSync('promtool', ['--version']).status === 0
 
 /** For a test's options. */
-export const needsPromtool = hasPromtool ? {} : { skip: 'promtool is not installed' }
+export const needsPromtool = needs('promtool (Debian: prometheus)', hasPromtool)
 
 /** Runs it. @returns all it said where it found something wrong, else nothing */
 export function promtool(args: string[], { input = '', cwd = process.cwd() } = {}): string {

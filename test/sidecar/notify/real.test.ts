@@ -15,6 +15,7 @@ import {
   type PodNamespace,
   startPodNamespace,
 } from '../../support/pod-namespace.ts'
+import { leaveOut } from '../../support/needs.ts'
 import { type ProcessSpec, writeProcess } from './proc-tree.ts'
 import { app, change, hup, stage, until } from './stage.ts'
 
@@ -141,9 +142,9 @@ class Pod {
 
 async function withPod(t: Test, run: (pod: Pod) => Promise<void>): Promise<void> {
   const namespace = await startPodNamespace()
-  // Said, not skipped: what follows cannot be had on such a machine, and the test above has sent real signals.
+  // The test above has sent real signals on any machine.
   if ('unavailable' in namespace) {
-    t.pass(`not tried here: ${namespace.unavailable}`)
+    leaveOut(t, namespace.unavailable)
     return
   }
   t.teardown(() => namespace.close())
@@ -227,7 +228,7 @@ void t.test('SIGTERM ends what has no handler, unlike a pid 1', async (t) => {
 void t.test("another user's process: told at the start, with the annotation that helps", async (t) => {
   await withPod(t, async (pod) => {
     if (pod.users === 'one') {
-      t.pass('not tried here: only root can be several users')
+      leaveOut(t, 'only root can be several users')
       return
     }
     const { proof } = await pod.receiver('app', { uid: 1000 })
@@ -251,7 +252,7 @@ void t.test("another user's process: told at the start, with the annotation that
 void t.test('a /proc that hides what is of other users', async (t) => {
   await withPod(t, async (pod) => {
     if (pod.users === 'one') {
-      t.pass('not tried here: only root can be several users')
+      leaveOut(t, 'only root can be several users')
       return
     }
     const { proof } = await pod.receiver('app', { uid: 1000 })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import t from 'tap'
 import { notifiedFile } from '../../../sidecar/volume/entries.ts'
+import { needs } from '../../support/needs.ts'
 import { isReady, read, until } from '../support/bundle.ts'
 import { get, stageWith } from '../support/stages.ts'
 
@@ -20,7 +21,7 @@ const inTmpfs = (folder: string, size: number): string[] => [
 
 const large = (mark: string): string => `${mark}${'x'.repeat(24_000)}`
 
-void t.test('a tmpfs that is full', canMount ? {} : { skip: 'this machine mounts no tmpfs for us' }, async (t) => {
+void t.test('a tmpfs that is full', needs('a tmpfs (util-linux, mount namespaces)', canMount), async (t) => {
   const stage = await stageWith(t)
   const vault = stage.emulator.vault('my-kv')
   // One set of 60 KiB fits, and a second one beside it does not.
