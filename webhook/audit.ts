@@ -2,7 +2,7 @@ import { annotationPrefix, injectionLabel, systemLabel, workloadIdentityLabel } 
 import type { Logger } from '../shared/log.ts'
 import { wait as realWait } from '../shared/timer.ts'
 import { ApiError, type Api } from './cluster/api.ts'
-import { metadataOf } from './cluster/pages.ts'
+import { eachMetadata } from './cluster/pages.ts'
 import type { Metadata } from './cluster/reflector.ts'
 import { missReasons, type MissReason } from './reasons.ts'
 
@@ -96,18 +96,31 @@ export function startAudit(options: AuditOptions): { close: () => Promise<void> 
   }
 }
 
+const label = (...names: string[]) => ({ labels: Object.fromEntries(names.map((name) => [name, true as const])) })
+const namespaceFields = { name: true, ...label(injectionLabel, systemLabel) } as const
+const podFields = {
+  name: true,
+  namespace: true,
+  uid: true,
+  deletionTimestamp: true,
+  annotations: {
+    ...Object.fromEntries(['inject', 'status', 'objects', 'secret-provider-class'].map((name) => [annotationPrefix + name, true as const])), // prettier-ignore
+    'kubernetes.io/config.mirror': true,
+  },
+  ...label(workloadIdentityLabel),
+} as const
+
 async function findMisses(api: Api, signal: AbortSignal): Promise<Miss[]> {
   const namespaces = new Map<string, Metadata>()
-  for await (const namespace of metadataOf(api, '/api/v1/namespaces', signal)) {
-    const { name = '', labels = {} } = namespace
-    namespaces.set(name, { name, labels })
-  }
+  const addNamespace = ({ name = '', labels = {} }: Metadata) => namespaces.set(name, { name, labels })
+  await eachMetadata(api, '/api/v1/namespaces', namespaceFields, addNamespace, signal)
   const misses: Miss[] = []
-  for await (const pod of metadataOf<PodMetadata>(api, `/api/v1/pods?${running}`, signal)) {
+  const addPod = (pod: PodMetadata): void => {
     const reason = missOf(pod, namespaces.get(pod.namespace ?? ''))
     const { name = '', namespace = '', uid = '' } = pod
     if (reason !== undefined) misses.push({ pod: { name, namespace, uid }, reason })
   }
+  await eachMetadata(api, `/api/v1/pods?${running}`, podFields, addPod, signal)
   return misses
 }
 

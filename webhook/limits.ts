@@ -10,8 +10,8 @@ export const limits = {
   'body-memory': 'A request was refused or aborted because the bodies in progress take too much memory.',
   'cached-object': 'An object of the cluster was too large to be cached; it is read whenever a review needs it.',
   'cached-objects': 'An object of the cluster was not cached because its namespace or the cluster has too many; it is read whenever a review needs it.', // prettier-ignore
-  'api-field': 'A field in an answer of the API server was too large to be read.',
-  'look-ups': 'An object was not read because too many reads of the API server were waiting.',
+  'look-ups':
+    'An object was not read because too many reads of the API server were waiting, or the pod names more than 32 objects that have to be read.',
   log: 'A log line was dropped because standard output took no more.',
 } as const
 export type Limit = keyof typeof limits

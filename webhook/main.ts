@@ -60,13 +60,13 @@ async function connect() {
 }
 type Connection = Awaited<ReturnType<typeof connect>>
 
-async function startCluster(connection: Connection | undefined, log: Logger): Promise<Cluster> {
+async function startCluster(connection: Connection | undefined, { limited }: Metrics, log: Logger): Promise<Cluster> {
   if (connection === undefined) {
     const { folderCluster } = await import('./cluster/folder.ts')
     return folderCluster(need('CLUSTER_FOLDER'))
   }
   const { kubernetesCluster } = await import('./cluster/kubernetes.ts')
-  return kubernetesCluster({ api: connection.api, log })
+  return kubernetesCluster({ api: connection.api, log, onLimited: limited })
 }
 
 async function startServing(connection: Connection | undefined, metrics: Metrics, log: Logger): Promise<Certificates> {
@@ -130,9 +130,12 @@ async function sidecarImage(connection: Connection | undefined): Promise<string>
 const portOf = (address: string | AddressInfo | undefined): number | undefined =>
   typeof address === 'object' ? address.port : undefined
 
+/** Bytes of log lines that wait for standard output to take them; later ones are dropped. */
+const mostLines = 4 * 1024 * 1024
+
 async function main(): Promise<void> {
   // A line per review: written together, a tenth of a second later at most.
-  const lines = destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
+  const lines = destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100, maxLength: mostLines })
   process.once('exit', () => lines.flushSync())
   const log = createLogger(logLevels.find((level) => level === env['LOG_LEVEL']) ?? 'info', lines)
   // Endpoints lag behind: so long after readiness fails the API server may still call.
@@ -144,10 +147,11 @@ async function main(): Promise<void> {
     certificates: () => certificates,
     eventsDropped: () => events?.dropped() ?? 0,
   })
+  lines.on('drop', () => metrics.limited('log'))
   const configuration = await readConfiguration(metrics, log)
   const connection = env['CLUSTER_FOLDER'] ? undefined : await connect()
   const image = await sidecarImage(connection)
-  const cluster = await startCluster(connection, log)
+  const cluster = await startCluster(connection, metrics, log)
   const told: Events | undefined = (events = connection && (await startEvents(connection, log)))
   const audit = connection && (await startAudits(connection, metrics, configuration, log))
   const serving: Certificates = (certificates = await startServing(connection, metrics, log))

@@ -93,7 +93,7 @@ async function decidePod(
   context: ReviewContext,
   signal: AbortSignal | undefined,
 ): Promise<Decision> {
-  const bySignal = signal ? { signal } : {}
+  const bySignal = { ...(signal ? { signal } : {}), reads: new Map<string, Promise<unknown>>() }
   let decision: Decision | undefined
   try {
     const known = await surroundings(pod, namespace, context, bySignal)

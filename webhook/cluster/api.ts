@@ -1,8 +1,7 @@
 import http, { type IncomingMessage } from 'node:http'
 import https, { type RequestOptions } from 'node:https'
-import { createInterface } from 'node:readline'
-import { text } from 'node:stream/consumers'
 import type { KubeConfig } from '@kubernetes/client-node'
+import { readFields, type FieldReaderOptions, type Fields, type OnValue } from './json-fields.ts'
 
 /** A request of the API server; its answer is JSON. */
 export interface ApiRequest {
@@ -14,6 +13,15 @@ export interface ApiRequest {
   contentType?: string
   body?: unknown
   signal?: AbortSignal
+  /** What is kept of the answer, or of each item or event in it; all of it by default. */
+  fields?: Fields
+  /** Bytes of JSON that are kept of the answer, or of each item or event in it. */
+  limit?: number
+}
+
+/** A request for a list, whose `items` are given one by one and are not part of the answer. */
+export interface ListRequest extends ApiRequest {
+  onItem: OnValue
 }
 
 /** The API server refused or failed. */
@@ -32,11 +40,16 @@ export class ApiError extends Error {
 
 /** What is used of the Kubernetes API: plain requests, and answers that go on. Rejections say which request and why. */
 export interface Api {
-  /** @throws ApiError for every status but 2xx */
-  call(request: ApiRequest): Promise<unknown>
-  /** Gives each line of the answer as JSON, until the server or the signal ends it. */
-  follow(request: ApiRequest, each: (item: unknown) => void): Promise<void>
+  /** @throws ApiError for every status but 2xx; Error if the answer is larger than the limit */
+  call(request: ApiRequest | ListRequest): Promise<unknown>
+  /** Gives each value of the answer, until the server or the signal ends it. What exceeds the limit in it is null. */
+  follow(request: ApiRequest, each: OnValue): Promise<void>
 }
+
+/** The etcd of a cluster takes objects of 1.5 MiB. {@link https://etcd.io/docs/latest/dev-guide/limit/} */
+const mostBytes = 4 * 1024 * 1024
+/** A Status says why a request failed, with what failed as a part of the sentence. */
+const mostBytesOfFailure = 64 * 1024
 
 /** Metadata is all that is cached: a tenth of the bytes of whole objects. {@link https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables} */
 const as = (kind: string): string => `application/json;as=${kind};v=v1;g=meta.k8s.io`
@@ -93,32 +106,38 @@ export function kubernetesApi(kubeConfig: KubeConfig): Api {
     const response = await send(asked).catch(failed(asked))
     const status = response.statusCode ?? 0
     if (status >= 200 && status < 300) return response
-    const message = sentence(await text(response).catch(() => ''))
+    const message = await sentence(response)
     throw new ApiError(status, `${what}: ${status}${message === '' ? '' : ` ${message}`}`, message)
   }
 
   return {
     async call(asked) {
       const response = await begin(asked)
-      return text(response)
-        .then((body) => JSON.parse(body) as unknown)
-        .catch(failed(asked))
+      const items = 'onItem' in asked ? { items: 'items', onItem: asked.onItem } : {}
+      let answer: { value: unknown; isCut: boolean } | undefined
+      const onValue: OnValue = (value, isCut) => (answer ??= { value, isCut })
+      await read(response, { ...boundsOf(asked), ...items, onValue }).catch(failed(asked))
+      if (answer === undefined) throw new Error(`${nameOf(asked)}: the answer is not complete`)
+      if (answer.isCut) throw new Error(`${nameOf(asked)}: the answer is too large to be read`)
+      return answer.value
     },
     async follow(asked, each) {
-      const response = await begin(asked)
-      for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
-        if (line !== '') each(JSON.parse(line))
-      }
+      await read(await begin(asked), { ...boundsOf(asked), onValue: each })
     },
   }
 }
 
+const boundsOf = ({ fields = true, limit = mostBytes }: ApiRequest) => ({ fields, limit })
+
+async function read(response: IncomingMessage, options: FieldReaderOptions): Promise<void> {
+  const push = readFields(options)
+  for await (const chunk of response as AsyncIterable<Buffer>) push(chunk)
+}
+
 /** The sentence in a Status, or nothing. */
-function sentence(body: string): string {
-  try {
-    const { message } = JSON.parse(body) as { message?: unknown }
-    return typeof message === 'string' ? message : ''
-  } catch {
-    return ''
-  }
+async function sentence(response: IncomingMessage): Promise<string> {
+  let message: unknown
+  const onValue: OnValue = (status) => (message ??= (status as { message?: unknown } | null)?.message)
+  await read(response, { fields: { message: true }, limit: mostBytesOfFailure, onValue }).catch(() => undefined)
+  return typeof message === 'string' ? message : ''
 }

@@ -13,6 +13,8 @@ export interface LookupOptions {
   /** Ask the API server whatever the cache says. */
   live?: boolean
   signal?: AbortSignal
+  /** What the same review has read already, by path; each object is read once. */
+  reads?: Map<string, Promise<unknown>>
 }
 
 /** What admission needs to know of the cluster. Rejections are of the API server, and their messages are for people. */

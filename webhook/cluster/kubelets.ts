@@ -7,6 +7,10 @@ interface Table {
   rows?: { cells?: unknown[] }[] | null
   metadata?: { continue?: string }
 }
+const fields = { columnDefinitions: { name: true }, rows: { cells: true }, metadata: { continue: true } } as const
+/** Nodes of a page, and bytes of JSON read of it: a row has some hundreds. */
+const pageSize = 100
+const largest = 512 * 1024
 
 const interval = 600_000
 const retry = 30_000
@@ -55,20 +59,22 @@ export function watchKubelets({
   }
 }
 
+/** Each version once. */
 async function readVersions(api: Api, closing: AbortSignal): Promise<string[]> {
-  const versions: string[] = []
+  const versions = new Set<string>()
   let more: string | undefined
   do {
-    const path = `/api/v1/nodes?limit=500&includeObject=None${more ? `&continue=${encodeURIComponent(more)}` : ''}`
+    const path = `/api/v1/nodes?limit=${pageSize}&includeObject=None${more ? `&continue=${encodeURIComponent(more)}` : ''}`
     const signal = AbortSignal.any([closing, AbortSignal.timeout(30_000)])
-    const table = (await api.call({ path, accept: accept.table, signal })) as Table
+    const table = (await api.call({ path, accept: accept.table, fields, limit: largest, signal })) as Table
     const column = table.columnDefinitions?.findIndex(({ name }) => name === 'Version') ?? -1
-    versions.push(
-      ...(table.rows ?? []).map(({ cells }) => String(cells?.[column])).filter((text) => /^v1\.\d+/.test(text)),
-    )
+    for (const { cells } of table.rows ?? []) {
+      const version = /^v1\.\d[\w.+-]{0,60}/.exec(String(cells?.[column]))?.[0]
+      if (version !== undefined) versions.add(version)
+    }
     more = table.metadata?.continue
   } while (more)
-  return versions
+  return [...versions]
 }
 
 const minorOf = (version: string): number => Number(/^v1\.(\d+)/.exec(version)?.[1])

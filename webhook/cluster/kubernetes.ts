@@ -8,10 +8,15 @@ import type { Namespace } from '../plan.ts'
 import { accept, ApiError, type Api } from './api.ts'
 import { watchClasses } from './classes.ts'
 import type { Cluster, Lookup, LookupOptions } from './cluster.ts'
+import type { Fields } from './json-fields.ts'
 import { watchKubelets } from './kubelets.ts'
+import { boundedReads } from './reads.ts'
 import { reflect, type Meta, type Reflector, type ReflectorOptions } from './reflector.ts'
 
-export interface KubernetesClusterOptions extends Pick<ReflectorOptions<unknown>, 'wait' | 'now' | 'random'> {
+export interface KubernetesClusterOptions extends Pick<
+  ReflectorOptions<unknown>,
+  'wait' | 'now' | 'random' | 'onLimited'
+> {
   api: Api
   log: Logger
 }
@@ -23,29 +28,47 @@ export interface KubernetesClusterOptions extends Pick<ReflectorOptions<unknown>
  * cluster-wide.
  */
 export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
-  const { api } = options
-  const namespaces = reflect<Namespace>({ ...options, path: '/api/v1/namespaces', keep: namespaceOf })
-  const accounts = reflect<ServiceAccount>({ ...options, path: '/api/v1/serviceaccounts', keep: accountOf })
+  const { api, onLimited } = options
+  const reads = boundedReads(api, onLimited)
+  const namespaces = reflect<Namespace>({
+    ...options,
+    path: '/api/v1/namespaces',
+    fields: namespaceFields,
+    keep: namespaceOf,
+    limits: limits.namespaces,
+  })
+  const accounts = reflect<ServiceAccount>({
+    ...options,
+    path: '/api/v1/serviceaccounts',
+    fields: accountFields,
+    keep: accountOf,
+    limits: limits.accounts,
+  })
   const ranges = reflect<Limits[], LimitRange>({
     ...options,
     path: '/api/v1/limitranges',
     whole: true,
+    fields: rangeFields,
     keep: limitsOf,
+    limits: limits.ranges,
   })
-  const classes = watchClasses(options)
+  const classes = watchClasses({ ...options, reads })
   const kubelets = watchKubelets(options)
 
   async function look<T>(
     cache: Reflector<T>,
     [namespace, name]: [string | undefined, string],
     path: string,
+    fields: Fields,
     keep: (object: Meta) => T,
-    { live = false, signal }: LookupOptions,
+    lookup: LookupOptions,
   ): Promise<Lookup<T>> {
-    const value = live || !cache.fresh() ? undefined : cache.get(namespace, name)
+    // The API server knows no longer ones, and a review may say anything.
+    if (name.length > longestName || (namespace ?? '').length > longestName) return { value: undefined, cached: false }
+    const value = lookup.live || !cache.fresh() ? undefined : cache.get(namespace, name)
     if (value !== undefined) return { value, cached: true }
     try {
-      const found = (await api.call({ path, accept: accept.metadata, ...(signal ? { signal } : {}) })) as Meta
+      const found = (await reads.read({ path, accept: accept.metadata, fields, limit: largest }, lookup)) as Meta
       return { value: keep(found), cached: false }
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return { value: undefined, cached: false }
@@ -55,15 +78,23 @@ export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
 
   return {
     namespace: (name, lookup = {}) =>
-      look(namespaces, [undefined, name], `/api/v1/namespaces/${encodeURIComponent(name)}`, namespaceOf, lookup),
+      look(
+        namespaces,
+        [undefined, name],
+        `/api/v1/namespaces/${encodeURIComponent(name)}`,
+        namespaceFields,
+        namespaceOf,
+        lookup,
+      ),
     serviceAccount: (namespace, name, lookup = {}) =>
-      look(accounts, [namespace, name], `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`, accountOf, lookup), // prettier-ignore
-    async limitRanges(namespace, { live, signal } = {}) {
+      look(accounts, [namespace, name], `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`, accountFields, accountOf, lookup), // prettier-ignore
+    async limitRanges(namespace, lookup = {}) {
       // Only a better message depends on them: what is not known, or may not be read, is no reason to wait or to fail.
       const known = { value: ranges.fresh() ? ranges.all(namespace).flat() : [], cached: true }
-      if (!live) return known
-      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/limitranges`
-      const list = (await api.call({ path, ...(signal ? { signal } : {}) }).catch(() => undefined)) as
+      if (!lookup.live || namespace.length > longestName) return known
+      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/limitranges?limit=${mostRanges}`
+      const request = { path, fields: { items: rangeFields }, limit: largest }
+      const list = (await reads.read(request, lookup).catch(() => undefined)) as
         { items?: LimitRange[] | null } | undefined
       return list === undefined ? known : { value: (list.items ?? []).flatMap(limitsOf), cached: false }
     },
@@ -79,6 +110,24 @@ export function kubernetesCluster(options: KubernetesClusterOptions): Cluster {
     },
   }
 }
+
+/** Estimated memory in bytes of each cache; what does not fit is read when a review needs it. */
+const limits = {
+  namespaces: { bytes: 6 * 1024 * 1024, bytesPerNamespace: 0 },
+  accounts: { bytes: 8 * 1024 * 1024, bytesPerNamespace: 1024 * 1024 },
+  ranges: { bytes: 1024 * 1024, bytesPerNamespace: 64 * 1024 },
+}
+/** Bytes of JSON of one object that is read for a review: the annotations of an object have at most 256 KiB. */
+const largest = 512 * 1024
+const longestName = 253
+const mostRanges = 100
+
+const names = { name: true, namespace: true, resourceVersion: true } as const
+const namespaceFields = {
+  metadata: { ...names, labels: { [systemLabel]: true, [enforceLabel]: true }, annotations: { [`${annotationPrefix}*`]: true } }, // prettier-ignore
+} as const
+const accountFields = { metadata: { ...names, annotations: { 'azure.workload.identity/*': true } } } as const
+const rangeFields = { metadata: names, spec: { limits: true } } as const
 
 const nothing: Readonly<Record<string, string>> = Object.freeze({})
 

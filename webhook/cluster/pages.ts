@@ -1,23 +1,38 @@
 import { accept, type Api } from './api.ts'
-import type { Meta, Metadata } from './reflector.ts'
+import type { Fields } from './json-fields.ts'
+import type { Meta } from './reflector.ts'
 
 const pageSize = 500
+/** Bytes of JSON kept of one object; fields beyond them are null. */
+const largest = 4 * 1024
 
 /**
- * The metadata of every object in a collection, page by page, so that a large cluster is never held at once.
+ * Gives the metadata of every object in a collection, one by one, so that neither a large cluster nor a large object is ever held.
  * @param path of the collection, with a query or without
- * @throws ApiError 410 where the list took longer than the API server remembers; begin anew
+ * @param fields of the metadata
+ * @throws ApiError 410 where the list took longer than the API server remembers; begin again
  */
-export async function* metadataOf<M extends Metadata>(api: Api, path: string, closing: AbortSignal): AsyncGenerator<M> {
+export async function eachMetadata<M>(
+  api: Api,
+  path: string,
+  fields: Fields,
+  each: (metadata: M) => void,
+  closing: AbortSignal,
+): Promise<void> {
   const first = `${path}${path.includes('?') ? '&' : '?'}limit=${pageSize}`
   let more: string | undefined
   do {
     const page = (await api.call({
       path: more ? `${first}&continue=${encodeURIComponent(more)}` : first,
       accept: accept.metadataList,
+      fields: { metadata: { continue: true }, items: { metadata: fields } },
+      limit: largest,
+      onItem(item) {
+        const { metadata } = item as { metadata?: M }
+        if (metadata) each(metadata)
+      },
       signal: AbortSignal.any([closing, AbortSignal.timeout(60_000)]),
-    })) as Meta & { items?: { metadata?: M }[] | null }
-    for (const { metadata } of page.items ?? []) if (metadata) yield metadata
+    })) as Meta
     more = page.metadata?.continue
   } while (more)
 }

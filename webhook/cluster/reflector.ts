@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../shared/log.ts'
+import type { OnLimited } from '../limits.ts'
 import { accept, ApiError, type Api } from './api.ts'
+import type { Fields } from './json-fields.ts'
+import { Store, type StoreLimits } from './store.ts'
 
 export interface Metadata {
   name?: string
@@ -13,9 +16,6 @@ export interface Metadata {
 /** An object as far as a reflector is concerned. */
 export interface Meta {
   metadata?: Metadata
-}
-interface List<O> extends Meta {
-  items?: O[] | null
 }
 interface WatchEvent<O> {
   type?: string
@@ -30,8 +30,12 @@ export interface ReflectorOptions<T, O extends Meta = Meta> {
   whole?: boolean
   /** The cluster may not know the kind: that is asked again once a minute, and told nobody. */
   mayBeAbsent?: boolean
-  /** What is kept of an object: hundreds of bytes at most. */
+  /** What is read of an object beside its name, namespace and version. */
+  fields: Fields
+  /** What is kept of that: hundreds of bytes of most objects. */
   keep: (object: O) => T
+  limits: StoreLimits
+  onLimited?: OnLimited | undefined
   log: Logger
   wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>
   now?: () => number
@@ -43,7 +47,7 @@ export interface ReflectorOptions<T, O extends Meta = Meta> {
 /** A copy of a collection's metadata that follows the API server. */
 export interface Reflector<T> {
   get(namespace: string | undefined, name: string): T | undefined
-  /** Those of a namespace, by looking at all. */
+  /** Those of a namespace. */
   all(namespace: string): T[]
   readonly size: number
   /** Whether there is a copy, and word from the API server not long ago. */
@@ -54,6 +58,8 @@ export interface Reflector<T> {
 }
 
 const pageSize = 500
+/** Bytes of JSON read of one object; a larger one is not cached. */
+const largest = 16 * 1024
 /** After so long without word what is cached is not believed. */
 const staleAfter = 600_000
 const backoff = { first: 500, most: 30_000 }
@@ -68,25 +74,35 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
   const { api, path, keep, log, whole = false, mayBeAbsent = false, now = Date.now, random = Math.random } = options
   const { wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }), silence = 180_000 } = options
   const closing = new AbortController()
-  let objects = new Map<string, T>()
+  const { fields, limits, onLimited = () => undefined } = options
+  let objects = new Store<T>(limits)
   let version: string | undefined
   let heard = -Infinity
   let read = false
   const fresh = (): boolean => now() - heard < staleAfter
-  const keyOf = ({ namespace, name }: Metadata): string => `${namespace ?? ''}/${name}`
+
+  function put(store: Store<T>, object: O, isCut: boolean): void {
+    const { namespace = '', name = '' } = object.metadata ?? {}
+    if (isCut) {
+      onLimited('cached-object')
+      store.delete(namespace, name)
+    } else if (!store.set(namespace, name, keep(object))) onLimited('cached-objects')
+  }
 
   async function list(): Promise<void> {
-    const next = new Map<string, T>()
-    let page: List<O> = { metadata: {} }
+    const next = new Store<T>(limits)
+    let page: Meta = { metadata: {} }
     do {
       const more = page.metadata?.continue ? `&continue=${encodeURIComponent(page.metadata.continue)}` : ''
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(60_000)])
       page = (await api.call({
         path: `${path}?limit=${pageSize}${more}`,
         ...(whole ? {} : { accept: accept.metadataList }),
+        fields: { metadata: { continue: true, resourceVersion: true }, items: fields },
+        limit: largest,
+        onItem: (object, isCut) => put(next, object as O, isCut),
         signal,
-      })) as List<O>
-      for (const object of page.items ?? []) next.set(keyOf(object.metadata ?? {}), keep(object))
+      })) as Meta
     } while (page.metadata?.continue)
     objects = next
     version = page.metadata?.resourceVersion
@@ -94,12 +110,12 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
     heard = now()
   }
 
-  function apply({ type, object }: WatchEvent<O>): void {
+  function apply({ type, object }: WatchEvent<O>, isCut: boolean): void {
     if (type === 'ERROR') throw new ApiError(object?.code ?? 500, object?.message ?? 'the watch failed')
-    const metadata = object?.metadata ?? {}
-    if (type === 'DELETED') objects.delete(keyOf(metadata))
-    else if (object && (type === 'ADDED' || type === 'MODIFIED')) objects.set(keyOf(metadata), keep(object))
-    version = metadata.resourceVersion ?? version
+    const { namespace = '', name = '', resourceVersion } = object?.metadata ?? {}
+    if (type === 'DELETED') objects.delete(namespace, name)
+    else if (object && (type === 'ADDED' || type === 'MODIFIED')) put(objects, object, isCut)
+    version = resourceVersion ?? version
   }
 
   /** Resolves when the API server has ended the watch, as it does every few minutes. */
@@ -122,11 +138,13 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
         {
           path: `${path}?watch=1&allowWatchBookmarks=true&timeoutSeconds=${seconds}&resourceVersion=${version ?? ''}`,
           ...(whole ? {} : { accept: accept.metadata }),
+          fields: { type: true, object: { code: true, message: true, ...(fields === true ? {} : fields) } },
+          limit: largest,
           signal: AbortSignal.any([closing.signal, quiet.signal]),
         },
-        (event) => {
+        (event, isCut) => {
           hear()
-          apply(event as WatchEvent<O>)
+          apply(event as WatchEvent<O>, isCut)
         },
       )
       hear()
@@ -152,7 +170,7 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
         // 410: the version is too old to go on from (https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses).
         if (error instanceof ApiError && error.status === 410) version = undefined
         else if (mayBeAbsent && error instanceof ApiError && error.status === 404) {
-          objects = new Map()
+          objects = new Store<T>(limits)
           version = undefined
           heard = -Infinity
           least = absence
@@ -167,8 +185,8 @@ export function reflect<T, O extends Meta = Meta>(options: ReflectorOptions<T, O
 
   const running = run()
   return {
-    get: (namespace, name) => objects.get(keyOf(namespace === undefined ? { name } : { namespace, name })),
-    all: (namespace) => [...objects].flatMap(([key, value]) => (key.startsWith(`${namespace}/`) ? [value] : [])),
+    get: (namespace = '', name) => objects.get(namespace, name),
+    all: (namespace) => objects.all(namespace),
     get size() {
       return objects.size
     },

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { createLogger } from '../../../shared/log.ts'
 import { ApiError } from '../../../webhook/cluster/api.ts'
 import { watchClasses } from '../../../webhook/cluster/classes.ts'
+import { boundedReads } from '../../../webhook/cluster/reads.ts'
 import { FakeApi } from './fake-api.ts'
 
 const group = '/apis/secrets-store.csi.x-k8s.io/v1'
@@ -21,6 +22,7 @@ function started(t: Test, change: (api: FakeApi) => void = () => {}) {
   change(api)
   const classes = watchClasses({
     api,
+    reads: boundedReads(api),
     log: createLogger('trace', destination),
     random: () => 1,
     // The first pause is over at once, the second never ends.

@@ -1,4 +1,4 @@
-import { ApiError, type Api, type ApiRequest } from '../../../webhook/cluster/api.ts'
+import { ApiError, type Api, type ApiRequest, type ListRequest } from '../../../webhook/cluster/api.ts'
 import type { Metadata } from '../../../webhook/cluster/reflector.ts'
 
 /** An API server of one page of objects a time, whose watches a test drives. */
@@ -15,7 +15,8 @@ export class FakeApi implements Api {
   failure: Error | undefined
   #version = 100
 
-  async call({ path, signal }: ApiRequest): Promise<unknown> {
+  async call(request: ApiRequest | ListRequest): Promise<unknown> {
+    const { path, signal } = request
     this.calls.push(path)
     if (this.failure) throw this.failure
     signal?.throwIfAborted()
@@ -27,13 +28,13 @@ export class FakeApi implements Api {
     const from = Number(searchParams.get('continue') ?? 0)
     const to = from + this.pageSize
     const metadata = { resourceVersion: String(++this.#version), ...(to < list.length ? { continue: String(to) } : {}) }
-    return {
-      metadata,
-      items: list.slice(from, to).map((metadata) => ({ metadata, ...this.rest.get(metadata.name ?? '') })),
-    }
+    const items = list.slice(from, to).map((metadata) => ({ metadata, ...this.rest.get(metadata.name ?? '') }))
+    if (!('onItem' in request)) return { metadata, items }
+    for (const item of items) request.onItem(item, false)
+    return { metadata }
   }
 
-  follow({ path, signal }: ApiRequest, each: (item: unknown) => void): Promise<void> {
+  follow({ path, signal }: ApiRequest, each: (item: unknown, isCut: boolean) => void): Promise<void> {
     this.calls.push(path)
     if (this.failure) return Promise.reject(this.failure)
     return new Promise((resolve, reject) => {
@@ -45,7 +46,7 @@ export class FakeApi implements Api {
       }
       const send = (event: unknown): void => {
         try {
-          each(event)
+          each(event, false)
         } catch (error) {
           end(error as Error)
         }

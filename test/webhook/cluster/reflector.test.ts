@@ -7,6 +7,7 @@ import { reflect } from '../../../webhook/cluster/reflector.ts'
 import { FakeApi } from './fake-api.ts'
 
 const path = '/api/v1/serviceaccounts'
+const limits = { bytes: 1e6, bytesPerNamespace: 1e6 }
 const log = createLogger('error', new PassThrough())
 
 async function until(condition: () => boolean): Promise<void> {
@@ -21,6 +22,8 @@ async function started(t: Test, api: FakeApi, more: { silence?: number } = {}) {
     api,
     path,
     log,
+    fields: true,
+    limits,
     keep: ({ metadata }) => metadata?.annotations?.['note'] ?? '',
     wait: async (milliseconds) => {
       waits.push(milliseconds)
@@ -132,7 +135,7 @@ void t.test('failures are tried again, ever more slowly, and the copy is kept un
 void t.test('not fresh before the first list', async (t) => {
   const api = new FakeApi()
   api.failure = new Error('connection refused')
-  const reflector = reflect({ api, path, log, keep: () => 1 })
+  const reflector = reflect({ api, path, log, fields: true, limits, keep: () => 1 })
   t.notOk(reflector.fresh())
   await reflector.close()
 })

@@ -1,0 +1,94 @@
+import type { OnLimited } from '../limits.ts'
+import type { Api, ApiRequest } from './api.ts'
+import type { LookupOptions } from './cluster.ts'
+
+/** Reads of the API server at once, and reads that wait; more are refused. */
+const atOnce = 8
+const mostWaiting = 64
+/** Objects that one review may have read. */
+const mostPerReview = 32
+/** Milliseconds; no review waits longer. */
+const timeout = 10_000
+
+export interface Reads {
+  /** As `Api.call`. Rejections are for people. */
+  read(request: ApiRequest, options: LookupOptions): Promise<unknown>
+}
+
+interface Flight {
+  running: Promise<unknown>
+  /** For those who come while it runs: what it reads may be older than their question. */
+  next?: Promise<unknown>
+}
+
+/**
+ * Reads single objects for reviews, so that reviews cannot multiply into requests of the API server: a review reads an object
+ * once, reviews that need the same object share a read that begins after they came, and how many run and wait is bounded.
+ */
+export function boundedReads(api: Api, onLimited: OnLimited = () => undefined): Reads {
+  const flights = new Map<string, Flight>()
+  const waiting: (() => void)[] = []
+  let running = 0
+
+  async function send(request: ApiRequest): Promise<unknown> {
+    if (running >= atOnce) {
+      if (waiting.length >= mostWaiting) {
+        onLimited('look-ups')
+        throw new Error('too many reads of the API server are waiting')
+      }
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    } else running++
+    const giveUp = new AbortController()
+    const timer = setTimeout(() => giveUp.abort(), timeout)
+    try {
+      return await api.call({ ...request, signal: giveUp.signal })
+    } finally {
+      clearTimeout(timer)
+      // Whoever waits first takes over the place.
+      const next = waiting.shift()
+      if (next) next()
+      else running--
+    }
+  }
+
+  function begin(request: ApiRequest): Promise<unknown> {
+    const flight: Flight = { running: send(request) }
+    flights.set(request.path, flight)
+    const settled = (): void => {
+      if (flight.next === undefined) flights.delete(request.path)
+    }
+    flight.running.then(settled, settled)
+    return flight.running
+  }
+
+  function share(request: ApiRequest): Promise<unknown> {
+    const flight = flights.get(request.path)
+    if (flight === undefined) return begin(request)
+    const again = (): Promise<unknown> => begin(request)
+    flight.next ??= flight.running.then(again, again)
+    return flight.next
+  }
+
+  return {
+    async read(request, { signal, reads = new Map<string, Promise<unknown>>() }) {
+      let found = reads.get(request.path)
+      if (found === undefined) {
+        if (reads.size >= mostPerReview) {
+          onLimited('look-ups')
+          throw new Error(`the pod names more than ${mostPerReview} objects of the cluster that have to be read`)
+        }
+        found = share(request)
+        reads.set(request.path, found)
+      }
+      return signal === undefined ? found : Promise.race([found, aborted(signal, request)])
+    },
+  }
+}
+
+async function aborted(signal: AbortSignal, { path }: ApiRequest): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const fail = (): void => reject(new Error(`GET ${path}: no answer in time`))
+  if (signal.aborted) fail()
+  else signal.addEventListener('abort', fail, { once: true })
+  return promise
+}
