@@ -5,6 +5,7 @@ import type { BundleFormat } from './object-spec.ts'
 import { parseBoolean, parseBundleFormat, parseObjects } from './objects.ts'
 import { fail, ok, type Parsed } from './parsed.ts'
 import { pathProblem } from './paths.ts'
+import { remembering } from './remembering.ts'
 import { signals } from './signals.ts'
 import { didYouMean, quote } from './suggest.ts'
 
@@ -43,15 +44,22 @@ function matching(pattern: RegExp, expected: string): (text: string) => Parsed<s
   return (text) => (pattern.test(text) ? ok(text) : fail(`expected ${expected}`))
 }
 
-function list(what: string, pattern: RegExp, most = Infinity): (text: string) => Parsed<string[]> {
+function list(what: string, pattern: RegExp, most: number): (text: string) => Parsed<string[]> {
   return (text) => {
     const items = text.split(/[,\n]/).map((item) => item.trim()).filter((item) => item !== '') // prettier-ignore
-    const wrong = items.filter((item) => !pattern.test(item))
     if (items.length === 0) return fail(`expected names of ${what}`)
     if (items.length > most) return fail(`${items.length} are more than ${most} ${what}`)
+    const wrong = items.filter((item) => !pattern.test(item))
     return wrong.length > 0 ? fail(...wrong.map((item) => `${quote(item)} is not a name of ${what}`)) : ok(items)
   }
 }
+
+/** Containers and init containers of a pod that is injected, and names of them in an annotation. */
+export const maxContainers = 500
+/** UTF-16 units of an annotation's value. */
+const maxValue = 96 * 1024
+/** Annotations of the injector on a pod or Namespace. */
+const maxAnnotations = 200
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 const dnsSubdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
@@ -84,6 +92,10 @@ function notifyUrl(text: string): Parsed<string> {
   return ok(url.href)
 }
 
+const rememberedObjects = remembering(parseObjects)
+/** The text may be long, and is that of every replica. */
+const readObjects = (text: string) => (text.length > maxValue ? parseObjects(text) : rememberedObjects(text))
+
 /** Every annotation that has a name of its own, without the prefix. */
 export const annotations = {
   inject: annotation({
@@ -100,7 +112,7 @@ export const annotations = {
   objects: annotation({
     help: 'what to fetch: `[secret/|key/|cert/]name[@version][=path]` split by comma or line, or YAML',
     example: 'db-password, cert/web-tls=tls.pem',
-    parse: parseObjects,
+    parse: readObjects,
   }),
   'secret-provider-class': annotation({
     help: "SecretProviderClasses of the Azure provider in the pod's namespace, whose objects the pod gets too",
@@ -117,7 +129,7 @@ export const annotations = {
     help: 'the containers and init containers that get the mount',
     defaultHelp: "all but the admin's list of known sidecars",
     example: 'app, migrate',
-    parse: list('containers', dnsLabel),
+    parse: list('containers', dnsLabel, maxContainers),
   }),
   'poll-interval': annotation({
     help: 'how often the vault is asked for changes',
@@ -295,9 +307,13 @@ export function readAnnotations(
   on: 'pod' | 'namespace' = 'pod',
 ): { values: AnnotationValues; problems: string[] } {
   const values: Record<string, unknown> = {}
+  const own = Object.entries(raw).filter(([key]) => key.startsWith(annotationPrefix))
+  if (own.length > maxAnnotations) {
+    const whose = on === 'namespace' ? 'the namespace' : 'the pod'
+    return { values, problems: [`${whose} has ${own.length} annotations ${annotationPrefix}*, and at most ${maxAnnotations} are read: write templates and bundles into objects`] } // prettier-ignore
+  }
   const problems: string[] = []
-  for (const [key, value] of Object.entries(raw)) {
-    if (!key.startsWith(annotationPrefix)) continue
+  for (const [key, value] of own) {
     const where = `annotation ${quote(key).slice(1, -1)}${on === 'namespace' ? ' of the namespace' : ''}`
     if (typeof value !== 'string') {
       problems.push(`${where}: expected a text`)
@@ -308,7 +324,7 @@ export function readAnnotations(
     if (!parsed.ok) problems.push(...parsed.problems.map((problem) => `${where}${shown(name, value)}: ${problem}`))
     else parsed.value(values)
   }
-  return { values: values, problems }
+  return { values, problems }
 }
 
 /** Long values (documents, templates) are not repeated: their problems say where they are. */
@@ -320,6 +336,8 @@ function readOne(
   value: string,
   on: 'pod' | 'namespace',
 ): Parsed<(into: Record<string, unknown>) => void> {
+  if (value.length > maxValue && name !== 'objects')
+    return fail(`the text has ${value.length} characters, and at most ${maxValue} are read: shorten it`)
   if (Object.hasOwn(annotations, name)) {
     const row: Annotation<unknown> = annotations[name as AnnotationName]
     if (on === 'namespace' && row.podOnly) return fail('this annotation is for pods only')

@@ -35,3 +35,20 @@ export function combinationProblems(
     ...(split ? [`split ${only}`] : []),
   ]
 }
+
+/** Of one pod, from all of its sources. More do not fit into the sidecar's settings. */
+export const maxObjects = 500
+/** More do not fit into a volume of ordinary size, in which each takes 4 KiB at least, twice during a switch. */
+const maxFiles = 5000
+/** UTF-16 units of all paths of the files. */
+const maxPaths = 256 * 1024
+
+/** Why these are more objects, files or paths than a pod may have; cheap, so that nothing else is done for them. */
+export function tooMany(objects: readonly Pick<ObjectSpec, 'path' | 'history' | 'split'>[]): string | undefined {
+  if (objects.length > maxObjects) return `${objects.length} objects are more than a pod may have, ${maxObjects}`
+  const filesOf = ({ history, split }: Pick<ObjectSpec, 'history' | 'split'>) => history * (split ? 3 : 1)
+  const files = objects.reduce((sum, object) => sum + filesOf(object), 0)
+  if (files > maxFiles) return `${files} files are more than a pod may have, ${maxFiles}`
+  const paths = objects.reduce((sum, object) => sum + filesOf(object) * object.path.length, 0)
+  return paths > maxPaths ? `the paths of all files have ${paths} characters, and at most ${maxPaths} may be: shorten them` : undefined // prettier-ignore
+}

@@ -1,18 +1,20 @@
-import { parseDocument, visit } from 'yaml'
 import {
   bundleFormats,
   combinationProblems,
   encodings,
   filesOf,
   formats,
+  maxObjects,
   objectName,
   objectTypes,
+  tooMany,
   type BundleFormat,
   type ObjectRequest,
 } from './object-spec.ts'
 import { fail, ok, type Parsed } from './parsed.ts'
 import { pathProblem, treeProblems, type PlannedFile } from './paths.ts'
 import { didYouMean, quote } from './suggest.ts'
+import { readYaml, yamlBounds } from './yaml-text.ts'
 
 /** What the annotation `objects` may hold besides objects. */
 export interface ObjectsDocument {
@@ -34,19 +36,18 @@ const defaults = {
 const namePattern = /^[0-9a-zA-Z-]{1,127}$/
 const versionPattern = /^[0-9a-zA-Z]{1,64}$/
 const maxHistory = 100
-/** More do not fit into a volume of ordinary size, where each takes 4 KiB at least, twice during a switch. */
-const maxFiles = 5000
 
 /**
  * Reads the annotation `objects`: entries `[secret/|key/|cert/]name[@version][=path]` split by comma or line, or YAML: a list of
  * entries or of maps of {@link objectFields}, or a map of `objects`, `templates` and `bundles`.
  */
 export function parseObjects(text: string): Parsed<ObjectsDocument> {
+  if (text.length > yamlBounds.characters) return fail(`the text has ${text.length} characters, and at most ${yamlBounds.characters} are read: move objects into a SecretProviderClass, or split the pod's objects`) // prettier-ignore
   const parsed = looksLikeYaml(text) ? parseYaml(text) : parseEntries(text.split(/[,\n]/))
   if (!parsed.ok) return parsed
   const { objects, templates, bundles } = parsed.value
-  const count = objects.reduce((sum, { history, split }) => sum + history * (split ? 3 : 1), 0)
-  if (count > maxFiles) return fail(`${count} files are more than a pod may have, ${maxFiles}`)
+  const tooLarge = tooMany(objects)
+  if (tooLarge !== undefined) return fail(tooLarge)
   const problems = treeProblems([
     ...objects.flatMap((object) => filesOf(object).map((path) => ({ path, source: objectName(object) }))),
     ...Object.keys(templates).map((path): PlannedFile => ({ path, source: `template ${quote(path)}` })),
@@ -58,10 +59,15 @@ export function parseObjects(text: string): Parsed<ObjectsDocument> {
 const looksLikeYaml = (text: string): boolean =>
   /^\s*(\[|\{|-\s|---(\s|$)|#)/.test(text) || /^\s*["']?[A-Za-z]+["']?\s*:(\s|$)/.test(text)
 
+const tooManyListed = ({ length }: readonly unknown[]): string =>
+  `${length} objects are more than a pod may have, ${maxObjects}`
+
 function parseEntries(entries: string[]): Parsed<ObjectsDocument> {
   const objects: ObjectRequest[] = []
   const problems: string[] = []
-  for (const entry of entries.map((part) => part.trim()).filter((part) => part !== '')) {
+  const listed = entries.map((part) => part.trim()).filter((part) => part !== '')
+  if (listed.length > maxObjects) return fail(tooManyListed(listed))
+  for (const entry of listed) {
     const parsed = parseEntry(entry)
     if (parsed.ok) objects.push(parsed.value)
     else problems.push(...parsed.problems)
@@ -109,26 +115,6 @@ function parseYaml(text: string): Parsed<ObjectsDocument> {
   return fail('expected a list of objects, or a map of objects, templates and bundles')
 }
 
-/**
- * Reads YAML whose scalars all are texts (the failsafe schema), so that `0755` and versions of digits only stay what they are. Plain
- * `null`, `~` and nothing are null; in quotes they are texts.
- */
-export function readYaml(text: string): Parsed<unknown> {
-  try {
-    const document = parseDocument(text, { schema: 'failsafe', logLevel: 'error', prettyErrors: false })
-    const [error] = document.errors
-    if (error !== undefined) return fail(`not valid YAML: ${error.message}`)
-    visit(document, {
-      Scalar(key, node) {
-        if (key !== 'key' && node.type === 'PLAIN' && /^(|~|null)$/i.test(String(node.value))) node.value = null
-      },
-    })
-    return ok(document.toJS({ maxAliasCount: 100 }))
-  } catch (cause) {
-    return fail(`not valid YAML: ${(cause as Error).message}`)
-  }
-}
-
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -151,6 +137,10 @@ function readDocument(value: Record<string, unknown>): Parsed<ObjectsDocument> {
 function readObjects(value: unknown, problems: string[]): ObjectRequest[] {
   if (!Array.isArray(value)) {
     problems.push('objects: expected a list')
+    return []
+  }
+  if (value.length > maxObjects) {
+    problems.push(tooManyListed(value))
     return []
   }
   return value.flatMap((item: unknown, index) => {
@@ -277,10 +267,8 @@ export function checkObject(
   if (problems.length > 0) return fail(...problems)
   const object = { ...defaults, path: read.name, ...read } as ObjectRequest
   problems.push(...combinationProblems(object, spell).map((problem) => `${where}: ${problem}`))
-  // The path itself may be one byte short of too long.
-  const [longer] = filesOf(object)
-    .map(pathProblem)
-    .filter((problem) => problem !== undefined)
+  // The path itself may be one byte short of too long. The last file has the longest name.
+  const longer = pathProblem(filesOf(object).at(-1) as string)
   if (longer !== undefined) problems.push(`${where}: ${spell('path')} ${quote(object.path)}: with what ${spell('history')} and split add to it, ${longer}`) // prettier-ignore
   return problems.length > 0 ? fail(...problems) : ok(object)
 }

@@ -29,9 +29,15 @@ export interface PlannedFile {
   source: string
 }
 
+/** A folder or a file among planned ones. */
+interface TreeNode {
+  source?: string
+  inside: Map<string, TreeNode>
+}
+
 /**
  * A sentence for each two sources whose files cannot both exist: the same path, or one the other's folder. Takes time in proportion
- * to the text of the paths, which are a user's: thousands of files, thousands of folders deep, are an ordinary input here.
+ * to the text of the paths, which are a user's.
  */
 export function treeProblems(files: PlannedFile[]): string[] {
   const problems = new Map<string, string>()
@@ -40,41 +46,47 @@ export function treeProblems(files: PlannedFile[]): string[] {
     const pair = JSON.stringify([one, other])
     if (!problems.has(pair)) problems.set(pair, `${problem}; give one of them another path`)
   }
-  const sources = new Map<string, string>()
+  const root: TreeNode = { inside: new Map() }
+  const placed: PlannedFile[] = []
   for (const { path, source } of files) {
-    const other = sources.get(path)
-    if (other === undefined) sources.set(path, source)
-    else report(source, other, `${source} and ${other} are both written to "${path}"`)
+    const node = nodeAt(root, path)
+    if (node.source !== undefined) {
+      report(source, node.source, `${source} and ${node.source} are both written to "${path}"`)
+      continue
+    }
+    node.source = source
+    placed.push({ path, source })
   }
-  const fileAbove = nearestFileAbove(sources)
-  for (const [path, source] of sources) {
-    const folder = fileAbove(path)
-    if (folder === undefined) continue
-    const other = sources.get(folder) as string
-    report(source, other, `${source} is written to "${path}", but ${other} is a file at "${folder}"`)
+  for (const { path, source } of placed) {
+    const above = fileAbove(root, path)
+    if (above !== undefined)
+      report(source, above.source, `${source} is written to "${path}", but ${above.source} is a file at "${above.path}"`) // prettier-ignore
   }
   return [...problems.values()]
 }
 
-/** Looks the folders of a path up among the files, each folder once, however many paths it is in. */
-function nearestFileAbove(files: ReadonlyMap<string, unknown>): (path: string) => string | undefined {
-  const known = new Map<string, string | undefined>()
-  return (path) => {
-    const passed: string[] = []
-    let found: string | undefined
-    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
-      const folder = path.slice(0, end)
-      if (known.has(folder)) {
-        found = known.get(folder)
-        break
-      }
-      if (files.has(folder)) {
-        found = folder
-        break
-      }
-      passed.push(folder)
-    }
-    for (const folder of passed) known.set(folder, found)
-    return found
+/** The place of a path, made if it is not there. */
+function nodeAt(root: TreeNode, path: string): TreeNode {
+  let node = root
+  for (const component of path.split('/')) {
+    let next = node.inside.get(component)
+    if (next === undefined) node.inside.set(component, (next = { inside: new Map() }))
+    node = next
   }
+  return node
+}
+
+/** The file nearest above a path, if there is one. */
+function fileAbove(root: TreeNode, path: string): PlannedFile | undefined {
+  const components = path.split('/')
+  let node = root
+  let nearest: { depth: number; source: string } | undefined
+  for (const [depth, component] of components.slice(0, -1).entries()) {
+    const next = node.inside.get(component)
+    if (next === undefined) break
+    node = next
+    if (node.source !== undefined) nearest = { depth, source: node.source }
+  }
+  if (nearest === undefined) return undefined
+  return { path: components.slice(0, nearest.depth + 1).join('/'), source: nearest.source }
 }

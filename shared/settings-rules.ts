@@ -1,4 +1,4 @@
-import { combinationProblems, filesOf, objectName, type ObjectSpec } from './object-spec.ts'
+import { combinationProblems, filesOf, objectName, tooMany, type ObjectSpec } from './object-spec.ts'
 import { fail, ok, type Parsed } from './parsed.ts'
 import { pathProblem, treeProblems } from './paths.ts'
 import type { Settings } from './settings-schema.ts'
@@ -14,6 +14,8 @@ export function parseSettings(encoded: string): Parsed<unknown> {
 
 /** Holds settings that fit the schema against what it cannot say: references, paths and files that clash. */
 export function checkRules(settings: Settings): Parsed<Settings> {
+  const tooLarge = tooMany(settings.objects)
+  if (tooLarge !== undefined) return fail(tooLarge)
   const problems: string[] = []
   for (const { cloud } of settings.identities) {
     if (!Object.hasOwn(settings.clouds, cloud)) problems.push(`identities: there is no cloud "${cloud}"`)

@@ -16,6 +16,8 @@ export const encodeSettings = (settings: Settings): string =>
 
 /** Reads what {@link encodeSettings} wrote and checks all of it again. */
 export function decodeSettings(encoded: string): Parsed<Settings> {
+  // A copied pod holds what its author wrote.
+  if (encoded.length > maxEncodedSettings) return fail('the settings are larger than any that are written')
   const parsed = parseSettings(encoded)
   return parsed.ok ? checkSettings(parsed.value) : parsed
 }

@@ -1,16 +1,18 @@
 import leven from 'leven'
 
-const mostLooked = 100
+const mostLooked = 50
 const mostListed = 20
+/** Edits by which a name may differ from the one that was meant, however long it is. */
+const mostEdits = 3
 
 /**
  * The known name that `name` was probably meant to be: at most a third of its characters differ, or two (a swap of neighbors),
- * case aside. Only the first hundred characters, known names and lengths that can be near are compared.
+ * and three at most, case aside. Only the first 64 characters, the first fifty known names and lengths that can be near are compared.
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
-  const meant = name.slice(0, 100).toLowerCase()
+  const meant = name.slice(0, 64).toLowerCase()
   let best: string | undefined
-  let bestDistance = Math.max(meant.length < 4 ? 1 : 2, Math.floor(meant.length / 3)) + 1
+  let bestDistance = Math.min(mostEdits, Math.max(meant.length < 4 ? 1 : 2, Math.floor(meant.length / 3))) + 1
   let looked = 0
   for (const candidate of known) {
     if (++looked > mostLooked) break
@@ -25,6 +27,12 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
 export function didYouMean(name: string, known: Iterable<string>): string {
   const meant = nearest(name, known)
   return meant === undefined ? '' : ` (did you mean "${meant}"?)`
+}
+
+/** {@link didYouMean} for the first names of one text: to look at fifty known names for each of a thousand would cost too much. */
+export function firstSuggestions(most = 5): typeof didYouMean {
+  let left = most
+  return (name, known) => (left-- > 0 ? didYouMean(name, known) : '')
 }
 
 /** `a, b, c`, and of many names how many more there are. */

@@ -6,6 +6,7 @@ import { desiredPod } from './pod/desired.ts'
 import { warnOfLateProxies } from './pod/mesh.ts'
 import { checkNames, findEarlier, keepAdditions } from './pod/ours.ts'
 import { appContainers, readPod, type Pod } from './pod/pod.ts'
+import { sizeProblems } from './pod/size.ts'
 import { isForWindows } from './pod/windows.ts'
 import {
   Notes,
@@ -20,7 +21,13 @@ import {
 export type Decision =
   | { kind: 'inject'; pod: Pod; settings: Settings; warnings: Warning[] }
   | { kind: 'skip'; reason: SkipReason; warnings: Warning[] }
-  | { kind: 'deny'; problems: [Problem, ...Problem[]]; warnings: Warning[] }
+  | {
+      kind: 'deny'
+      problems: [Problem, ...Problem[]]
+      warnings: Warning[]
+      /** The pod itself is wrong: nothing that is looked up anew would change the decision. */
+      isFinal?: true
+    }
 
 const skip = (reason: SkipReason, warnings: Warning[] = []): Decision => ({ kind: 'skip', reason, warnings })
 
@@ -31,9 +38,9 @@ const skip = (reason: SkipReason, warnings: Warning[] = []): Decision => ({ kind
 export function decide(received: unknown, surroundings: Surroundings): Decision {
   const notes = new Notes()
   const read = readPod(received)
-  if (!read.ok) notes.problem('malformed-pod', ...read.problems)
+  if (!read.ok) notes.own('malformed-pod', ...read.problems)
   else if (annotationsLength(read.value) > mostAnnotations) {
-    notes.problem('malformed-pod', `the pod's annotations take more than the ${mostAnnotations / 1024} KiB that the Kubernetes API allows`) // prettier-ignore
+    notes.own('malformed-pod', `the pod's annotations take more than the ${mostAnnotations / 1024} KiB that the Kubernetes API allows`) // prettier-ignore
   } else {
     const left = leftAlone(read.value, surroundings)
     if (left !== undefined) return left
@@ -42,7 +49,12 @@ export function decide(received: unknown, surroundings: Surroundings): Decision 
   }
   const [first, ...rest] = told(problemsByImportance(notes.problems))
   if (first === undefined) throw new Error('a pod was neither injected nor refused')
-  return { kind: 'deny', problems: [first, ...rest], warnings: warningsByImportance(notes.warnings) }
+  return {
+    kind: 'deny',
+    problems: [first, ...rest],
+    warnings: named(notes),
+    ...(notes.isFinal ? { isFinal: true } : {}),
+  }
 }
 
 /** The API server asks us before it looks itself. {@link https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/} */
@@ -51,15 +63,24 @@ const mostAnnotations = 256 * 1024
 const annotationsLength = ({ metadata }: Pod): number =>
   Object.entries(metadata?.annotations ?? {}).reduce((sum, [key, value]) => sum + key.length + value.length, 0)
 
-/** Nobody reads more of them, and each is repeated in the answer, the log and an Event. */
-const mostProblems = 100
+/** Problems or warnings of one pod that are named: each is repeated in the answer, the log and an Event. */
+const mostNamed = 100
+/** UTF-16 units of a sentence, which may name what a user wrote. */
+const longestText = 2_000
 
 function told(problems: Problem[]): Problem[] {
-  const [next] = problems.slice(mostProblems)
-  if (next === undefined) return problems
-  const text = `and ${problems.length - mostProblems} more problems`
-  return [...problems.slice(0, mostProblems), { reason: next.reason, text }]
+  const named = problems.slice(0, mostNamed).map(({ reason, text }) => ({ reason, text: shortened(text) }))
+  const [next] = problems.slice(mostNamed)
+  if (next === undefined) return named
+  return [...named, { reason: next.reason, text: `and ${problems.length - mostNamed} more problems` }]
 }
+
+const named = ({ warnings }: Notes): Warning[] =>
+  warningsByImportance(warnings)
+    .slice(0, mostNamed)
+    .map(({ reason, text }) => ({ reason, text: shortened(text) }))
+
+const shortened = (text: string): string => (text.length <= longestText ? text : `${text.slice(0, longestText)}...`)
 
 /** Whether there is nothing to do: the pod did not ask, or may not. */
 function leftAlone(pod: Pod, { namespace }: Surroundings): Decision | undefined {
@@ -79,10 +100,13 @@ function leftAlone(pod: Pod, { namespace }: Surroundings): Decision | undefined 
 
 /** The decision to inject, or nothing, and then `notes` say why not. */
 function inject(pod: Pod, surroundings: Surroundings, notes: Notes): Decision | undefined {
-  if (isForWindows(pod)) notes.problem('windows', 'the pod is for Windows nodes, which are not supported: its secrets would never arrive') // prettier-ignore
-  if (appContainers(pod).length === 0) notes.problem('malformed-pod', 'the pod has no containers')
+  if (isForWindows(pod)) notes.own('windows', 'the pod is for Windows nodes, which are not supported: its secrets would never arrive') // prettier-ignore
+  if (appContainers(pod).length === 0) notes.own('malformed-pod', 'the pod has no containers')
   const earlier = findEarlier(pod)
   const bare = earlier?.pod ?? pod
+  const tooLarge = sizeProblems(bare)
+  notes.own('too-large', ...tooLarge)
+  if (tooLarge.length > 0) return undefined
   checkNames(pod, earlier, notes)
   const plan = makePlan(bare, surroundings, earlier?.settings, notes)
   if (plan === undefined) return undefined
@@ -93,8 +117,7 @@ function inject(pod: Pod, surroundings: Surroundings, notes: Notes): Decision | 
   if (notes.problems.length > 0) return undefined
   if (desired === pod) {
     warnOfLateProxies(pod, notes)
-    return skip('already-injected', warningsByImportance(notes.warnings))
+    return skip('already-injected', named(notes))
   }
-  const warnings = warningsByImportance(notes.warnings)
-  return { kind: 'inject', pod: desired, settings: plan.settings, warnings }
+  return { kind: 'inject', pod: desired, settings: plan.settings, warnings: named(notes) }
 }

@@ -1,11 +1,11 @@
 import type { Cloud } from '../shared/clouds.ts'
 import { annotationPrefix } from '../shared/names.ts'
-import { objectName, type ObjectSpec } from '../shared/object-spec.ts'
+import { objectName, tooMany, type BundleFormat, type ObjectSpec } from '../shared/object-spec.ts'
 import { treeProblems } from '../shared/paths.ts'
 import { plannedFiles } from '../shared/settings-rules.ts'
 import { bundleProblem } from '../shared/bundle.ts'
 import { encodeSettings, maxEncodedSettings, type Settings } from '../shared/settings.ts'
-import { templateProblems } from '../shared/template.ts'
+import { TemplateEffort, templateProblems } from '../shared/template.ts'
 import type { Configuration } from './configuration.ts'
 import { resolveIdentity, type PodIdentity, type ServiceAccount } from './identity.ts'
 import { gather } from './parties.ts'
@@ -134,14 +134,18 @@ export function makePlan(
     },
     admitted: { containers },
   }
-  checkFiles(settings, values, sources, notes)
-  checkReaders(pod, containers, settings, user, notes)
-  checkKeys(pod, containers, settings, notes)
-  checkFormats(settings, sources, notes)
-  const encodedSettings = encodeSettings(settings)
-  const fits = checkSize(encodedSettings.length, notes)
   // What is too large is not looked at for nothing.
-  if (fits) checkContents(settings, objectsKnown, notes)
+  const isBounded = checkCounts(settings, notes)
+  if (isBounded) {
+    checkFiles(settings, values, sources, notes)
+    checkReaders(pod, containers, settings, user, notes)
+    checkKeys(pod, containers, settings, notes)
+    checkFormats(settings, sources, notes)
+  }
+  const least = Object.values(settings.templates).reduce((sum, text) => sum + text.length, 0)
+  const encodedSettings = isBounded && least <= maxEncodedSettings ? encodeSettings(settings) : ''
+  const fits = checkSize(Math.max(least, encodedSettings.length), notes)
+  if (isBounded && fits) checkContents(settings, objectsKnown, notes)
   checkLimitRanges(surroundings.limitRanges, resources, podTotals(pod, resources, mode), notes)
   const annotations = meshAnnotations(
     pod,
@@ -189,6 +193,20 @@ function warnOfNoEffect(values: Values, mode: Settings['mode'], notes: Notes): v
   }
 }
 
+/** Templates and bundles of a pod together. */
+const maxTexts = 100
+
+/** Whether there are no more objects, files and texts than are looked at. */
+function checkCounts({ objects, templates, bundles }: Settings, notes: Notes): boolean {
+  const texts = Object.keys(templates).length + Object.keys(bundles).length
+  const problems = [
+    tooMany(objects),
+    texts > maxTexts ? `${texts} templates and bundles are more than a pod may have, ${maxTexts}` : undefined,
+  ].filter((problem) => problem !== undefined)
+  notes.problem('too-large', ...problems)
+  return problems.length === 0
+}
+
 /** The annotation `objects` has been checked for itself; annotations of templates and bundles write into the same folder. */
 function checkFiles(settings: Settings, values: Values, sources: ReadonlyMap<ObjectSpec, string>, notes: Notes): void {
   for (const kind of ['templates', 'bundles'] as const) {
@@ -206,12 +224,16 @@ function checkFiles(settings: Settings, values: Values, sources: ReadonlyMap<Obj
  * @param objectsKnown otherwise a template is not wrong for naming one that is not among them
  */
 function checkContents(settings: Settings, objectsKnown: boolean, notes: Notes): void {
+  const effort = new TemplateEffort()
   for (const [path, text] of Object.entries(settings.templates)) {
-    const found = templateProblems(text, objectsKnown ? settings.objects : undefined)
+    const found = templateProblems(text, objectsKnown ? settings.objects : undefined, effort)
     notes.problem('bad-annotation', ...found.map((problem) => `template "${path}", ${problem}`))
   }
+  // Two bundles of one format have the same problem.
+  const byFormat = new Map<BundleFormat, string | undefined>()
   for (const [path, format] of Object.entries(settings.bundles)) {
-    const problem = bundleProblem(format, settings.objects)
+    if (!byFormat.has(format)) byFormat.set(format, bundleProblem(format, settings.objects))
+    const problem = byFormat.get(format)
     if (problem !== undefined) notes.problem('bad-annotation', `bundle "${path}": ${problem}`)
   }
 }

@@ -34,7 +34,8 @@ export const denyReasons = {
   mesh: "a service mesh's proxy stands in the way of the sidecar",
   'user-id': 'the sidecar may not run with these ids',
   resources: "the sidecar's resources do not fit",
-  'too-large': 'the settings are larger than the environment of a container may be',
+  'too-large':
+    'the pod has more of something than is looked at, or its settings are larger than the environment of a container may be',
 } as const
 export type DenyReason = keyof typeof denyReasons
 
@@ -85,9 +86,17 @@ export interface Warning {
 export class Notes {
   readonly problems: Problem[] = []
   readonly warnings: Warning[] = []
+  /** Whether the pod itself is wrong: whatever Namespace, ServiceAccount, classes and LimitRanges say, it is denied. */
+  isFinal = false
 
   problem(reason: DenyReason, ...texts: string[]): void {
     this.problems.push(...texts.map((text) => ({ reason, text })))
+  }
+
+  /** Problems of the pod itself, which nothing that is looked up can cure. */
+  own(reason: DenyReason, ...texts: string[]): void {
+    this.problem(reason, ...texts)
+    this.isFinal ||= texts.length > 0
   }
 
   warn(reason: WarningReason, text: string): void {
@@ -103,5 +112,7 @@ export const problemsByImportance = (problems: readonly Problem[]): Problem[] =>
 export const warningsByImportance = (warnings: readonly Warning[]): Warning[] =>
   byImportance(warnings, Object.keys(warningReasons))
 
-const byImportance = <T extends Problem | Warning>(entries: readonly T[], order: readonly string[]): T[] =>
-  entries.toSorted((a, b) => order.indexOf(a.reason) - order.indexOf(b.reason))
+function byImportance<T extends Problem | Warning>(entries: readonly T[], order: readonly string[]): T[] {
+  const byReason = Map.groupBy(entries, ({ reason }) => reason)
+  return order.flatMap((reason) => byReason.get(reason as T['reason']) ?? [])
+}

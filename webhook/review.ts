@@ -1,4 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
+import { annotations as table } from '../shared/annotations.ts'
 import type { Logger } from '../shared/log.ts'
+import { annotationPrefix } from '../shared/names.ts'
 import { respond } from './answer.ts'
 import type { Cluster, LookupOptions } from './cluster/cluster.ts'
 import type { Configuration } from './configuration.ts'
@@ -7,6 +10,7 @@ import { answerTo, createsPod, nameOf, type AdmissionRequest, type AdmissionRevi
 import { readPod, serviceAccountName } from './pod/pod.ts'
 import type { Surroundings } from './plan.ts'
 import type { Problem } from './reasons.ts'
+import { ClassReadings } from './secret-provider-class/readings.ts'
 import { templateOf } from './templates.ts'
 import { classNames } from './values.ts'
 
@@ -98,8 +102,8 @@ async function decidePod(
   try {
     const known = await surroundings(pod, namespace, context, bySignal)
     decision = decide(pod, known.value)
-    // A ServiceAccount or Namespace annotated a moment ago may not have reached the cache.
-    if (decision.kind !== 'deny' || !known.cached) return decision
+    // A ServiceAccount or Namespace annotated a moment ago may not have reached the cache. What is wrong with the pod itself stays.
+    if (decision.kind !== 'deny' || decision.isFinal || !known.cached) return decision
     const live = await surroundings(pod, namespace, context, { live: true, ...bySignal })
     return decide(pod, live.value)
   } catch (error) {
@@ -107,6 +111,19 @@ async function decidePod(
     const problems = decision?.kind === 'deny' ? decision.problems : []
     return { kind: 'deny', problems: [{ reason: 'unavailable', text }, ...problems], warnings: [] }
   }
+}
+
+/** Shared by all reviews: classes are read once in each version. */
+const readings = new ClassReadings()
+
+/** A text from this length on is read on a turn of its own of the event loop, before the decision, which finds it read. */
+const longText = 4 * 1024
+
+async function readAhead(annotations: Record<string, string>): Promise<void> {
+  const text = annotations[`${annotationPrefix}objects`] ?? ''
+  if (text.length < longText) return
+  table.objects.parse(text)
+  await setImmediate()
 }
 
 async function surroundings(
@@ -124,12 +141,15 @@ async function surroundings(
   const annotations = pod.ok ? (pod.value.metadata?.annotations ?? {}) : {}
   const names = classNames(annotations, namespace.value?.annotations ?? {}, configuration())
   const classes = await Promise.all(names.map((one) => cluster.secretProviderClass(name, one, options)))
+  await readAhead(annotations)
+  await readAhead(namespace.value?.annotations ?? {})
+  const found = new Map(classes.map(({ value }, index) => [names[index] ?? '', value]))
   const oldestKubelet = cluster.oldestKubelet()
   return {
     value: {
       namespace: namespace.value ?? { name, labels: {}, annotations: {} },
       ...(serviceAccount?.value === undefined ? {} : { serviceAccount: serviceAccount.value }),
-      secretProviderClasses: new Map(classes.map(({ value }, index) => [names[index] ?? '', value])),
+      secretProviderClasses: await readings.read(found),
       limitRanges: limitRanges.value ?? [],
       configuration: configuration(),
       ...(oldestKubelet === undefined ? {} : { oldestKubelet }),

@@ -23,7 +23,8 @@ export function resolveValues(
 ): Values {
   const pod = readAnnotations(onPod)
   const namespace = readAnnotations(onNamespace, 'namespace')
-  notes.problem('bad-annotation', ...pod.problems, ...namespace.problems)
+  notes.own('bad-annotation', ...pod.problems)
+  notes.problem('bad-annotation', ...namespace.problems)
   for (const key of Object.keys(onPod)) {
     if (key.startsWith(annotationPrefix)) checkAllowed(key.slice(annotationPrefix.length), configuration, notes)
   }
@@ -71,7 +72,7 @@ function checkAllowed(name: string, configuration: Configuration, notes: Notes):
   // A copy of an injected pod brings what we wrote ourselves; an unknown name is told already.
   if (family === undefined && (!Object.hasOwn(annotations, name) || (annotations[name as AnnotationName] as Annotation<unknown>).written)) return // prettier-ignore
   if (!isAllowedOnPods(family === undefined ? name : `${family}*`, configuration)) {
-    notes.problem('not-allowed', `annotation ${annotationPrefix}${name}: the administrator does not allow it on pods`)
+    notes.own('not-allowed', `annotation ${annotationPrefix}${name}: the administrator does not allow it on pods`)
   }
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import type { ObjectRequest } from '../../shared/object-spec.ts'
@@ -9,10 +10,10 @@ import {
   parseMode,
   parseObjects,
   printEntry,
-  readYaml,
 } from '../../shared/objects.ts'
 import { fail, ok } from '../../shared/parsed.ts'
 import { pathProblem } from '../../shared/paths.ts'
+import { readYaml, yamlBounds } from '../../shared/yaml-text.ts'
 
 const object = (name: string, fields: Partial<ObjectRequest> = {}): ObjectRequest => ({
   type: 'secret',
@@ -154,9 +155,19 @@ const wrongDocuments: [name: string, text: string, ...problems: string[]][] = [
   ['an unknown bundle', '{objects: [a], bundles: {x: toml, /y: jsn}}', 'bundles, "x": expected one of dotenv, json, yaml, properties', 'bundles, "/y": a path is relative to the mount and may not begin with "/"', 'bundles, "/y": expected one of dotenv, json, yaml, properties (did you mean "json"?)'],
   ['a field twice', '- {name: a, name: b}', 'not valid YAML: Map keys must be unique'],
   ['a list that is not closed', '[a, b', /^not valid YAML: /.source],
-  ['two documents', '- a\n---\n- b', 'not valid YAML: Source contains multiple documents; please use YAML.parseAllDocuments()'],
+  ['two documents', '- a\n---\n- b', 'not valid YAML: Source contains multiple documents; one is expected'],
   ['a scalar', '--- a', 'expected a list of objects, or a map of objects, templates and bundles'],
-  ['aliases of aliases', 'objects: &a [x,x,x,x,x,x,x,x]\ntemplates: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nbundles: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]', 'not valid YAML: Excessive alias count indicates a resource exhaustion attack'],
+  ['aliases of aliases', 'objects: &a [x,x,x,x,x,x,x,x]\ntemplates: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nbundles: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]', 'unknown field "d"', 'templates: expected a map of paths to texts', 'bundles: expected a map of paths to formats'],
+  ['more aliases than are read', `[&a x, ${'*a , '.repeat(yamlBounds.aliases + 1)}]`, 'the text has more than 100 aliases: write the values out'],
+  ['a key that is a map', '- {name: a, {x: y}: b}', 'not valid YAML: Map keys must be texts'],
+  ['a tag of a key that stands twice', '- {name: a, !x name: b}', 'not valid YAML: Map keys must be unique'],
+  ['more objects than a pod may have', `[${'a,'.repeat(501)}]`, '501 objects are more than a pod may have, 500'],
+  ['more compact objects than a pod may have', 'a,'.repeat(501), '501 objects are more than a pod may have, 500'],
+  ['more text than is read', `# ${'x'.repeat(yamlBounds.characters)}`, "the text has 65538 characters, and at most 65536 are read: move objects into a SecretProviderClass, or split the pod's objects"],
+  ['more parts than are read', '- a\n'.repeat(yamlBounds.parts / 4), 'the text has more than 12000 words, signs and lines: split it'],
+  ['more lines in a text than are read', `templates: {x: "${'\n'.repeat(yamlBounds.parts)}"}`, 'the text has more than 12000 words, signs and lines: split it'],
+  ['paths that are too long in all', `[${Array.from({ length: 16 }, (_, i) => `{name: a${i}, history: 100, path: ${'b/'.repeat(100)}${i}}`).join()}]`, 'the paths of all files have 322200 characters, and at most 262144 may be: shorten them'],
+  ['collections that nest deeper than is read', `objects: [a]\nx: ${'['.repeat(40)}`, 'the text nests deeper than 16 levels'],
 ] // prettier-ignore
 for (const [name, text, ...problems] of wrongDocuments) {
   void t.test(`wrong document: ${name}`, async (t) => {
@@ -169,6 +180,28 @@ for (const [name, text, ...problems] of wrongDocuments) {
 
 void t.test('a document nested without end is refused', async (t) => {
   for (const text of ['['.repeat(20_000), '{a: '.repeat(20_000), '- '.repeat(20_000)]) t.notOk(parseObjects(text).ok)
+})
+
+void t.test('a map of words reads as by the library', async () => {
+  const word = fc.constantFrom('a', 'b', 'null', 'NULL', '~', '', '0755', '1e3', 'a.b/c-d', '-', '- a', 'a: b', 'a #b', '"a"', 'true', '.', 'a:', '&a', '*a', '!a', '|', 'a ', ' a') // prettier-ignore
+  const line = fc.tuple(
+    fc.constantFrom('a', 'b', 'null', 'B', 'a b', '-', '?'),
+    fc.constantFrom(': ', ':', ' : ', ':  '),
+    word,
+  )
+  fc.assert(
+    fc.property(
+      fc.array(line, { minLength: 1, maxLength: 4 }),
+      fc.constantFrom('', '\n', '\n\n', ' \n'),
+      (lines, end) => {
+        const text = lines.map((parts) => parts.join('')).join('\n')
+        // A comment is not a word: the library reads it.
+        const [one, other] = [readYaml(text + end), readYaml(`${text}\n# comment${end}`)]
+        return one.ok ? isDeepStrictEqual(one, other) : !other.ok
+      },
+    ),
+    { numRuns: 2_000 },
+  )
 })
 
 void t.test('plain nulls are null, quoted ones and keys are texts', async (t) => {

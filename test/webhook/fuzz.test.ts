@@ -88,5 +88,5 @@ function problemOf(statusCode: number, answer: { message?: string; response?: Ad
   if (statusCode !== 200 || !uid || allowed === undefined) return `${statusCode} ${JSON.stringify(answer)}`
   if (!allowed && !(status?.code && status.reason && status.message)) return `a denial without a reason: ${JSON.stringify(answer)}` // prettier-ignore
   if (patch !== undefined && !Array.isArray(JSON.parse(Buffer.from(patch, 'base64').toString()))) return 'no patch'
-  return warnings.length <= 50 ? undefined : `${warnings.length} warnings`
+  return warnings.length <= 10 ? undefined : `${warnings.length} warnings`
 }

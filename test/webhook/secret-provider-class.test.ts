@@ -168,7 +168,7 @@ const bad: Record<string, [FoundClass, ...string[]]> = {
   'pod identity': [classOf({ usePodIdentity: 'true' }), `${here}usePodIdentity: AAD Pod Identity is not supported; ${remedy}`], // prettier-ignore
   "the node's identity": [classOf({ useVMManagedIdentity: 'true', userAssignedIdentityID: clientOfClass, clientID: undefined }), `${here}useVMManagedIdentity: the node's identity is not used, because every pod of the node has it; ${remedy}, or have the administrator set allowNodeIdentity`], // prettier-ignore
   'two ways to sign in': [classOf({ useVMManagedIdentity: 'true', useAzureTokenProxy: 'true' }), `${here}useVMManagedIdentity and useAzureTokenProxy exclude each other: the former asks as the node, the latter as the pod`], // prettier-ignore
-  "a name for the node's identity": [classOf({ useVMManagedIdentity: 'true', userAssignedIdentityID: '/subscriptions/x' }), `${here}userAssignedIdentityID "/subscriptions/x": expected a GUID such as 00000000-0000-0000-0000-000000000000`], // prettier-ignore
+  "a name for the node's identity": [classOf({ useVMManagedIdentity: 'true', userAssignedIdentityID: '/subscriptions/x' }), `${here}userAssignedIdentityID "/subscriptions/x": expected a GUID such as 00000000-0000-0000-0000-000000000000`, `${here}useVMManagedIdentity: the node's identity is not used, because every pod of the node has it; pods sign in by workload identity here: take the parameter out and set clientID, or have the administrator set allowNodeIdentity`], // prettier-ignore
   'a switch that is neither': [classOf({ usePodIdentity: 'yes' }), `${here}usePodIdentity "yes": expected "true" or "false"`], // prettier-ignore
   'a token proxy without a binding': [classOf({ useAzureTokenProxy: 'true' }), `${here}useAzureTokenProxy needs an identity binding: set the pod's annotation azure.workload.identity/use-identity-binding to "true", or take the parameter out`], // prettier-ignore
   'the German cloud': [classOf({ cloudName: 'AzureGermanCloud' }), `${here}cloudName "AzureGermanCloud": this cloud was closed in 2021; use the public one`], // prettier-ignore
@@ -176,7 +176,23 @@ const bad: Record<string, [FoundClass, ...string[]]> = {
   'an unknown cloud': [classOf({ cloudName: 'AzurePublicClout' }), `${here}cloudName "AzurePublicClout": there is no such cloud (did you mean "AzurePublicCloud"?); ${known}`], // prettier-ignore
   'no objects': [classOf({ objects: undefined }), `${here}objects is required`],
   'objects of blanks': [classOf({ objects: ' \n ' }), `${here}objects is required`],
-  'an empty array': [classOf({ objects: 'array: []' }), `${here}objects: the array is empty`],
+  'an empty array': [
+    classOf({ objects: 'array: []' }),
+    `${here}objects: the array is empty: list at least one object in it`,
+  ],
+  'an array without a list': [
+    classOf({ objects: 'array:\n' }),
+    `${here}objects: the array is empty: list at least one object in it`,
+  ],
+  'an array of more objects than a pod may have': [
+    classOf({ objects: `array: [${'a,'.repeat(501)}]` }),
+    `${here}objects: 501 are more than a pod may have, 500: split the class`,
+  ],
+  'a placeholder for a client id beside another problem': [
+    classOf({ clientID: '<client-id>', cloudName: 'Moon' }),
+    `${here}clientID "<client-id>": expected a GUID such as 00000000-0000-0000-0000-000000000000`,
+    `${here}cloudName "Moon": there is no such cloud; known are AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud`,
+  ],
   'objects without array': [classOf({ objects: '- |\n  objectName: a' }), `${here}objects: expected the text of a map with "array:", a list of objects that each are a text ("- |")`], // prettier-ignore
   'an array that is none': [classOf({ objects: 'array: x' }), `${here}objects: expected the text of a map with "array:", a list of objects that each are a text ("- |")`], // prettier-ignore
   'an array of maps': [classOf({ objects: 'array:\n  - objectName: a\n    objectType: secret' }), `${here}object 1: expected a text; begin the entry with "- |"`], // prettier-ignore
@@ -443,7 +459,7 @@ void t.test('what is wrong with a class hides nothing else', async (t) => {
     ['AD FS in a cloud that is unknown', { cloudName: 'Moon', tenantID: 'adfs' }, {}, [clash, unknown, denied, /: cloudName "Moon": /]], // prettier-ignore
     ["a cloud of its own, and the pod's", { cloudName: 'AzureChinaCloud', tenantID: 'adfs' }, { 'azure.keyvault.injector/cloud': 'Moon' }, [/cloud: there is no cloud "Moon"/, clash, unknown, denied, /"adfs" .*https:\/\/login.chinacloudapi.cn has none/]], // prettier-ignore
     ['an object', { objects: array(password, 'objectName: b'), ...unsaid }, {}, [denied, /objectType is required/, ...nobody]], // prettier-ignore
-    ['a parameter, which the identity may hang on', { clientID: 'x', tenantID: undefined }, {}, [clash, unknown, /: clientID "x": /]], // prettier-ignore
+    ['a parameter that the identity rests on', { clientID: 'x', tenantID: undefined }, {}, [clash, unknown, denied, /: clientID "x": /, /^no-identity: .* no tenantID/]], // prettier-ignore
     ["the node's identity", { useVMManagedIdentity: 'true', clientID: undefined }, {}, [clash, unknown, denied, /: useVMManagedIdentity: /]], // prettier-ignore
   ]
   for (const [name, parameters, annotations, expected] of cases) {

@@ -5,7 +5,7 @@ import type { AdmissionResponse } from '../../webhook/envelope.ts'
 import { timeLeft } from '../../webhook/server.ts'
 import type { Pod } from '../../webhook/pod/pod.ts'
 import { annotated, appFor, cluster, reviewOf } from './review-app.ts'
-import { configurationOf } from './setting.ts'
+import { configurationOf, surroundings } from './setting.ts'
 
 interface Answer {
   apiVersion: string
@@ -253,17 +253,38 @@ void t.test('time kept back for the way home, and connections that the API serve
   t.ok(server.requestTimeout > 0 && server.requestTimeout <= 30_000, 'nobody waits without end for the rest of a request') // prettier-ignore
 })
 
+void t.test('a pod that is wrong itself is denied without a second look', async (t) => {
+  const wrong: Record<string, object> = {
+    'an annotation': annotated({ mode: 'nativ' }),
+    'an annotation, and no client id': annotated({ mode: 'nativ' }, { serviceAccountName: 'bare' }),
+    'a pod for Windows': annotated({}, { os: { name: 'windows' } }),
+    'a pod without containers': annotated({}, { containers: [] }),
+    'a pod that is none': { spec: 1 },
+    'more containers than are looked at': annotated({}, { containers: Array.from({ length: 501 }, (_, index) => ({ name: `c${index}` })) }), // prettier-ignore
+  }
+  for (const [name, pod] of Object.entries(wrong)) {
+    const known = cluster({
+      serviceAccount: async (_namespace, account) =>
+        account === 'bare' ? { value: { annotations: {} }, cached: true } : { value: surroundings().serviceAccount, cached: true }, // prettier-ignore
+    })
+    const { answer } = await post(appFor(t, { cluster: known }), reviewOf(pod))
+    t.equal(answer.response.allowed, false, name)
+    t.notOk(
+      known.asked.some((what) => what.endsWith('live')),
+      `${name}: nothing is looked up again`,
+    )
+  }
+})
+
 void t.test('where the live look fails, the problems known so far are told with it', async (t) => {
-  const known = cluster()
   const flaky = cluster({
-    serviceAccount: async (namespace, name, options) => {
+    serviceAccount: async (_namespace, _name, options) => {
       if (options?.live) throw new Error('connection refused')
-      return known.serviceAccount(namespace, name, options)
+      return { value: { annotations: {} }, cached: true }
     },
   })
-  const message = /connection refused; try again; \(2\) annotation .*mode "nativ"/
-  const asked = async (path: string) =>
-    post(appFor(t, { cluster: flaky }), reviewOf(annotated({ mode: 'nativ' })), path)
+  const message = /connection refused; try again; \(2\) no client id/
+  const asked = async (path: string) => post(appFor(t, { cluster: flaky }), reviewOf(annotated()), path)
   t.match((await asked('/standby')).answer.response.status, { code: 503, message })
   t.match(
     await asked('/mutate'),

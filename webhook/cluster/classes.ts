@@ -1,16 +1,17 @@
-import type { FoundClass } from '../secret-provider-class/resolve-classes.ts'
+import type { ClassSpec, FoundClass } from '../secret-provider-class/resolve-classes.ts'
 import { ApiError } from './api.ts'
 import type { LookupOptions } from './cluster.ts'
 import type { Reads } from './reads.ts'
-import { reflect, type Meta, type Reflector, type ReflectorOptions } from './reflector.ts'
+import { reflect, type Metadata, type Reflector, type ReflectorOptions } from './reflector.ts'
 
 const group = '/apis/secrets-store.csi.x-k8s.io/v1'
 const plural = 'secretproviderclasses'
 
-interface ClassObject extends Meta {
+interface ClassObject {
+  metadata?: Metadata & { uid?: string }
   spec?: unknown
 }
-type Specs = Reflector<{ spec: unknown }>
+type Specs = Reflector<ClassSpec>
 
 const fields = { metadata: { name: true, namespace: true, uid: true, resourceVersion: true }, spec: true } as const
 /** Estimated memory in bytes of the cache. Classes of more than 16 KiB are not in it, and are read when they are needed. */
@@ -64,7 +65,10 @@ export function watchClasses(
   }
 }
 
-const specOf = ({ spec }: ClassObject): { spec: unknown } => ({ spec })
+const specOf = ({ spec, metadata: { uid, resourceVersion } = {} }: ClassObject): ClassSpec => ({
+  spec,
+  ...(uid && resourceVersion ? { version: `${uid} ${resourceVersion}` } : {}),
+})
 
 const unless404 = (answer: Promise<unknown>): Promise<unknown> =>
   answer.catch((error: unknown) => {

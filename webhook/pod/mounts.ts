@@ -1,5 +1,5 @@
 import { secretsVolume } from '../../shared/names.ts'
-import { didYouMean, listed, quote } from '../../shared/suggest.ts'
+import { firstSuggestions, listed, quote } from '../../shared/suggest.ts'
 import type { Notes } from '../reasons.ts'
 import type { Values } from '../values.ts'
 import { placeOf } from './places.ts'
@@ -22,10 +22,11 @@ export function resolveContainers(
     // What is recorded came with the pod, whose author may have written it.
     return names.filter((name) => (mounted?.has(name) ?? true) && !knownSidecars.includes(name))
   }
+  const suggest = firstSuggestions()
   const [known, wanted] = [new Set(names), new Set(containers)]
   for (const name of wanted) {
     if (!known.has(name)) {
-      notes.problem('unknown-container', `annotation azure.keyvault.injector/containers: there is no container ${quote(name)}${didYouMean(name, names)}; the pod has ${listed(names)}`) // prettier-ignore
+      notes.problem('unknown-container', `annotation azure.keyvault.injector/containers: there is no container ${quote(name)}${suggest(name, names)}; the pod has ${listed(names)}`) // prettier-ignore
     }
   }
   return names.filter((name) => wanted.has(name))

@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { Settings as TypeboxSettings } from 'typebox/system'
 import { fail, ok, type Parsed } from '../../shared/parsed.ts'
 
 /** A client may write null for what is absent. */
@@ -112,10 +113,23 @@ export type Volume = NonNullable<Pod['spec']['volumes']>[number]
 
 const compiled = Compile(Pod)
 
+/** More errors of one pod are not looked for: each takes a while, and any number of them is easily sent. */
+const mostErrors = 50
+
+function fewErrors(value: unknown) {
+  const { maxErrors } = TypeboxSettings.Get()
+  TypeboxSettings.Set({ maxErrors: mostErrors })
+  try {
+    return compiled.Errors(value)
+  } finally {
+    TypeboxSettings.Set({ maxErrors })
+  }
+}
+
 /** Whether what is read of a pod is as the Kubernetes API describes it: nothing is coerced, nothing removed. */
 export function readPod(value: unknown): Parsed<Pod> {
   if (compiled.Check(value)) return ok(value)
-  return fail(...compiled.Errors(value).map(({ instancePath, message }) => `pod${instancePath}: ${message}`))
+  return fail(...fewErrors(value).map(({ instancePath, message }) => `pod${instancePath}: ${message}`))
 }
 
 export const appContainers = (pod: Pod): Container[] => pod.spec.containers ?? []

@@ -9,7 +9,8 @@ export interface Resources {
   limits: Record<string, string>
 }
 
-const kinds = ['cpu', 'memory', 'ephemeral-storage'] as const
+/** Kinds of resources that a sidecar has. */
+export const resourceKinds = ['cpu', 'memory', 'ephemeral-storage'] as const
 /** What decides about a pod's quality of service, and what a pod as a whole may have. */
 const podKinds = ['cpu', 'memory'] as const
 type PodKind = (typeof podKinds)[number]
@@ -21,7 +22,7 @@ type PodKind = (typeof podKinds)[number]
 export function resolveResources(pod: Pod, values: Values, { resources }: Configuration, notes: Notes): Resources {
   const requests: Record<string, string> = {}
   const limits: Record<string, string> = {}
-  for (const kind of kinds) {
+  for (const kind of resourceKinds) {
     const request = values[`request-${kind}`] ?? resources.requests?.[kind]
     const limit = values[`limit-${kind}`] ?? resources.limits?.[kind]
     if (request !== undefined) requests[kind] = request

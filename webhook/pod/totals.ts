@@ -1,7 +1,7 @@
 import type { Mode } from './mode.ts'
 import { appContainers, initContainers, isNativeSidecar, type Container, type Pod } from './pod.ts'
 import { quantityOf } from './quantity.ts'
-import type { Resources } from './resources.ts'
+import { resourceKinds, type Resources } from './resources.ts'
 
 /** CPUs or bytes by kind. */
 type Amounts = Record<string, number>
@@ -39,8 +39,14 @@ function together(init: readonly Container[], apps: readonly Container[], field:
   return most(starting, running)
 }
 
+/** Only what a sidecar has: containers may name any number of kinds, and of others the sidecar changes nothing. */
 const amounts = (quantities: Record<string, string | number> = {}): Amounts =>
-  Object.fromEntries(Object.entries(quantities).map(([kind, quantity]) => [kind, quantityOf(quantity)]))
+  Object.fromEntries(
+    resourceKinds.flatMap((kind) => {
+      const quantity = Object.hasOwn(quantities, kind) ? quantities[kind] : undefined
+      return quantity === undefined ? [] : [[kind, quantityOf(quantity)] as const]
+    }),
+  )
 
 const combine = (a: Amounts, b: Amounts, how: (x: number, y: number) => number): Amounts =>
   Object.fromEntries(Object.keys({ ...a, ...b }).map((kind) => [kind, how(a[kind] ?? 0, b[kind] ?? 0)]))

@@ -1,7 +1,8 @@
-import type { ObjectRequest } from '../../shared/object-spec.ts'
-import { checkObject, readYaml } from '../../shared/objects.ts'
+import { maxObjects, type ObjectRequest } from '../../shared/object-spec.ts'
+import { checkObject } from '../../shared/objects.ts'
 import { fail, type Parsed } from '../../shared/parsed.ts'
 import { didYouMean, quote } from '../../shared/suggest.ts'
+import { readYaml, YamlEffort } from '../../shared/yaml-text.ts'
 
 /** What is found wrong or questionable in a class: sentences. */
 export interface Findings {
@@ -35,10 +36,12 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
 /** Reads the parameter `objects`: the YAML text of a map whose `array` is a list of objects, each a YAML text itself. */
 export function readClassObjects(text: string, { problems, warnings }: Findings): ObjectRequest[] {
   const shape = 'objects: expected the text of a map with "array:", a list of objects that each are a text ("- |")'
-  const read = readYaml(text)
+  const effort = new YamlEffort()
+  const read = readYaml(text, effort)
   if (!read.ok) problems.push(...read.problems.map((problem) => `objects: ${problem}`))
   if (!read.ok) return []
-  const array = isMap(read.value) ? read.value['array'] : undefined
+  // The key without a list is null.
+  const array = isMap(read.value) && 'array' in read.value ? (read.value['array'] ?? []) : undefined
   if (!isMap(read.value) || !Array.isArray(array)) {
     problems.push(shape)
     return []
@@ -46,19 +49,23 @@ export function readClassObjects(text: string, { problems, warnings }: Findings)
   for (const field of Object.keys(read.value)) {
     if (field !== 'array') warnings.push(`objects: unknown field ${quote(field)} is ignored`)
   }
-  if (array.length === 0) problems.push('objects: the array is empty')
+  if (array.length === 0) problems.push('objects: the array is empty: list at least one object in it')
+  if (array.length > maxObjects) {
+    problems.push(`objects: ${array.length} are more than a pod may have, ${maxObjects}: split the class`)
+    return []
+  }
   return array.flatMap((item: unknown, index) => {
-    const parsed = readItem(item, `object ${index + 1}`, warnings)
+    const parsed = readItem(item, `object ${index + 1}`, effort, warnings)
     if (parsed.ok) return [parsed.value]
     problems.push(...parsed.problems)
     return []
   })
 }
 
-function readItem(item: unknown, place: string, warnings: string[]): Parsed<ObjectRequest> {
+function readItem(item: unknown, place: string, effort: YamlEffort, warnings: string[]): Parsed<ObjectRequest> {
   if (isMap(item)) return fail(`${place}: expected a text; begin the entry with "- |"`)
   if (typeof item !== 'string') return fail(`${place}: expected the text of an object's fields`)
-  const read = readYaml(item)
+  const read = readYaml(item, effort)
   if (!read.ok) return fail(...read.problems.map((problem) => `${place}: ${problem}`))
   if (!isMap(read.value)) return fail(`${place}: expected fields such as objectName and objectType`)
   return readFields(read.value, place, warnings)

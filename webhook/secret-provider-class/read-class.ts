@@ -16,11 +16,13 @@ export interface SecretProviderClass {
   node: boolean
   /** It is meant for pods with an identity binding. */
   tokenProxy: boolean
+  /** Parameters with a problem of their own: what they would say is not known. */
+  unreadable: ReadonlySet<'vault' | 'tenantId' | 'clientId' | 'mode'>
 }
 
 /** What is read of a class. Every sentence begins with the class's name. */
 export interface ClassReading extends Findings {
-  /** Absent where a parameter other than `objects` has a problem. */
+  /** Absent for a class of another provider. */
   value?: SecretProviderClass
   /** Absent where not all of them could be read. */
   objects?: ObjectRequest[]
@@ -36,11 +38,16 @@ type Parameter = (typeof known)[number]
 /** Parameters with a text in them, trimmed. */
 type Texts = Partial<Record<Parameter, string>>
 
+/** Parameters of a class, and sentences about it that are kept. */
+const maxParameters = 100
+const mostNamed = 200
+
 /** Reads the `spec` of a SecretProviderClass as the Azure provider for the Secrets Store CSI driver does, version 1.8. */
 export function readClass(name: string, spec: unknown): ClassReading {
   const findings: Findings = { problems: [], warnings: [] }
   const read = readSpec(isMap(spec) ? spec : {}, findings)
-  const named = (texts: string[]): string[] => texts.map((text) => `SecretProviderClass ${quote(name)}: ${text}`)
+  const named = (texts: string[]): string[] =>
+    texts.slice(0, mostNamed).map((text) => `SecretProviderClass ${quote(name)}: ${text}`)
   return { ...read, problems: named(findings.problems), warnings: named(findings.warnings) }
 }
 
@@ -57,7 +64,11 @@ function readSpec(spec: Record<string, unknown>, findings: Findings): Pick<Class
   if (Array.isArray(secretObjects) && secretObjects.length > 0) {
     warnings.push('secretObjects is ignored: no Kubernetes Secret is made')
   }
-  warnings.push(...Object.keys(unknown).map((field) => `unknown field spec.${field} is ignored`))
+  warnings.push(
+    ...Object.keys(unknown)
+      .slice(0, maxParameters)
+      .map((field) => `unknown field spec.${field} is ignored`),
+  )
   const texts = readTexts(isMap(parameters) ? parameters : {}, findings)
   const modes = readModes(texts, findings)
   if (texts.cloudEnvFileName !== undefined) {
@@ -67,18 +78,26 @@ function readSpec(spec: Record<string, unknown>, findings: Findings): Pick<Class
   const clientId = checked(whose, texts[whose], annotations['client-id'].parse, findings)
   const tenantId = readTenant(texts, findings)
   const { keyvaultName = '', cloudName } = texts
+  const isReadable = (said: string | undefined, read: string | undefined): boolean => (said === undefined) === (read === undefined) // prettier-ignore
   if (keyvaultName === '') problems.push('keyvaultName is required')
   else if (!isVaultName(keyvaultName)) problems.push(`keyvaultName ${quote(keyvaultName)}: expected the name of a vault, 3 to 24 letters, digits and dashes`) // prettier-ignore
+  const unreadable = Object.entries({
+    vault: isVaultName(keyvaultName),
+    tenantId: isReadable(texts.tenantID ?? texts.tenantId, tenantId),
+    clientId: isReadable(texts[whose], clientId),
+    mode: !(modes.node && modes.tokenProxy),
+  }).flatMap(([name, readable]) => (readable ? [] : [name as 'vault' | 'tenantId' | 'clientId' | 'mode']))
   const value = {
     vault: keyvaultName,
     ...(cloudName === undefined ? {} : { cloudName }),
     ...(tenantId === undefined ? {} : { tenantId }),
     ...(clientId === undefined ? {} : { clientId }),
     ...modes,
+    unreadable: new Set(unreadable),
   }
   const before = problems.length
   const objects = readObjects(texts, findings)
-  return { ...(before === 0 ? { value } : {}), ...(problems.length === before ? { objects } : {}) }
+  return { value, ...(problems.length === before ? { objects } : {}) }
 }
 
 function readObjects({ objects }: Texts, findings: Findings): ObjectRequest[] {
@@ -89,7 +108,11 @@ function readObjects({ objects }: Texts, findings: Findings): ObjectRequest[] {
 
 function readTexts(parameters: Record<string, unknown>, { problems, warnings }: Findings): Texts {
   const texts: Texts = {}
-  for (const [key, value] of Object.entries(parameters)) {
+  const entries = Object.entries(parameters)
+  if (entries.length > maxParameters) {
+    problems.push(`it has ${entries.length} parameters, and at most ${maxParameters} are read`)
+  }
+  for (const [key, value] of entries.slice(0, maxParameters)) {
     const parameter = known.find((name) => name === key)
     if (parameter === undefined) warnings.push(`unknown parameter ${quote(key)} is ignored${didYouMean(key, known)}`)
     else if (typeof value !== 'string') problems.push(`${key}: expected a text`)

@@ -14,10 +14,18 @@ import {
 } from '../identity.ts'
 import type { Notes } from '../reasons.ts'
 import { resolveVault, type AskedObject } from '../vaults.ts'
-import { readClass, type SecretProviderClass } from './read-class.ts'
+import { readClass, type ClassReading, type SecretProviderClass } from './read-class.ts'
 
-/** The `spec` of a SecretProviderClass; or there is none of the name, or the cluster does not know the kind at all. */
-export type FoundClass = { spec: unknown } | 'absent' | 'unknown-kind'
+export interface ClassSpec {
+  spec: unknown
+  /** The object's uid and resource version: while it stays, so does the `spec`. */
+  version?: string
+  /** What has been read of it already. */
+  reading?: ClassReading
+}
+
+/** A SecretProviderClass; or there is none of the name, or the cluster does not know the kind at all. */
+export type FoundClass = ClassSpec | 'absent' | 'unknown-kind'
 
 /** What a class's objects are decided by, beside the class. */
 export interface ClassContext {
@@ -63,7 +71,7 @@ function resolveClass(name: string, found: FoundClass, context: ClassContext): A
     notes.problem('secret-provider-class', `there is no ${where} in namespace ${quote(whereabouts.namespace)}`)
     return undefined
   }
-  const { value, objects, problems, warnings } = readClass(name, found.spec)
+  const { value, objects, problems, warnings } = found.reading ?? readClass(name, found.spec)
   notes.problem('secret-provider-class', ...problems)
   for (const warning of warnings) notes.warn('secret-provider-class', warning)
   const { party, vault } = value
@@ -79,6 +87,7 @@ function resolveParameters(
 ): { party: Party; vault: string } {
   const { configuration, whereabouts, notes } = context
   const party = resolveParty(read, where, context)
+  if (read.unreadable.has('vault')) return { party, vault: unknownUrl }
   const vault = resolveVault(read.vault, party.cloud, whereabouts.namespace, configuration)
   if (vault.ok) return { party, vault: vault.value }
   notes.problem(vault.reason, ...vault.problems.map((problem) => `${where}: ${problem}`))
@@ -89,7 +98,11 @@ function resolveParameters(
 function resolveParty(read: SecretProviderClass, where: string, context: ClassContext): Party {
   const { notes } = context
   const { cloudName, cloud } = resolveCloud(read, where, context)
-  const named = read.node ? resolveNode(read, where, context) : resolvePod(read, where, context)
+  const named = read.unreadable.has('mode')
+    ? filled({ clientId: read.clientId, tenantId: read.tenantId })
+    : read.node
+      ? resolveNode(read, where, context)
+      : resolvePod(read, where, context)
   notes.problem('no-identity', ...adfsProblems(named.tenantId, cloud).map((problem) => `${where}: ${problem}`))
   return { cloudName, cloud, ...named }
 }
@@ -132,17 +145,18 @@ function resolvePod(read: SecretProviderClass, where: string, context: ClassCont
   if (read.tokenProxy) {
     notes.problem('secret-provider-class', `${where}: useAzureTokenProxy needs an identity binding: set the pod's annotation azure.workload.identity/use-identity-binding to "true", or take the parameter out`) // prettier-ignore
   }
-  if (clientId === undefined) {
+  if (clientId === undefined && !read.unreadable.has('clientId')) {
     const text = `${where}: no clientID, and ${clientIdGap(whereabouts)}: a class written for another way to sign in, such as a service principal, needs the clientID of a workload identity` // prettier-ignore
     if (configuration.missingClientId === 'deny') notes.problem('no-identity', text)
     else notes.warn('no-client-id', `${where}: no clientID`)
   }
-  const unreadable = [
+  const wrong = [
     ...accountProblems('client-id', clientId, whereabouts),
     ...accountProblems('tenant-id', tenantId, whereabouts),
   ]
-  notes.problem('no-identity', ...unreadable.map((problem) => `${where}: ${problem}`))
-  if (tenantId === undefined) notes.problem('no-identity', `${where}: no tenantID, and ${tenantIdGap(whereabouts)}`)
+  notes.problem('no-identity', ...wrong.map((problem) => `${where}: ${problem}`))
+  if (tenantId === undefined && !read.unreadable.has('tenantId'))
+    notes.problem('no-identity', `${where}: no tenantID, and ${tenantIdGap(whereabouts)}`)
   return filled({ clientId, tenantId })
 }
 
