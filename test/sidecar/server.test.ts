@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 
 import t, { type Test } from 'tap'
 import { probe } from '../../sidecar/probe/probe.ts'
-import { isLocal, serve, type Pages, type Place } from '../../sidecar/server.ts'
+import { isLocal, serve, sparing, type Pages, type Place } from '../../sidecar/server.ts'
 
 interface Got {
   status: number | undefined
@@ -136,4 +136,44 @@ void t.test('a port that is taken', async (t) => {
   await t.rejects(serve({ notReady: () => undefined, metrics: () => '', status: () => ({}) }, { port }), {
     code: 'EADDRINUSE',
   })
+})
+
+void t.test(
+  'costly pages: many requests share one writing, for a tenth of the time and a second at most',
+  async (t) => {
+    let [now, cost, writings] = [0, 10, 0]
+    const page = sparing(
+      () => {
+        now += cost
+        return String(++writings)
+      },
+      () => now,
+    )
+    t.equal(String(page()), '1')
+    now += 89
+    t.equal(String(page()), '1')
+    now += 1
+    t.equal(String(page()), '2')
+    cost = 500
+    now += 90
+    t.equal(String(page()), '3')
+    now += 999
+    t.equal(String(page()), '3')
+    now += 1
+    t.equal(String(page()), '4')
+  },
+)
+
+void t.test('a request is bounded, and one with two hosts is not local', async (t) => {
+  const port = await serving(t)
+  const send = async (request: string): Promise<string> => {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+    socket.write(request)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    return String(answer).split('\r\n', 1)[0] ?? ''
+  }
+  t.match(await send(`GET /livez HTTP/1.1\r\nx: ${'y'.repeat(8_192)}`), /431/)
+  t.match(await send('GET /status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n'), /403/)
+  t.match(await send('GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n'), /200/)
+  t.match(await send('nonsense\r\n\r\n'), /400/)
 })
