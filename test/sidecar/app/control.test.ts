@@ -244,10 +244,10 @@ void t.test('several changes before the app could be told are told as one', asyn
   t.strictSame(pod.told[0]?.changed.map(({ name }) => name).sort(), ['api-key', 'db-password', 'db-user'])
 })
 
-void t.test('it ends with 0 at once when it is told to, at any time', async (t) => {
-  for (const [name, hang] of [
-    ['while it serves', false],
-    ['while it waits for the vault', true],
+void t.test('a signal ends it at once: with 0 while it serves, with 1 before the first set', async (t) => {
+  for (const [name, hang, expected] of [
+    ['while it serves', false, { code: 0 }],
+    ['while it waits for the vault', true, { code: 1, reason: /secret db-user/ }],
   ] as const) {
     // prettier-ignore
     await t.test(name, async (t) => {
@@ -255,7 +255,7 @@ void t.test('it ends with 0 at once when it is told to, at any time', async (t) 
       if (hang) pod.twin.fault = () => ({ hang: 10 * second })
       await pod.start()
       const end = pod.sidecar?.run('run', AbortSignal.abort())
-      t.strictSame(await end, { code: 0 })
+      t.match(await end, expected)
     })
   }
 })
