@@ -12,12 +12,13 @@ import { shapesOf, type Attack } from './texts.ts'
 
 /*
  * How long one review keeps all others, and the probes, from being answered: whatever tenants write, at most ten times as long as the
- * largest pod in `golden/` does. BLOCK_ROUNDS says how many inputs of random size each shape is tried with, BLOCK_SEED replays a run.
+ * largest pod in `golden/` does, in time of this thread. BLOCK_ROUNDS says how many inputs of random size each shape is tried with,
+ * BLOCK_SEED replays a run.
  */
 const rounds = Number(process.env['BLOCK_ROUNDS'] ?? 1)
 const seed = Number(process.env['BLOCK_SEED'] ?? Date.now() % 2 ** 32)
 const mostTimes = 10
-/** The machine may have been busy with something else: the best of so many tries counts. */
+/** The engine compiles and collects garbage in some of them: the best of so many tries counts. */
 const tries = 8
 
 const golden = join(import.meta.dirname, '../webhook/golden')
