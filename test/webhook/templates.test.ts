@@ -8,6 +8,7 @@ const request = (kind: string, spec: object, group = 'apps') => ({
   uid: '1',
   kind: { group, version: 'v1', kind },
   operation: 'CREATE',
+  userInfo: { username: 'system:admin' },
   object: { spec },
 })
 const problemsOf = (pod: unknown): string[] => {
