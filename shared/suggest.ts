@@ -6,22 +6,26 @@ const mostListed = 20
 const mostEdits = 3
 
 /**
- * The known name that `name` was probably meant to be: at most a third of its characters differ, or two (a swap of neighbors),
- * and three at most, case aside. Only the first 64 characters, the first fifty known names and lengths that can be near are compared.
+ * The known name that `name` was probably meant to be: at most a third of its characters differ, one at least and three at most, case
+ * aside; two swapped neighbors count as one. Only the first 64 characters, the first fifty known names and lengths that can be near are compared.
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const meant = name.slice(0, 64).toLowerCase()
   let best: string | undefined
-  let bestDistance = Math.min(mostEdits, Math.max(meant.length < 4 ? 1 : 2, Math.floor(meant.length / 3))) + 1
+  let bestDistance = Math.min(mostEdits, Math.max(1, Math.floor(meant.length / 3))) + 1
   let looked = 0
   for (const candidate of known) {
     if (++looked > mostLooked) break
     if (Math.abs(candidate.length - meant.length) >= bestDistance) continue
-    const distance = leven(meant, candidate.toLowerCase(), { maxDistance: bestDistance })
+    const other = candidate.toLowerCase()
+    const edits = leven(meant, other, { maxDistance: bestDistance + 1 })
+    const distance = edits === 2 && letters(meant) === letters(other) ? 1 : edits
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
   }
   return best
 }
+
+const letters = (text: string): string => text.split('').sort().join('')
 
 /** ` (did you mean "x"?)`, or nothing when no known name is near. */
 export function didYouMean(name: string, known: Iterable<string>): string {
