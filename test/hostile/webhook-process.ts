@@ -50,11 +50,12 @@ export interface WebhookProcess {
   isRunning: () => boolean
 }
 
-/** Starts the bundled program with the manifest's flags; `env` says what its cluster is, by default a folder. */
+/** Starts the bundled program with the manifest's flags; `env` says what its cluster is, by default a folder, and may name certificates. */
 export async function startWebhook(t: Test, env: Record<string, string> = {}): Promise<WebhookProcess> {
   await ensureBundles()
   const folder = clusterFolder(t)
-  const { folder: certificates, cert } = certificateFolder(t)
+  const certificates = env['CERTIFICATES_FOLDER'] ?? certificateFolder(t).folder
+  const cert = readFileSync(join(certificates, 'tls.crt'), 'utf8')
   const files = { CERTIFICATES_FOLDER: certificates, CONFIGURATION: join(folder, 'configuration.yaml'), SIDECAR_IMAGE: 'x', PORT: '0', HOST: '127.0.0.1' } // prettier-ignore
   const cluster = 'KUBECONFIG' in env ? {} : { CLUSTER_FOLDER: folder }
   const child = spawn(process.execPath, [...manifest.flags, bundles.webhook], {

@@ -127,7 +127,7 @@ void t.test('pods without a sidecar are counted at every look, and told once', a
   t.strictSame(pauses, [30_000, 600_000], 'the first look after half a minute, the next after ten')
   const pages = api.calls.filter((path) => path.startsWith('/api/v1/pods'))
   t.equal(pages.length, 3, 'page by page')
-  t.ok(pages.every((path) => path.includes('status.phase!%3DSucceeded') && path.includes('limit=500')))
+  t.ok(pages.every((path) => path.includes('status.phase!%3DSucceeded') && path.includes('limit=100')))
 
   api.events.clear()
   pods.splice(2, 1)

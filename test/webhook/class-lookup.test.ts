@@ -58,6 +58,14 @@ void t.test('before a denial it is read live', async (t) => {
   t.equal(message, 'pod app-1 in namespace shop: there is no SecretProviderClass "kv" in namespace "shop"')
 })
 
+void t.test('the denial of a class that is too large says how large it may be and what to do', async (t) => {
+  const { message } = await review(t, always('too-large', false), podOf({ 'secret-provider-class': 'kv' }))
+  const classes = 'azure.keyvault.injector/secret-provider-class'
+  const what = 'SecretProviderClass "kv": the spec is larger than 256 KiB'
+  const remedy = `divide its objects among several classes, and name all of them in the annotation ${classes}`
+  t.equal(message, `pod app-1 in namespace shop: ${what}: ${remedy}`)
+})
+
 void t.test('the namespace or the administrator may name classes for pods that ask for something', async (t) => {
   const pod = podOf({ vault: 'my-kv', objects: 'db-password' })
   const namespace: Cluster['namespace'] = async (name) => ({

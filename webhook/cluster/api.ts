@@ -38,9 +38,14 @@ export class ApiError extends Error {
   }
 }
 
+/** An answer holds more bytes than its reader takes. */
+export class TooLargeError extends Error {
+  override name = 'TooLargeError'
+}
+
 /** What is used of the Kubernetes API: plain requests, and answers that go on. Rejections say which request and why. */
 export interface Api {
-  /** @throws ApiError for every status but 2xx; Error if the answer is larger than the limit */
+  /** @throws ApiError for every status but 2xx; TooLargeError if what is wanted of the answer exceeds the limit */
   call(request: ApiRequest | ListRequest): Promise<unknown>
   /** Gives each value of the answer, until the server or the signal ends it. What exceeds the limit in it is null. */
   follow(request: ApiRequest, each: OnValue): Promise<void>
@@ -118,7 +123,7 @@ export function kubernetesApi(kubeConfig: KubeConfig): Api {
       const onValue: OnValue = (value, isCut) => (answer ??= { value, isCut })
       await read(response, { ...boundsOf(asked), ...items, onValue }).catch(failed(asked))
       if (answer === undefined) throw new Error(`${nameOf(asked)}: the answer is not complete`)
-      if (answer.isCut) throw new Error(`${nameOf(asked)}: the answer is too large to be read`)
+      if (answer.isCut) throw new TooLargeError(`${nameOf(asked)}: the answer is too large to be read`)
       return answer.value
     },
     async follow(asked, each) {

@@ -1,5 +1,5 @@
-import type { ClassSpec, FoundClass } from '../secret-provider-class/resolve-classes.ts'
-import { ApiError } from './api.ts'
+import { largestSpec, type ClassSpec, type FoundClass } from '../secret-provider-class/resolve-classes.ts'
+import { ApiError, TooLargeError } from './api.ts'
 import type { LookupOptions } from './cluster.ts'
 import type { Reads } from './reads.ts'
 import { reflect, type Metadata, type Reflector, type ReflectorOptions } from './reflector.ts'
@@ -16,8 +16,8 @@ type Specs = Reflector<ClassSpec>
 const fields = { metadata: { name: true, namespace: true, uid: true, resourceVersion: true }, spec: true } as const
 /** Estimated memory in bytes of the cache. Classes of more than 16 KiB are not in it, and are read when they are needed. */
 const limits = { bytes: 4 * 1024 * 1024, bytesPerNamespace: 512 * 1024 }
-/** Bytes of JSON of one class. What the objects of a pod may come to is less. */
-const largest = 256 * 1024
+/** Bytes of JSON of one class that are kept: its spec, names, uid and version. */
+const largest = largestSpec + 4 * 1024
 /** Bytes of JSON of the names of a group's kinds. */
 const largestGroup = 64 * 1024
 
@@ -57,7 +57,8 @@ export function watchClasses(
       const cached = lookup.live || !specs.fresh() ? undefined : specs.get(namespace, name)
       if (cached !== undefined) return { value: cached, cached: true }
       const path = `${group}/namespaces/${encodeURIComponent(namespace)}/${plural}/${encodeURIComponent(name)}`
-      const found = await unless404(reads.read({ path, fields, limit: largest }, lookup))
+      const found = await unless404(reads.read({ path, fields, limit: largest }, lookup)).catch(ifTooLarge)
+      if (found === 'too-large') return { value: found, cached: false }
       if (found !== undefined) return { value: specOf(found as ClassObject), cached: false }
       return { value: (await isKnownKind(lookup)) ? 'absent' : 'unknown-kind', cached: false }
     },
@@ -69,6 +70,12 @@ const specOf = ({ spec, metadata: { uid, resourceVersion } = {} }: ClassObject):
   spec,
   ...(uid && resourceVersion ? { version: `${uid} ${resourceVersion}` } : {}),
 })
+
+/** Another try would find the same, so this is the class's own problem. */
+function ifTooLarge(error: unknown): 'too-large' {
+  if (error instanceof TooLargeError) return 'too-large'
+  throw error
+}
 
 const unless404 = (answer: Promise<unknown>): Promise<unknown> =>
   answer.catch((error: unknown) => {

@@ -2,7 +2,8 @@ import { accept, type Api } from './api.ts'
 import type { Fields } from './json-fields.ts'
 import type { Meta } from './reflector.ts'
 
-const pageSize = 500
+/** Small, since tenants can make each object as large as the API server takes. */
+const pageSize = 100
 /** Bytes of JSON kept of one object; fields beyond them are null. */
 const largest = 4 * 1024
 

@@ -57,7 +57,8 @@ export interface Reflector<T> {
   close(): Promise<void>
 }
 
-const pageSize = 500
+/** Small, since tenants can make each object as large as the API server takes. */
+const pageSize = 100
 /** Bytes of JSON read of one object; a larger one is not cached. */
 const largest = 16 * 1024
 /** After so long without word what is cached is not believed. */

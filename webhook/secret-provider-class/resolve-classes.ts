@@ -24,8 +24,11 @@ export interface ClassSpec {
   reading?: ClassReading
 }
 
-/** A SecretProviderClass; or there is none of the name, or the cluster does not know the kind at all. */
-export type FoundClass = ClassSpec | 'absent' | 'unknown-kind'
+/** Bytes of JSON of the largest `spec` that is read. */
+export const largestSpec = 256 * 1024
+
+/** A SecretProviderClass; or there is none of the name, its `spec` is not read for its size, or the cluster does not know the kind at all. */
+export type FoundClass = ClassSpec | 'absent' | 'too-large' | 'unknown-kind'
 
 /** What a class's objects are decided by, beside the class. */
 export interface ClassContext {
@@ -68,7 +71,11 @@ function resolveClass(name: string, found: FoundClass, context: ClassContext): A
   const { whereabouts, notes } = context
   const where = `SecretProviderClass ${quote(name)}`
   if (typeof found === 'string') {
-    notes.problem('secret-provider-class', `there is no ${where} in namespace ${quote(whereabouts.namespace)}`)
+    const text =
+      found === 'too-large'
+        ? `${where}: the spec is larger than ${largestSpec / 1024} KiB: divide its objects among several classes, and name all of them in the annotation azure.keyvault.injector/secret-provider-class`
+        : `there is no ${where} in namespace ${quote(whereabouts.namespace)}`
+    notes.problem('secret-provider-class', text)
     return undefined
   }
   const { value, objects, problems, warnings } = found.reading ?? readClass(name, found.spec)

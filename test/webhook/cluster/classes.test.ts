@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createLogger } from '../../../shared/log.ts'
-import { ApiError } from '../../../webhook/cluster/api.ts'
+import { ApiError, TooLargeError } from '../../../webhook/cluster/api.ts'
 import { watchClasses } from '../../../webhook/cluster/classes.ts'
 import { boundedReads } from '../../../webhook/cluster/reads.ts'
 import { FakeApi } from './fake-api.ts'
@@ -93,4 +93,10 @@ void t.test('a kind that goes takes its objects along', async (t) => {
 void t.test('a refusal is not an absence', async (t) => {
   const { classes } = started(t, (api) => (api.failure = new ApiError(403, 'GET x: 403 forbidden')))
   await t.rejects(classes.find('shop', 'web'), /403 forbidden/)
+})
+
+void t.test('a class whose spec is too large to be read is no failure of the API server', async (t) => {
+  const { api, classes } = started(t, (api) => (api.failure = new TooLargeError('GET x: the answer is too large')))
+  t.strictSame(await classes.find('shop', 'web'), { value: 'too-large', cached: false })
+  t.notOk(api.calls.includes(group), 'the kind is not asked for')
 })

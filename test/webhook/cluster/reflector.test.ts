@@ -55,7 +55,7 @@ void t.test('lists page by page, then watches from there', async (t) => {
   t.equal(reflector.size, 3)
   t.equal(reflector.get('shop', 'c'), 'of c')
   t.equal(reflector.get('other', 'c'), undefined)
-  t.match(api.calls, [`${path}?limit=500`, `${path}?limit=500&continue=2`, /watch=1&allowWatchBookmarks=true&timeoutSeconds=450&resourceVersion=102$/]) // prettier-ignore
+  t.match(api.calls, [`${path}?limit=100`, `${path}?limit=100&continue=2`, /watch=1&allowWatchBookmarks=true&timeoutSeconds=450&resourceVersion=102$/]) // prettier-ignore
 
   watch().send({ type: 'ADDED', object: object('d', 'new') })
   watch().send({ type: 'MODIFIED', object: object('a', 'changed') })
