@@ -70,14 +70,14 @@ void t.test('the role once', async (t) => {
   t.equal(read(stage.mount, 'api-key'), 'api-key-1')
 })
 
-void t.test('SIGTERM ends it with 0 at once while it still waits for the vault', async (t) => {
+void t.test('SIGTERM ends a sidecar that still waits for the vault at once, and as a failure', async (t) => {
   const stage = await stageWith(t)
   stage.emulator.fault({ fault: { kind: 'hang' } })
   const sidecar = stage.start()
   await until('listening', () => get(`${sidecar.url}/livez`).then(({ status }) => status === 200, () => false)) // prettier-ignore
   const told = performance.now()
   sidecar.process.kill('SIGTERM')
-  t.strictSame(await sidecar.exited, { code: 0, signal: null })
+  t.strictSame(await sidecar.exited, { code: 1, signal: null })
   t.ok(performance.now() - told < 1_000)
 })
 
