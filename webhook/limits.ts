@@ -3,7 +3,7 @@
  * `akv_injector_limited_total`.
  */
 export const limits = {
-  connections: 'A connection was closed in favor of a new one because too many were open, or sent a request before the last one was answered.', // prettier-ignore
+  connections: 'A connection was closed because too many were open: an idle one in favor of a new one, or the new one.',
   'body-size': 'A request body was larger than 8 MiB or had no Content-Length.',
   'body-encoding': 'A request body was compressed.',
   'body-values': 'A request body held more than 500,000 JSON values, or lists and objects nested more than 2,000 deep.',
