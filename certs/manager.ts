@@ -8,7 +8,7 @@ import { pki as x509, type Pki } from './pki.ts'
 import { readiness, type Readiness } from './readiness.ts'
 import { plan, type Action, type Lifetimes, type Observed } from './rotation.ts'
 import { decodeSecret } from './secret.ts'
-import { knowSegments, type KnownSegments } from './segments.ts'
+import { callSegment, knowSegments, segmentOf, type KnownSegments } from './segments.ts'
 import { createServing, type Serving, type TlsOptions } from './serving.ts'
 import { see, type Sightings } from './sightings.ts'
 import { describeStep, takeStep } from './steps.ts'
@@ -30,8 +30,8 @@ export interface Certificates {
   readiness(): Readiness
   /** For metrics: when the certificate being served ends (milliseconds since 1970); undefined while there is none. */
   notAfter(): number | undefined
-  /** What the path of a request has to begin with, one of these; absent if paths have no segment before them. */
-  segments?: () => readonly string[]
+  /** What may stand before the own path of an entry (`/guard`); absent if paths have no segment before them. */
+  segments?: (path: string) => readonly string[]
   /** Stops reading, watching and writing. The servers go on serving what they have. */
   close(): Promise<void>
 }
@@ -82,7 +82,7 @@ export function startCertificates(options: CertificateOptions): Certificates {
   async function look(): Promise<ClusterView> {
     const view = await cluster.read()
     const now = clock.now()
-    const seen = understand(view, { before: observed.sightings, now, names, pki })
+    const seen = understand(view, { ...observed, now, names, pki })
     observed = { ...observed, ...seen, known: knowSegments(observed.known, seen, { now, settle: lifetimes.settle }) }
     if (!observed.secret) throw new Error('the Secret does not exist; it is part of the manifests, apply them again')
     return view
@@ -131,7 +131,7 @@ export function startCertificates(options: CertificateOptions): Certificates {
     attach: (server) => serving.attach(server),
     readiness: () => readiness({ ...observed, trouble }, clock.now()),
     notAfter: () => observed.serving?.notAfter,
-    segments: () => [...observed.known.keys()],
+    segments: (path) => [...observed.known.keys()].flatMap((segment) => callSegment(segment, path) ?? []),
     async close() {
       unwatch()
       await loop.stop()
@@ -141,20 +141,23 @@ export function startCertificates(options: CertificateOptions): Certificates {
 
 /** What is in a view, as far as the plan is concerned: certificates instead of text, and since when they have been there. */
 function understand(
-  { secret, configurations: read }: ClusterView,
-  { before, now, names, pki }: { before: Sightings; now: number; names: readonly string[]; pki: Pki },
+  { secret: stored, configurations: read }: ClusterView,
+  { sightings, known, now, names, pki }: { sightings: Sightings; known: KnownSegments; now: number; names: readonly string[]; pki: Pki }, // prettier-ignore
 ): Pick<Observed, 'configurations' | 'sightings'> & Pick<Required<Observed>, 'secret'> {
+  const secret = stored && decodeSecret(stored.data, names, pki)
+  const segments = [...(secret?.segments ?? []), ...known.keys()]
   const configurations = read.map(({ id, uid, generation, webhooks }) => ({
     id,
     uid,
     generation,
-    webhooks: webhooks.map(({ name, caBundle, segment }) => ({ name, authorities: pki.parseAuthorities(caBundle), segment })), // prettier-ignore
+    webhooks: webhooks.map(({ name, caBundle, segment, path }) => ({
+      name,
+      authorities: pki.parseAuthorities(caBundle),
+      segment: segmentOf(segment, path, segments),
+      path,
+    })),
   }))
-  return {
-    configurations,
-    sightings: see(before, configurations, now),
-    secret: secret && decodeSecret(secret.data, names, pki),
-  }
+  return { configurations, sightings: see(sightings, configurations, now), secret }
 }
 
 /** Replicas that wait for the same moment do not all make keys for one of them to be used. */

@@ -1,7 +1,7 @@
 import { BACKDATE_MS } from './authority.ts'
 import { seenSince, type LiveConfiguration, type Sightings } from './sightings.ts'
 import type { SecretState } from './secret.ts'
-import { forgottenSegments, nextSegmentMoment, planSegments, segmentFor, withForgotten, type KnownSegments, type SegmentAction } from './segments.ts' // prettier-ignore
+import { callSegment, forgottenSegments, hasSecret, nextSegmentMoment, planSegments, segmentFor, withForgotten, type KnownSegments, type SegmentAction } from './segments.ts' // prettier-ignore
 import type { Authority, Leaf } from './x509.ts'
 
 /** All in milliseconds. */
@@ -34,7 +34,7 @@ export type Action =
   | { type: 'restore-leaf'; leaf: Leaf }
   | { type: 'issue-leaf'; reason: string }
   | { type: 'serve'; leaf: Leaf }
-  /** write what callers have to trust, and the segment of each webhook's path by the webhook's name */
+  /** write what callers have to trust, and what each webhook's path begins with, by the webhook's name */
   | { type: 'publish-bundle'; configuration: string; bundle: readonly Authority[]; segments: Readonly<Record<string, string>> } // prettier-ignore
   | { type: 'drop-authorities'; authorities: readonly Authority[] }
   | SegmentAction
@@ -101,7 +101,7 @@ function replaceUnusableAuthority(situation: Situation): Action | undefined {
   const { secret, now } = situation
   if (!secret.signer) return createAuthority(situation, 'the Secret holds no authority with its private key')
   if (!isValid(secret.signer.authority, now)) return createAuthority(situation, 'the authority is not valid now')
-  if (secret.segments.length === 0 && forgottenSegments(situation).length === 0)
+  if (!hasSecret([...secret.segments, ...forgottenSegments(situation)]))
     return createAuthority(situation, 'there is no path segment, which only a new authority brings')
   return undefined
 }
@@ -155,7 +155,7 @@ function serve({ secret, serving, configurations, sightings, now, lifetimes }: S
 function publish(situation: Situation): Action[] {
   const { secret } = situation
   const { authorities: bundle } = secret
-  if (bundle.length === 0 || secret.segments.length === 0) return []
+  if (bundle.length === 0 || !hasSecret(secret.segments)) return []
   if (forgotten(situation).length > 0 || forgottenSegments(situation).length > 0) return []
   return situation.configurations
     .filter(
@@ -163,7 +163,10 @@ function publish(situation: Situation): Action[] {
       webhooks.some(({ authorities, segment }) => !isSame(authorities, bundle) || segment !== segmentFor(segment, secret)), // prettier-ignore
     )
     .map(({ id, webhooks }) => {
-      const segments = webhooks.map(({ name, segment }): [string, string] => [name, segmentFor(segment, secret) ?? ''])
+      const segments = webhooks.map(({ name, segment, path }): [string, string] => [
+        name,
+        callSegment(segmentFor(segment, secret) ?? '', path) ?? '',
+      ])
       return { type: 'publish-bundle', configuration: id, bundle, segments: Object.fromEntries(segments) }
     })
 }

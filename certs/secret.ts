@@ -10,7 +10,7 @@ export interface SecretState {
   /** the authority whose private key is there: the one that issues */
   signer?: { authority: Authority; key: string } | undefined
   leaf?: Leaf | undefined
-  /** what the paths in the registrations begin with, newest first */
+  /** what the segments before the entries' own paths are derived from, newest first */
   segments: readonly string[]
   /** by authority id; times in milliseconds since 1970 */
   records: Readonly<Record<string, AuthorityRecord>>
@@ -33,7 +33,7 @@ export interface SecretData {
   'tls.key': string
   /** `{"<sha256 of an authority>": {"leavesUntil": "<RFC 3339>", "notAfter": "<RFC 3339>"}}` */
   'rotation.json': string
-  /** `["<32 hex digits>"]`, newest first */
+  /** `["<32 hex digits>"]`, newest first; one that is an entry's alone has its own path after it */
   'path-segments.json': string
 }
 

@@ -1,15 +1,40 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { seenSince, type LiveConfiguration, type Sightings } from './sightings.ts'
 import type { SecretState } from './secret.ts'
 
 /** What a path begins with: 128 bits in lower-case hex, for the API server wants DNS subdomains between the slashes. */
 const leading = /^\/([0-9a-f]{32})(?=\/)/
 const whole = /^[0-9a-f]{32}$/
+const lone = /^[0-9a-f]{32}\//
 
-/** A path segment that cannot be guessed. Only callers that can read the registrations know it. */
+/** The secret that the entries' path segments are derived from. It is in the Secret alone. */
 export const createSegment = (): string => randomBytes(16).toString('hex')
 
-export const isSegment = (text: unknown): text is string => typeof text === 'string' && whole.test(text)
+/**
+ * Whether `text` is what the Secret has: a secret, or an entry's own segment of which no secret is known any more, together with the
+ * entry's own path, as in `<32 hex digits>/guard`.
+ */
+export const isSegment = (text: unknown): text is string =>
+  typeof text === 'string' && (isShared(text) || lone.test(text))
+
+const isShared = (segment: string): boolean => whole.test(segment)
+
+export const hasSecret = (segments: readonly string[]): boolean => segments.some(isShared)
+
+/**
+ * What stands before the own path of an entry; undefined if the segment is another entry's alone. Each entry has its own, because
+ * the API server's error about a call that failed shows its URL to the pod's author.
+ */
+export function callSegment(segment: string, path: string): string | undefined {
+  if (isShared(segment)) return createHmac('sha256', segment).update(path).digest('hex').slice(0, 32)
+  return segment.slice(32) === path ? segment.slice(0, 32) : undefined
+}
+
+/** The opposite of `callSegment`: which of these segments an entry calls. */
+export function segmentOf(called: string | undefined, path: string, segments: readonly string[]): string | undefined {
+  if (called === undefined) return undefined
+  return segments.find((segment) => callSegment(segment, path) === called) ?? `${called}${path}`
+}
 
 /** The segment that a path of a registration begins with, and the rest: the entry's own path, empty if there is none. */
 export function splitPath(path: string): { segment: string | undefined; own: string } {
@@ -62,9 +87,9 @@ export function forgottenSegments({
   configurations,
   known,
 }: Pick<Situation, 'secret' | 'configurations' | 'known'>): string[] {
-  // prettier-ignore
-  if (secret.segments.length === 0) return [...(known?.keys() ?? [])]
-  return isAlone(secret) ? [] : liveSegments(configurations).filter((segment) => !secret.segments.includes(segment))
+  const used = liveSegments(configurations)
+  const lost = hasSecret(secret.segments) ? (isAlone(secret) ? [] : used) : [...(known?.keys() ?? [])]
+  return lost.filter((segment) => !secret.segments.includes(segment))
 }
 
 /**
@@ -76,8 +101,8 @@ export function forgottenSegments({
  */
 export function segmentFor(live: string | undefined, secret: SecretState): string | undefined {
   const { segments } = secret
-  if (isAlone(secret)) return segments[0]
-  return live !== undefined && segments.includes(live) ? live : segments.at(-1)
+  if (isAlone(secret)) return segments.find(isShared)
+  return live !== undefined && segments.includes(live) ? live : segments.findLast(isShared)
 }
 
 /** What has to be done about the segments alone, where the Secret has an authority. */
@@ -86,16 +111,20 @@ export function planSegments(situation: Situation): SegmentAction | undefined {
   if (!secret.signer) return undefined
   const forgotten = forgottenSegments(situation)
   if (forgotten.length > 0) return { type: 'adopt-segments', segments: withForgotten(secret.segments, forgotten) }
-  const [newest, ...others] = secret.segments
-  if (newest === undefined || others.length === 0 || !isAlone(secret)) return undefined
+  const newest = replacing(secret)
+  if (newest === undefined || !isAlone(secret)) return undefined
   return now < droppableAt(newest, sightings, lifetimes) ? undefined : { type: 'drop-segments', segments: [newest] }
 }
 
 /** When the older segments may go, if nothing is seen to change before; undefined while there is only one, or others come first. */
 export function nextSegmentMoment({ secret, sightings, lifetimes }: Situation): number | undefined {
-  const [newest, ...others] = secret.segments
-  return newest === undefined || others.length === 0 ? undefined : droppableAt(newest, sightings, lifetimes)
+  const newest = replacing(secret)
+  return newest === undefined ? undefined : droppableAt(newest, sightings, lifetimes)
 }
+
+/** The newest secret, if there are other segments. */
+const replacing = ({ segments }: SecretState): string | undefined =>
+  segments.length > 1 ? segments.find(isShared) : undefined
 
 /** Ahead of the oldest, which stands for those that every replica knows. */
 export const withForgotten = (segments: readonly string[], forgotten: readonly string[]): string[] => [

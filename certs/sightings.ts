@@ -7,8 +7,8 @@ export interface LiveConfiguration {
   uid: string
   /** counts changes of the webhooks: labels and annotations do not touch it */
   generation: number
-  /** `segment` is what the path begins with; undefined if the path has none */
-  webhooks: { name: string; authorities: readonly Authority[]; segment: string | undefined }[]
+  /** `path` is the entry's own; `segment` is what its calls' segment is derived from (see `segmentOf`), undefined if they have none */
+  webhooks: { name: string; authorities: readonly Authority[]; segment: string | undefined; path: string }[]
 }
 
 /** Per configuration: since when each authority and path segment has been seen in every webhook of ours, without a gap. */

@@ -110,7 +110,7 @@ function auditOf(decision: Decision, report: boolean): Record<string, string> {
     const { objects, mode } = decision.settings
     entries['mode'] = mode
     entries['objects'] = String(objects.length)
-    entries['vaults'] = [...new Set(objects.map(({ vault }) => vault))].join(' ')
+    entries['vaults'] = printable([...new Set(objects.map(({ vault }) => vault))].join(' '))
   } else if (decision.kind === 'skip') entries['reason'] = `${decision.reason}: ${skipReasons[decision.reason]}`
   else entries['reason'] = [...new Set(decision.problems.map(({ reason }) => reason))].join(' ')
   const spent = Object.entries(entries).reduce((sum, [key, value]) => sum + key.length + value.length, 0)

@@ -3,14 +3,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 /** Who may ask for a review. */
 export interface Strangers {
-  /** What a path may begin with; absent if paths have no segment before them. */
-  segments: (() => readonly string[]) | undefined
+  /** What may stand before an entry's own path (`/guard`); absent if paths have no segment before them. */
+  segments: ((path: string) => readonly string[]) | undefined
   /** Called for each request that is turned away, for metrics. */
   refused?: (() => void) | undefined
 }
 
+const prefix = '/:segment'
+
 /** The routes of reviews begin with this. */
-export const reviewPrefix = ({ segments }: Pick<Strangers, 'segments'>): string => (segments ? '/:segment' : '')
+export const reviewPrefix = ({ segments }: Pick<Strangers, 'segments'>): string => (segments ? prefix : '')
 
 /**
  * Turns away whoever does not know the path: 404 before a byte of the body is read, whether the path does not exist or its segment
@@ -19,12 +21,14 @@ export const reviewPrefix = ({ segments }: Pick<Strangers, 'segments'>): string 
 export function refuseStrangers(server: FastifyInstance, { segments, refused }: Strangers): void {
   server.addHook('onRequest', (request, reply, done) => {
     const { segment } = (request.params ?? {}) as { segment?: string }
-    const isInvited = segments === undefined || segment === undefined || isOneOf(segment, segments())
+    const isInvited = segments === undefined || segment === undefined || isOneOf(segment, segments(ownPath(request)))
     if (!request.is404 && isInvited) return done()
     refused?.()
     refuse(request, reply)
   })
 }
+
+const ownPath = ({ routeOptions: { url = '' } }: FastifyRequest): string => url.slice(prefix.length)
 
 function refuse(request: FastifyRequest, reply: FastifyReply): void {
   const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers

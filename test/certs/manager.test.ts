@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import type { CertificateEvent } from '../../certs/events.ts'
 import { startCertificates, type Certificates } from '../../certs/manager.ts'
 import type { Lifetimes } from '../../certs/rotation.ts'
+import { callSegment } from '../../certs/segments.ts'
 import { kubernetesCertificates } from '../../certs/store.ts'
 import { startApiServer, type ApiServer } from './api-server.ts'
 import { verifies } from './openssl.ts'
@@ -93,10 +94,14 @@ void t.test('three replicas start on an empty Secret', async (t) => {
   await until(() => replicas.every(isReady))
   t.equal(countOf(liveBundle(api)), 1)
   t.equal(liveBundle(api), secretData(api, 'ca.crt'))
-  const [segment] = JSON.parse(secretData(api, 'path-segments.json')) as string[]
-  t.match(segment, /^[0-9a-f]{32}$/)
-  t.strictSame(livePaths(api), [`/${segment}/enabled`, `/${segment}/standby`])
-  for (const { certificates } of replicas) t.strictSame(certificates.segments?.(), [segment])
+  const [secret = ''] = JSON.parse(secretData(api, 'path-segments.json')) as string[]
+  t.match(secret, /^[0-9a-f]{32}$/)
+  const segments = ['/enabled', '/standby'].map((path) => callSegment(secret, path))
+  t.equal(new Set([secret, ...segments]).size, 3, 'each entry has a segment of its own')
+  t.strictSame(livePaths(api), [`/${segments[0]}/enabled`, `/${segments[1]}/standby`])
+  for (const { certificates } of replicas)
+    t.strictSame(['/enabled', '/standby', '/guard'].map((path) => certificates.segments?.(path).length), [1, 1, 1]) // prettier-ignore
+  for (const { certificates } of replicas) t.strictSame(certificates.segments?.('/standby'), [segments[1]])
   const question = { leaf: secretData(api, 'tls.crt'), bundle: liveBundle(api), name: NAME, at: Date.now() }
   t.ok(verifies(t.testdir(), question))
   for (const { port, certificates } of replicas) {
@@ -219,7 +224,7 @@ void t.test('an API server that refuses, or has no Secret, is told about and wai
   const replica = await startReplica(t, api)
   const reason = () => replica.certificates.readiness().reason ?? ''
   await until(() => /403/.test(reason()))
-  t.match(reason(), /no certificate is served yet: get .* injector: 403 GET .* was refused/)
+  t.match(reason(), /no certificate is served yet: get Secret system\/certificates: 403 GET .* was refused/)
   api.fault = () => undefined
   await until(() => /the Secret does not exist/.test(reason()))
   api.put(SECRET, secret)

@@ -1,4 +1,5 @@
-import { settleDown, type Replica, type World } from './model.ts'
+import { callSegment } from '../../certs/segments.ts'
+import { settleDown, type Call, type Replica, type World } from './model.ts'
 
 /** What callers would reject, and must not: a sentence, or undefined. */
 export function broken(world: World, { lag }: { lag: boolean }): string | undefined {
@@ -9,23 +10,25 @@ export function broken(world: World, { lag }: { lag: boolean }): string | undefi
     if (notAfter <= world.now) return `a ready replica serves ${id}, which has ended`
     if (!world.trusted.has(authority))
       return `a ready replica serves ${id} of ${authority}, and callers trust ${[...world.trusted].join()}`
-    const accepted = replica.certificates.segments?.() ?? []
-    for (const segment of world.segments)
-      if (segment === undefined || !accepted.includes(segment))
-        return `a ready replica rejects calls with the segment ${segment}, which callers use; it accepts ${accepted.join()}`
+    const rejected = world.calls.find((call) => !accepts(replica, call))
+    if (rejected) return `a ready replica rejects calls of ${describe(rejected)}, which callers make`
     if (!lag || world.urgent.has(authority)) continue
     const lagging = world.trustedBefore
       .filter((before) => isBehind(before, world))
-      .flatMap(({ segments }) => [...segments])
-    const rejected = lagging.find((segment) => !accepted.includes(segment))
-    if (rejected)
-      return `a ready replica rejects calls with the segment ${rejected}, which a caller that is behind uses`
+      .flatMap(({ calls }) => calls)
+      .find((call) => !accepts(replica, call))
+    if (lagging) return `a ready replica rejects calls of ${describe(lagging)}, which a caller that is behind makes`
     const late = world.trustedBefore.find((before) => isBehind(before, world) && !before.trusted.has(authority))
     if (late)
       return `a ready replica serves ${id} of ${authority}, and a caller that is behind trusts ${[...late.trusted].join()}`
   }
   return undefined
 }
+
+const describe = ({ path, segment }: Call): string => `${path} with the segment ${segment}`
+
+const accepts = ({ certificates }: Replica, { path, segment }: Call): boolean =>
+  certificates.segments?.(path).some((one) => one === segment) ?? false
 
 /** Callers may be behind by the settle time; before the first publication there is nothing to be behind of. */
 function isBehind(
@@ -46,9 +49,9 @@ export function disagreement(world: World): string | undefined {
     return 'a caBundle is not what is in the Secret'
   }
   const segments = JSON.parse(data['path-segments.json'] ?? '[]') as string[]
-  if (world.segments.size !== 1) return `callers use ${world.segments.size} segments`
-  if ([...world.segments].some((segment) => !segments.includes(segment ?? ''))) return 'a segment is not in the Secret'
-  return undefined
+  // An entry whose segment was changed while two authorities were in use keeps it for as long as both are.
+  const strange = world.calls.find(({ path, segment }) => segments.every((one) => callSegment(one, path) !== segment))
+  return strange && `${describe(strange)} is not in the Secret`
 }
 
 export async function endAll(world: World): Promise<void> {

@@ -14,6 +14,7 @@ const SERVICES = { names: ['hook'], namespace: 'system' } as const
 const MOST_MOVES = 20_000
 
 type LiveWebhook = ClusterConfiguration['webhooks'][number]
+export type Call = Pick<LiveWebhook, 'path' | 'segment'>
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 /** Lets everything run that waits for nothing but promises. */
@@ -48,7 +49,7 @@ export class World {
   tooEarly: string[] = []
   events: CertificateEvent[] = []
   /** what callers trusted, and until when: other API servers may still go by it for the settle time */
-  trustedBefore: { trusted: Set<string>; segments: Set<string>; until: number }[] = []
+  trustedBefore: { trusted: Set<string>; calls: Call[]; until: number }[] = []
   /** the number of the last change, and of the last one that was none of ours to the caBundles */
   change = 1
   interference = 0
@@ -162,9 +163,9 @@ export class World {
     )
   }
 
-  /** The segments that callers use; those of paths that have none are undefined. */
-  get segments(): Set<string | undefined> {
-    return new Set(this.configurations.flatMap(({ webhooks }) => webhooks.map(({ segment }) => segment)))
+  /** What callers call. */
+  get calls(): Call[] {
+    return this.configurations.flatMap(({ webhooks }) => webhooks.map(({ path, segment }) => ({ path, segment })))
   }
 
   recreateConfiguration(number: number): void {
@@ -209,8 +210,8 @@ export class World {
           const index = this.configurations.findIndex(({ id }) => id === read.id)
           const live = this.configurations[index]
           if (live?.resourceVersion !== read.resourceVersion) return false
-          const before = new Set([...this.segments].filter((segment) => segment !== undefined))
-          this.trustedBefore.push({ trusted: this.trusted, segments: before, until: this.now })
+          const calls = this.calls.filter(({ segment }) => segment !== undefined)
+          this.trustedBefore.push({ trusted: this.trusted, calls, until: this.now })
           this.change++
           this.configurations[index] = this.changed(live, ({ name }) => ({ caBundle, segment: segments[name] }))
           this.configurationsChanged()
@@ -280,7 +281,7 @@ export class World {
   }
 
   private newConfiguration(id: string): ClusterConfiguration {
-    const webhooks = ['enabled', 'report'].map((name) => ({ name, caBundle: '', segment: undefined, path: '/' }))
+    const webhooks = ['enabled', 'report'].map((name) => ({ name, caBundle: '', segment: undefined, path: `/${name}` }))
     const number = String(++this.change)
     return { id, uid: number, resourceVersion: number, generation: 1, webhooks }
   }

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { BACKDATE_MS } from '../../certs/authority.ts'
 import { readiness } from '../../certs/readiness.ts'
 import { plan, renewalTime, type Action, type Observed } from '../../certs/rotation.ts'
-import { knowSegments } from '../../certs/segments.ts'
+import { callSegment, knowSegments } from '../../certs/segments.ts'
 import { see, type LiveConfiguration } from '../../certs/sightings.ts'
 import type { Authority, Leaf } from '../../certs/x509.ts'
 
@@ -44,8 +44,8 @@ const live = (...bundles: Authority[][]): LiveConfiguration[] =>
     uid: 'uid',
     generation: 1,
     webhooks: [
-      { name: 'enabled', authorities, segment },
-      { name: 'report', authorities, segment },
+      { name: 'enabled', authorities, segment, path: '/enabled' },
+      { name: 'report', authorities, segment, path: '/report' },
     ],
   }))
 
@@ -117,7 +117,7 @@ const cases: Case[] = [
     secret: calm,
     live: live([old]).map((one) => ({
       ...one,
-      webhooks: [one.webhooks[0]!, { name: 'report', authorities: [], segment }],
+      webhooks: [one.webhooks[0]!, { name: 'report', authorities: [], segment, path: '/report' }],
     })),
     serving: oldLeaf,
     expect: [{ type: 'publish-bundle', configuration: 'configuration 0', bundle: [old] }],
@@ -380,6 +380,15 @@ const otherSegment = '1'.repeat(32)
 const using = (segments: (string | undefined)[], ...bundles: Authority[][]): LiveConfiguration[] =>
   live(...bundles).map((one) => ({ ...one, webhooks: one.webhooks.map((webhook, index) => ({ ...webhook, segment: segments[index] })) })) // prettier-ignore
 
+/** What is published for the two entries. */
+const called = (enabled: string, report: string) => ({
+  enabled: callSegment(enabled, '/enabled')!,
+  report: callSegment(report, '/report')!,
+})
+
+/** An entry's own segment, of which no secret is known. */
+const lone = `${'2'.repeat(32)}/report`
+
 /** Of a rotation after which nothing is served that the old authority has issued. */
 const alone = { ...changed, authorities: [next], leaf: leaf('renewed', next, 80 * DAY) }
 const later = 89 * DAY + 2 * MINUTE
@@ -407,7 +416,7 @@ const segmentCases: Case[] = [
     secret: calm,
     live: using([otherSegment, undefined], [old]),
     serving: oldLeaf,
-    expect: [{ type: 'publish-bundle', segments: { enabled: segment, report: segment } }],
+    expect: [{ type: 'publish-bundle', segments: called(segment, segment) }],
   },
   {
     name: 'a Secret from an archive: what callers use is kept before anything is published, and is not the oldest',
@@ -429,12 +438,57 @@ const segmentCases: Case[] = [
     expect: [{ type: 'create-authority', keepSegments: [segment] }, { type: 'adopt-authorities' }],
   },
   {
+    name: 'no secret of what entries call is known: a new one is made with a new authority, and what they call is kept',
+    at: DAY,
+    secret: { ...calm, segments: [] },
+    live: using([undefined, lone], [old]),
+    serving: oldLeaf,
+    expect: [
+      { type: 'create-authority', keepSegments: [lone] },
+      { type: 'adopt-segments', segments: [lone] },
+    ],
+  },
+  {
+    name: 'the Secret has segments of entries alone: a secret is made',
+    at: DAY,
+    secret: { ...calm, segments: [lone] },
+    live: using([undefined, lone], [old]),
+    serving: oldLeaf,
+    expect: [{ type: 'create-authority', keepSegments: [lone] }],
+  },
+  {
+    name: 'an entry keeps its own segment, and others get one of the secret',
+    at: 60 * DAY,
+    secret: { ...published, segments: [lone, segment] },
+    live: using([undefined, lone], [next, old]),
+    since: 60 * DAY,
+    serving: lateOldLeaf,
+    expect: [{ type: 'publish-bundle', segments: { ...called(segment, segment), report: '2'.repeat(32) } }],
+  },
+  {
+    name: 'a segment of an entry alone is replaced by one of the secret, whichever comes first',
+    at: later,
+    secret: { ...alone, segments: [lone, segment] },
+    live: using([segment, lone], [next]),
+    serving: alone.leaf,
+    expect: [{ type: 'publish-bundle', segments: called(segment, segment) }],
+  },
+  {
+    name: 'and then let go of',
+    at: later + MINUTE,
+    since: later,
+    secret: { ...alone, segments: [lone, segment] },
+    live: live([next]),
+    serving: alone.leaf,
+    expect: [{ type: 'drop-segments', segments: [segment] }],
+  },
+  {
     name: 'a new authority is published, its segment is not yet: a replica may not know it',
     at: 60 * DAY,
     secret: { ...published, segments: [otherSegment, segment] },
     live: live([old]),
     serving: lateOldLeaf,
-    expect: [{ type: 'publish-bundle', bundle: [next, old], segments: { enabled: segment, report: segment } }],
+    expect: [{ type: 'publish-bundle', bundle: [next, old], segments: called(segment, segment) }],
   },
   {
     name: 'a path that was lost in the meantime gets the oldest segment, which every replica knows',
@@ -443,7 +497,7 @@ const segmentCases: Case[] = [
     live: using([otherSegment, undefined], [next, old]),
     since: 60 * DAY,
     serving: lateOldLeaf,
-    expect: [{ type: 'publish-bundle', segments: { enabled: otherSegment, report: segment } }],
+    expect: [{ type: 'publish-bundle', segments: called(otherSegment, segment) }],
   },
   {
     name: 'nothing changes while a certificate of the old authority may live',
@@ -459,7 +513,7 @@ const segmentCases: Case[] = [
     secret: { ...alone, segments: [otherSegment, segment] },
     live: live([next, old]),
     serving: alone.leaf,
-    expect: [{ type: 'publish-bundle', bundle: [next], segments: { enabled: otherSegment, report: otherSegment } }],
+    expect: [{ type: 'publish-bundle', bundle: [next], segments: called(otherSegment, otherSegment) }],
   },
   {
     name: 'published, not settled: API servers may still use the old segment',

@@ -1,5 +1,13 @@
 import t from 'tap'
-import { createSegment, isSegment, knowSegments, splitPath, type KnownSegments } from '../../certs/segments.ts'
+import {
+  callSegment,
+  createSegment,
+  isSegment,
+  knowSegments,
+  segmentOf,
+  splitPath,
+  type KnownSegments,
+} from '../../certs/segments.ts'
 import type { SecretState } from '../../certs/secret.ts'
 
 const [a, b, c] = ['a', 'b', 'c'].map((digit) => digit.repeat(32)) as [string, string, string]
@@ -8,6 +16,22 @@ void t.test('segments: a new one is 128 bits of which the API server takes every
   const made = new Set(Array.from({ length: 1000 }, createSegment))
   t.equal(made.size, 1000)
   for (const segment of made) if (!isSegment(segment) || !/^[0-9a-f]{32}$/.test(segment)) t.fail(segment)
+})
+
+void t.test('segments: what opens one entry opens no other, and does not show the secret', async (t) => {
+  const paths = ['/mutate', '/standby', '/guard', '/copy', '/report', '/report/validate', '/validate']
+  const called = [a, b].flatMap((secret) => paths.map((path) => callSegment(secret, path)))
+  t.equal(new Set([a, b, ...called]).size, 16, 'each is another')
+  for (const one of called) t.match(one, /^[0-9a-f]{32}$/)
+  t.equal(callSegment(a, '/guard'), '788fccebd674b7049452932b4b0b72a5', 'HMAC-SHA256, as by OpenSSL')
+  const guard = callSegment(a, '/guard')!
+  t.equal(segmentOf(guard, '/guard', [b, a]), a)
+  for (const path of ['/mutate', '/guard/', '']) t.not(segmentOf(guard, path, [b, a]), a, path)
+  t.equal(segmentOf(undefined, '/guard', [a]), undefined)
+  const alone = segmentOf(guard, '/guard', [b])!
+  t.ok(isSegment(alone), 'the Secret can have it')
+  t.equal(callSegment(alone, '/guard'), guard, 'where the secret is lost it opens what it did')
+  for (const path of paths) if (path !== '/guard') t.equal(callSegment(alone, path), undefined, path)
 })
 
 void t.test('segments: a path is its segment and the path of its own', async (t) => {
@@ -27,7 +51,7 @@ void t.test(
         before,
         {
           secret: { authorities: [], records: {}, segments: stored } satisfies SecretState,
-          configurations: [{ id: '', uid: '', generation: 1, webhooks: live.map((segment) => ({ name: '', authorities: [], segment })) }], // prettier-ignore
+          configurations: [{ id: '', uid: '', generation: 1, webhooks: live.map((segment) => ({ name: '', authorities: [], segment, path: '/mutate' })) }], // prettier-ignore
         },
         { now, settle },
       )

@@ -16,6 +16,7 @@ const configuration = (
       name: `webhook ${webhook}`,
       authorities: ids.map((id) => ({ id, pem: '', notBefore: 0, notAfter: 0 })),
       segment: undefined,
+      path: '/mutate',
     })),
   }) satisfies LiveConfiguration
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { connect } from 'node:tls'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import t, { type Test } from 'tap'
+import { callSegment } from '../../certs/segments.ts'
 import { annotated, appFor, cluster, reviewOf } from '../webhook/review-app.ts'
 import { certificateFolder } from '../webhook/tls.ts'
 import { readFileSync } from 'node:fs'
@@ -11,14 +12,17 @@ import { join } from 'node:path'
 
 const secret = 'c0ffee'.repeat(6).slice(0, 32)
 const previous = 'decade'.repeat(6).slice(0, 32)
-const wrong = secret.replace(/.$/, '1')
-const paths = ['mutate', 'standby', 'guard', 'report', 'validate', 'report/validate']
+/** What the entry of a path calls. */
+const called = (path: string, of = secret): string => callSegment(of, `/${path}`)!
+const derived = (secrets: readonly string[]) => (path: string) => secrets.map((one) => callSegment(one, path)!)
+const wrong = called('mutate').replace(/.$/, (digit) => (digit === '1' ? '2' : '1'))
+const paths = ['copy', 'mutate', 'standby', 'guard', 'report', 'validate', 'report/validate']
 
 /** The webhook as it runs with a certificate of its own; `looked` records what was looked up. */
-function inviting(t: Test, segments: string[] = [secret]) {
+function inviting(t: Test, secrets: string[] = [secret]) {
   let refused = 0
   const looked = cluster()
-  const strangers = { segments: () => segments, refused: () => void refused++ }
+  const strangers = { segments: derived(secrets), refused: () => void refused++ }
   return { ...appFor(t, { cluster: looked }, { strangers }), looked, refused: () => refused }
 }
 
@@ -26,7 +30,7 @@ void t.test(
   'strangers: without the right segment every path is one that does not exist, and nothing is looked up',
   async (t) => {
     const { server, looked, decided, lines, refused } = inviting(t)
-    const guesses = ['', '/', `/${wrong}`, `/${secret}x`, `/${secret.slice(1)}`, `/${secret.toUpperCase()}`, `/ ${secret}`, '/%2e%2e', `/${'0'.repeat(32)}`, `/${'x'.repeat(5000)}`] // prettier-ignore
+    const guesses = ['', '/', `/${wrong}`, `/${secret}`, `/${called('mutate')}x`, `/${called('mutate').slice(1)}`, `/${called('mutate').toUpperCase()}`, `/ ${called('mutate')}`, '/%2e%2e', `/${'0'.repeat(32)}`, `/${'x'.repeat(5000)}`] // prettier-ignore
     let asked = 0
     for (const guess of guesses) {
       for (const path of paths) {
@@ -43,24 +47,42 @@ void t.test(
 )
 
 void t.test('strangers: those with the segment are answered, of a rotation either one', async (t) => {
-  const segments = [secret]
-  const { server } = inviting(t, segments)
-  const status = async (segment: string, path = 'mutate') =>
-    (await server.inject({ method: 'POST', url: `/${segment}/${path}?timeout=5s`, payload: reviewOf(annotated()) })).statusCode // prettier-ignore
+  const secrets = [secret]
+  const { server } = inviting(t, secrets)
+  const status = async (of: string, path = 'mutate') =>
+    (await server.inject({ method: 'POST', url: `/${called(path, of)}/${path}?timeout=5s`, payload: reviewOf(annotated()) })).statusCode // prettier-ignore
   for (const path of paths) t.equal(await status(secret, path), 200, path)
   t.equal(await status(previous), 404)
-  segments.push(previous)
+  secrets.push(previous)
   t.strictSame([await status(secret), await status(previous)], [200, 200])
-  segments.shift()
+  secrets.shift()
   t.strictSame([await status(secret), await status(previous)], [404, 200])
-  segments.shift()
-  t.equal(await status(previous), 404, 'nobody before the Secret has been read')
+  secrets.shift()
+  t.equal(await status(previous), 404, 'before the Secret has been read, every segment is wrong')
   for (const url of ['/livez', '/readyz', '/metrics']) t.equal((await server.inject({ url })).statusCode, 200, url)
+})
+
+void t.test('strangers: who knows the segment of one path is answered there alone', async (t) => {
+  const { server } = inviting(t)
+  for (const known of paths) {
+    for (const path of paths) {
+      const url = `/${called(known)}/${path}`
+      const { statusCode } = await server.inject({ method: 'POST', url, payload: reviewOf(annotated()) })
+      t.equal(statusCode, known === path ? 200 : 404, `${known}'s segment before /${path}`)
+    }
+  }
+  const guard = await server.inject({
+    method: 'POST',
+    url: `/${called('guard')}/guard`,
+    payload: reviewOf(annotated()),
+  })
+  t.notOk(guard.payload.includes('patch'), 'the guard, whose URL an error shows, never tells what would be injected')
 })
 
 void t.test('strangers: no log line and no answer shows the segment', async (t) => {
   const held = cluster({ namespace: () => Promise.reject(new Error('no')) })
-  const { server, lines } = appFor(t, { cluster: held }, { strangers: { segments: () => [secret] } })
+  const { server, lines } = appFor(t, { cluster: held }, { strangers: { segments: derived([secret]) } })
+  const shows = (text: string) => [secret, ...paths.map((path) => called(path))].some((one) => text.includes(one))
   const bodies = [
     '{',
     '[]',
@@ -71,20 +93,20 @@ void t.test('strangers: no log line and no answer shows the segment', async (t) 
   ]
   for (const path of paths) {
     for (const payload of bodies) {
-      const answer = await server.inject({ method: 'POST', url: `/${secret}/${path}`, headers: { 'content-type': 'application/json' }, payload }) // prettier-ignore
-      t.notOk(answer.payload.includes(secret), `${answer.statusCode} of ${path}`)
+      const answer = await server.inject({ method: 'POST', url: `/${called(path)}/${path}`, headers: { 'content-type': 'application/json' }, payload }) // prettier-ignore
+      t.notOk(shows(answer.payload), `${answer.statusCode} of ${path}`)
     }
-    await server.inject({ method: 'POST', url: `/${secret}/${path}`, headers: { 'content-type': 'text/plain' }, payload: 'x' }) // prettier-ignore
+    await server.inject({ method: 'POST', url: `/${called(path)}/${path}`, headers: { 'content-type': 'text/plain' }, payload: 'x' }) // prettier-ignore
   }
   t.match(lines.join(''), /request refused/)
-  t.notOk(lines.join('').includes(secret))
+  t.notOk(shows(lines.join('')))
 })
 
 async function listening(t: Test) {
   const { folder, cert } = certificateFolder(t)
   const [certificate, key] = ['tls.crt', 'tls.key'].map((file) => readFileSync(join(folder, file)))
   let refused = 0
-  const strangers = { segments: () => [secret], refused: () => void refused++ }
+  const strangers = { segments: derived([secret]), refused: () => void refused++ }
   const app = appFor(t, {}, { tls: { cert: certificate!, key: key! }, strangers })
   await app.server.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.server.address() as AddressInfo
