@@ -160,7 +160,7 @@ export const ConfigurationFile = Type.Object(
       Type.Enum(['warn', 'deny'], {
         default: 'warn',
         description:
-          'how a Deployment, StatefulSet, DaemonSet, Job or CronJob is answered whose pods would be refused; a change that leaves the pod template alone, such as of `replicas`, is only warned about, and so is everything in a namespace labelled `report`',
+          'how a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Argo Rollout or Knative Service is answered whose pods would be refused; a change that leaves the pod template alone, such as of `replicas`, is only warned about, and so is everything in a namespace labelled `report`',
       }),
     ),
     fullRefresh: optional(

@@ -1,7 +1,7 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../shared/names.ts'
-import { deployment, pod, podTemplate } from './support/apps.ts'
-import { apply, get, kubectl, list, tryApply } from './support/kubectl.ts'
+import { annotate, deployment, pod, podTemplate } from './support/apps.ts'
+import { apply, get, kubectl, list, tryApply, tryKubectl } from './support/kubectl.ts'
 import { getPod, readyPods, type Pod } from './support/pods.ts'
 import { eventually } from './support/process.ts'
 import { askReplica } from './support/replica.ts'
@@ -21,7 +21,7 @@ interface Told {
   message: string
 }
 
-/** Every kind of workload with the same pod template. */
+/** Every kind of workload that Kubernetes has, with the same pod template. */
 function workloads(namespace: string, annotations: Record<string, string>) {
   const { spec, metadata } = podTemplate({ annotations, labels: { app: 'wrong' }, containers: [app] })
   const template = { metadata, spec }
@@ -32,9 +32,33 @@ function workloads(namespace: string, annotations: Record<string, string>) {
     of('apps/v1', 'Deployment', { selector, template }),
     of('apps/v1', 'StatefulSet', { selector, serviceName: 'wrong', template }),
     of('apps/v1', 'DaemonSet', { selector, template }),
+    of('apps/v1', 'ReplicaSet', { selector, template }),
     of('batch/v1', 'Job', { template: once }),
     of('batch/v1', 'CronJob', { schedule: '0 0 1 1 *', jobTemplate: { spec: { template: once } } }),
   ]
+}
+
+const foreign = [
+  { group: 'argoproj.io', version: 'v1alpha1', kind: 'Rollout', plural: 'rollouts' },
+  { group: 'serving.knative.dev', version: 'v1', kind: 'Service', plural: 'services' },
+]
+
+/** A workload of Argo Rollouts and one of Knative, whose definitions are made for the test; those that a cluster has stay as they are. */
+async function foreignWorkloads(t: Test, namespace: string) {
+  const template = podTemplate({ containers: [app] })
+  const made = []
+  for (const { group, version, kind, plural } of foreign) {
+    const name = `${plural}.${group}`
+    if ((await tryKubectl(['get', 'crd', name])).code === 0) continue
+    const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+    const versions = [{ name: version, served: true, storage: true, schema }]
+    const spec = { group, scope: 'Namespaced', names: { kind, plural, singular: kind.toLowerCase() }, versions }
+    t.teardown(() => kubectl(['delete', 'crd', name, '--ignore-not-found']))
+    await apply({ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name }, spec })
+    await kubectl(['wait', 'crd', name, '--for=condition=Established', '--timeout=30s'])
+    made.push({ apiVersion: `${group}/${version}`, kind, metadata: { name: 'wrong', namespace }, spec: { template } })
+  }
+  return made
 }
 
 void t.test('kubectl apply of a workload prints every problem of its pods', async (t) => {
@@ -74,6 +98,30 @@ void t.test('a forgotten label is told by the API server itself', async (t) => {
     for (const one of expected) t.match(stderr, one, what)
   }
 })
+
+void t.test(
+  'annotations of a workload itself are told by the API server, with the place where they belong',
+  async (t) => {
+    const namespace = await makeTeam(t)
+    for (const workload of [...workloads(namespace, {}), ...(await foreignWorkloads(t, namespace))]) {
+      const { kind, metadata } = workload
+      const object = { ...workload, metadata: { ...metadata, annotations: annotate(wanted) } }
+      const { code, stderr } = await eventually(kind, async () => {
+      const answer = await tryApply([object], '--dry-run=server')
+      return warnings(answer.stderr).length > 0 && answer
+    }, { seconds: 20 }) // prettier-ignore
+      t.equal(code, 0, `${kind}: nothing is held back`)
+      t.equal(warnings(stderr).length, 1, `${kind}: one warning`)
+      const place = kind === 'CronJob' ? 'spec.jobTemplate.spec.template.metadata' : 'spec.template.metadata'
+      t.match(stderr, `not those of a ${kind} itself: move them to ${place}`)
+    }
+    for (const workload of workloads(namespace, wanted)) {
+      const object = { ...workload, metadata: { ...workload.metadata, annotations: annotate(wanted) } }
+      const { stderr } = await tryApply([object], '--dry-run=server')
+      t.equal(stderr, '', `${workload.kind}: no warning if the template has them too`)
+    }
+  },
+)
 
 void t.test('in a namespace labelled `report` everything is told and nothing changed', async (t) => {
   const namespace = await makeTeam(t, { [injectionLabel]: 'report' })

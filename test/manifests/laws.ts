@@ -85,8 +85,9 @@ function holdWebhookLaws(t: Test, all: readonly Manifest[], namespace: string): 
   const policy = ofKind(all, 'ValidatingAdmissionPolicy').find(({ metadata }) => metadata.name === labels)
   const { failurePolicy, matchConstraints } = (policy?.['spec'] ?? {}) as {
     failurePolicy: string
-    matchConstraints: { namespaceSelector: Selector }
+    matchConstraints: { namespaceSelector: Selector; resourceRules: Webhook['rules'] }
   }
+  t.strictSame(askedOf(matchConstraints.resourceRules), ['CREATE pods.', ...workloads], 'the policy is about what the webhook is asked about') // prettier-ignore
   t.equal(failurePolicy, 'Ignore', 'the policy is never in the way')
   holdExclusions(t, matchConstraints.namespaceSelector, 'the policy')
   const bindings = ofKind(all, 'ValidatingAdmissionPolicyBinding') as (Manifest & { spec: object })[]
@@ -214,7 +215,7 @@ const purposes: Record<string, { injection: string[]; failurePolicy: string; sid
   '/report/validate': { injection: ['report'], failurePolicy: 'Ignore', sideEffects: 'None' },
 }
 
-const workloads = ['deployments.apps', 'statefulsets.apps', 'daemonsets.apps', 'jobs.batch', 'cronjobs.batch'].map((one) => `CREATE,UPDATE ${one}`) // prettier-ignore
+const workloads = ['deployments.apps', 'statefulsets.apps', 'daemonsets.apps', 'replicasets.apps', 'jobs.batch', 'cronjobs.batch', 'rollouts.argoproj.io', 'services.serving.knative.dev'].map((one) => `CREATE,UPDATE ${one}`) // prettier-ignore
 
 function holdWebhook(t: Test, webhook: ReturnType<typeof called>[number], namespace: string): void {
   const { name, clientConfig, namespaceSelector, objectSelector, timeoutSeconds, path = '' } = webhook
@@ -226,15 +227,21 @@ function holdWebhook(t: Test, webhook: ReturnType<typeof called>[number], namesp
   t.match(webhook, { admissionReviewVersions: ['v1', 'v1beta1'], matchPolicy: 'Equivalent' }, `${name}: whatever the API server speaks`) // prettier-ignore
   t.strictSame(allowed(namespaceSelector, injectionLabel), purpose?.injection, `${name}: namespaces opt in`)
   holdExclusions(t, namespaceSelector, name)
-  const asked = webhook.rules.flatMap(({ apiGroups, operations, resources }) => resources.map((one) => `${operations.join()} ${one}.${apiGroups.join()}`)) // prettier-ignore
-  t.strictSame(asked, path.endsWith('/validate') ? workloads : ['CREATE pods.'], `${name}: what it is asked about`)
+  t.strictSame(
+    askedOf(webhook.rules),
+    path.endsWith('/validate') ? workloads : ['CREATE pods.'],
+    `${name}: what it is asked about`,
+  )
   if (path.endsWith('/validate'))
-    t.match(webhook.matchConditions, [{ expression: /deletionTimestamp/ }, { expression: /azure\.keyvault\.injector\// }]) // prettier-ignore
+    t.match(webhook.matchConditions, [{ expression: /deletionTimestamp/ }, { expression: /ownerReferences/ }, { expression: /azure\.keyvault\.injector\// }]) // prettier-ignore
   else {
     t.strictSame(allowed(objectSelector, workloadIdentityLabel), ['true'], `${name}: pods opt in`)
     t.equal(webhook.reinvocationPolicy, path === '/guard' ? undefined : path === '/copy' ? 'Never' : 'IfNeeded')
   }
 }
+
+const askedOf = (rules: Webhook['rules']): string[] =>
+  rules.flatMap(({ apiGroups, operations, resources }) => resources.map((one) => `${operations.join()} ${one}.${apiGroups.join()}`)) // prettier-ignore
 
 function allowed({ matchLabels = {}, matchExpressions = [] }: Selector = {}, label: string): string[] | undefined {
   const of = matchExpressions.find(({ key, operator }) => key === label && operator === 'In')
