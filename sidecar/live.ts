@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { formatDuration, parseDuration } from '../shared/duration.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import type { Settings } from '../shared/settings.ts'
+import { quote } from '../shared/suggest.ts'
 
 /** The annotations that may change on a running pod, each a file of the downward API volume; empty where there is none. */
 export const liveNames = ['refresh', 'suspend', 'poll-interval', 'log-level'] as const
@@ -39,12 +40,12 @@ export function interpretLive(
   const problems: string[] = []
   const suspend = texts.suspend.trim()
   if (['', 'true', 'false'].includes(suspend)) values.suspend = suspend === 'true'
-  else problems.push(`suspend: ${JSON.stringify(suspend)} is neither "true" nor "false"; it stays ${last.suspend}`)
+  else problems.push(`suspend: ${quote(suspend)} is neither "true" nor "false"; it stays ${last.suspend}`)
 
   const level = texts['log-level'].trim()
   if (level === '') values.logLevel = defaults.logLevel
   else if (isLogLevel(level)) values.logLevel = level
-  else problems.push(`log-level: ${JSON.stringify(level)} is none of ${logLevels.join(', ')}; it stays ${last.logLevel}`) // prettier-ignore
+  else problems.push(`log-level: ${quote(level)} is none of ${logLevels.join(', ')}; it stays ${last.logLevel}`) // prettier-ignore
 
   const interval = intervalOf(texts['poll-interval'].trim(), defaults)
   if (interval.value !== undefined) values.pollInterval = interval.value
@@ -61,7 +62,7 @@ function intervalOf(
   if (text === '') return { value: pollInterval }
   const parsed = parseDuration(text)
   if (!parsed.ok) {
-    return { problem: (inForce) => `${JSON.stringify(text)}: ${parsed.problems.join(', ')}; it stays ${inForce}` }
+    return { problem: (inForce) => `${quote(text)}: ${parsed.problems.join(', ')}; it stays ${inForce}` }
   }
   const value = Math.min(bounds.max, Math.max(bounds.min, parsed.value))
   if (value === parsed.value) return { value }

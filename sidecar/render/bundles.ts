@@ -3,7 +3,8 @@ import { filesOf, objectName, type BundleFormat, type ObjectSpec } from '../../s
 import { escapeUnicode } from '../../shared/printable.ts'
 import { textOf, type Files } from './contents.ts'
 import { printDotenv } from './dotenv.ts'
-import { RenderFailure } from './rendered.ts'
+import { maxOutput, RenderFailure } from './rendered.ts'
+import { replaceUnits } from './turns.ts'
 
 /** What a bundle needs to know of an object. */
 export type BundleObject = Pick<ObjectSpec, 'type' | 'name' | 'path' | 'history' | 'split'>
@@ -12,7 +13,7 @@ export type BundleObject = Pick<ObjectSpec, 'type' | 'name' | 'path' | 'history'
  * Writes every object of type secret into one file, under its name: as its own file has it, with history the newest version.
  * Secrets that are not there (optional ones) are left out.
  * @param files the pod's files by path
- * @throws {@link RenderFailure} for a value that the format cannot hold, and for two secrets of one name
+ * @throws {@link RenderFailure} for a value that the format cannot hold, for two secrets of one name, and for more than {@link maxOutput}
  */
 export async function renderBundle(
   format: BundleFormat,
@@ -24,11 +25,21 @@ export async function renderBundle(
   const problem = bundleProblem(format, secrets)
   if (problem !== undefined) throw new RenderFailure(problem)
   const entries = new Map<string, string>()
+  let bytes = 0
   for (const secret of secrets) {
     const file = files.get(filesOf(secret)[0] as string)
-    if (file !== undefined) entries.set(secret.name, contentOf(secret, file.content))
+    if (file === undefined) continue
+    bytes += file.content.length
+    checkSize(bytes)
+    entries.set(secret.name, contentOf(secret, file.content))
   }
-  return Buffer.from(await printers[format](entries))
+  const printed = Buffer.from(await printers[format](entries))
+  checkSize(printed.length)
+  return printed
+}
+
+function checkSize(bytes: number): void {
+  if (bytes > maxOutput) throw new RenderFailure(`it would have more than ${maxOutput} bytes: split it with templates`)
 }
 
 function contentOf(secret: BundleObject, content: Uint8Array): string {
@@ -51,11 +62,13 @@ const printers: Record<BundleFormat, (entries: ReadonlyMap<string, string>) => s
  * characters escaped, and a space where it begins the value.
  * {@link https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/Properties.html#load(java.io.Reader)}
  */
-function printProperties(entries: ReadonlyMap<string, string>): string {
+async function printProperties(entries: ReadonlyMap<string, string>): Promise<string> {
   const known: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-  const print = (value: string) =>
-    value
-      .replace(/[^\x20-\x5b\x5d-\x7e]/g, (character) => known[character] ?? escapeUnicode(character))
-      .replace(/^ /, '\\ ')
-  return [...entries].map(([name, value]) => `${name}=${print(value)}\n`).join('')
+  const escape = (character: string) => known[character] ?? escapeUnicode(character)
+  let text = ''
+  for (const [name, value] of entries) {
+    const escaped = await replaceUnits(value, /[^\x20-\x5b\x5d-\x7e]/g, escape)
+    text += `${name}=${escaped.replace(/^ /, '\\ ')}\n`
+  }
+  return text
 }

@@ -26,8 +26,8 @@ export async function certificateSecret(
     return undefined
   })
   if (certified) warnings.push(...keyWarnings(certified))
-  const whole = converted && certified ? keyAndCertificates(certified) : decodeSecret(value, spec.encoding)
-  return { files: [['', whole], ...(certified && spec.split ? splitFiles(certified, spec) : [])], warnings }
+  const whole = converted && certified ? await keyAndCertificates(certified) : decodeSecret(value, spec.encoding)
+  return { files: [['', whole], ...(certified && spec.split ? await splitFiles(certified, spec) : [])], warnings }
 }
 
 const remedy = 'import the certificate into the vault anew, without a password'
@@ -55,11 +55,11 @@ async function read(value: string, pkcs12: boolean): Promise<CertifiedKey> {
   return certified
 }
 
-const keyAndCertificates = (certified: CertifiedKey): string =>
-  (certified.key ? printPrivateKey(certified.key) : '') + printCertificates(inOrder(certified))
+const keyAndCertificates = async (certified: CertifiedKey): Promise<string> =>
+  (certified.key ? printPrivateKey(certified.key) : '') + printCertificates(await inOrder(certified))
 
-function splitFiles(certified: CertifiedKey, { optional }: ObjectSpec): Parts['files'] {
-  const files: Parts['files'] = [['.crt', printCertificates(inOrder(certified))]]
+async function splitFiles(certified: CertifiedKey, { optional }: ObjectSpec): Promise<Parts['files']> {
+  const files: Parts['files'] = [['.crt', printCertificates(await inOrder(certified))]]
   if (certified.key) files.push(['.key', printPrivateKey(certified.key)])
   else if (!optional) {
     throw new RenderFailure(

@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, X509Certificate, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { RenderFailure } from './rendered.ts'
 
 /** Certificates in the order of the vault, with the private key of one of them where it is exportable. */
@@ -11,11 +12,40 @@ export interface CertifiedKey {
 export function readPem(text: string): CertifiedKey {
   const certificates: X509Certificate[] = []
   let key: KeyObject | undefined
-  for (const [block, label = ''] of text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----/gs)) {
+  for (const { label, block } of blocksOf(text)) {
     if (label === 'CERTIFICATE') certificates.push(readCertificate(block))
     else if (label.endsWith('PRIVATE KEY')) key ??= readPrivateKey(block)
+    checkCount(certificates.length)
   }
   return { key, certificates }
+}
+
+/** More are not read: a vault's secret has room for less, and each takes time in which nothing else goes on. */
+const mostCertificates = 200
+
+/** @throws {@link RenderFailure} for a certificate too many */
+export function checkCount(certificates: number): void {
+  if (certificates > mostCertificates) throw new RenderFailure(`it holds more than ${mostCertificates} certificates`)
+}
+
+/** The blocks of a PEM text, each up to the first end of its label; a beginning without an end is text. Looks at each sign once. */
+function* blocksOf(text: string): Generator<{ label: string; block: string }, void> {
+  const signs = [...text.matchAll(/-----(BEGIN|END) ([A-Z0-9 ]+)(?=-----)/g)]
+  const ends = Map.groupBy(
+    signs.filter(([, kind]) => kind === 'END'),
+    ([, , label]) => label as string,
+  )
+  for (const list of ends.values()) list.reverse()
+  let past = 0
+  for (const { 0: sign, 1: kind, 2: label = '', index } of signs) {
+    if (kind === 'END' || index < past) continue
+    const ahead = ends.get(label) ?? []
+    while (ahead.length > 0 && (ahead.at(-1) as RegExpExecArray).index < index + sign.length + 5) ahead.pop()
+    const end = ahead.at(-1)
+    if (end === undefined) continue
+    past = end.index + end[0].length + 5
+    yield { label, block: text.slice(index, past) }
+  }
 }
 
 /** Reads a certificate in DER or PEM. */
@@ -46,13 +76,14 @@ const longestOrdered = 40
 /**
  * Returns each certificate once, compared by its bytes: the private key's own certificate, then all that lead up from it to its
  * roots, then what else there is in the same order. A certificate stands before its issuer and intermediates before roots, as TLS
- * servers want them beside the key. Of more than {@link longestOrdered} certificates only the first place is decided.
+ * servers want them beside the key. Of more than {@link longestOrdered} certificates only the first place is decided. Signatures are
+ * verified on turns of their own of the event loop.
  */
-export function inOrder({ key, certificates }: CertifiedKey): X509Certificate[] {
+export async function inOrder({ key, certificates }: CertifiedKey): Promise<X509Certificate[]> {
   const distinct = [...new Map(certificates.map((one) => [one.raw.toString('latin1'), one])).values()]
   const own = key && ownOf(key, distinct)
   if (distinct.length > longestOrdered) return own ? [...new Set([own, ...distinct])] : distinct
-  const issuersOf = issuersAmong(distinct)
+  const issuersOf = await issuersAmong(distinct)
   const ordered = new Set(own && chainFrom(own, issuersOf))
   while (ordered.size < distinct.length) {
     const rest = distinct.filter((one) => !ordered.has(one))
@@ -97,17 +128,19 @@ function chainFrom(start: X509Certificate, issuersOf: IssuersOf): X509Certificat
 }
 
 /** The certificates that issued one, first those that its key identifier and serial number name; a root alone issued itself. */
-function issuersAmong(certificates: readonly X509Certificate[]): IssuersOf {
-  const found = new Map<X509Certificate, X509Certificate[]>()
-  return (subject) => {
-    const issuers =
-      found.get(subject) ??
-      (isRoot(subject) ? [subject] : certificates.filter((other) => issued(other, subject))).sort((one, other) =>
-        order(subject.checkIssued(other), subject.checkIssued(one)),
-      )
-    found.set(subject, issuers)
-    return issuers
+async function issuersAmong(certificates: readonly X509Certificate[]): Promise<IssuersOf> {
+  const found = new Map<X509Certificate, readonly X509Certificate[]>()
+  for (const subject of certificates) {
+    const issuers: X509Certificate[] = []
+    for (const other of isRoot(subject) ? [] : certificates) {
+      if (!isNamedIssuer(other, subject)) continue
+      await setImmediate()
+      if (issued(other, subject)) issuers.push(other)
+    }
+    const named = (one: X509Certificate) => subject.checkIssued(one)
+    found.set(subject, isRoot(subject) ? [subject] : issuers.sort((one, other) => order(named(other), named(one))))
   }
+  return (subject) => found.get(subject) ?? []
 }
 
 const order = (one: number | boolean, other: number | boolean): number => Number(one) - Number(other)
@@ -119,7 +152,10 @@ const isRoot = (certificate: X509Certificate): boolean => issued(certificate, ce
  * was renewed since, and too lax, since an authority that was renewed with another key may have its name.
  */
 const issued = (issuer: X509Certificate, subject: X509Certificate): boolean =>
-  (subject.checkIssued(issuer) || subject.issuer === issuer.subject) && subject.verify(issuer.publicKey)
+  isNamedIssuer(issuer, subject) && subject.verify(issuer.publicKey)
+
+const isNamedIssuer = (issuer: X509Certificate, subject: X509Certificate): boolean =>
+  subject.checkIssued(issuer) || subject.issuer === issuer.subject
 
 /** PEM with LF, no text between the blocks. */
 export const printCertificates = (certificates: X509Certificate[]): string => certificates.join('')

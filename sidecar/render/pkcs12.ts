@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { children, inside, named, octets, oid, parseDer, toDer, type Node } from './asn1.ts'
-import { readCertificate, readPrivateKey, type CertifiedKey } from './certificates.ts'
+import { checkCount, readCertificate, readPrivateKey, type CertifiedKey } from './certificates.ts'
 import { deriveByPbkdf2, deriveByPkcs12, Effort, hmacOf, type Opening } from './key-derivation.ts'
 import { decryptByPassword } from './password-encryption.ts'
 import { RenderFailure } from './rendered.ts'
@@ -16,6 +17,7 @@ export async function readPkcs12(container: Buffer): Promise<CertifiedKey> {
   for (const { kind, content } of await unpack(container)) {
     if (kind === 'key') certified.key ??= readPrivateKey(content)
     else certified.certificates.push(readCertificate(content))
+    checkCount(certified.certificates.length)
   }
   return certified
 }
@@ -26,7 +28,13 @@ interface Bag {
   content: Buffer
 }
 
+/** Twice what a vault's secret has room for; node-forge makes an object of each few bytes. */
+const mostBytes = 64 * 1024
+
 async function unpack(container: Buffer): Promise<Bag[]> {
+  if (container.length > mostBytes) {
+    throw new RenderFailure(`its PKCS#12 container has ${container.length} bytes, and at most ${mostBytes} are read`)
+  }
   try {
     const [, safe, mac] = children(parseDer(container))
     const content = octets(inside(children(safe)[1]))
@@ -98,7 +106,10 @@ async function safeContents(content: Buffer, opening: Opening): Promise<Bag[]> {
   for (const info of children(parseDer(content))) {
     const [type, data] = children(info)
     const plain = named(type) === 'data' ? octets(inside(data)) : await decrypt(inside(data), opening)
-    for (const bag of children(parseDer(plain))) bags.push(...(await openBag(bag, opening)))
+    for (const bag of children(parseDer(plain))) {
+      await setImmediate()
+      bags.push(...(await openBag(bag, opening)))
+    }
   }
   return bags
 }

@@ -11,6 +11,9 @@ export interface Rendered {
   warnings: string[]
 }
 
+/** Bytes of a bundle and UTF-16 units of a template's output: a template that repeats what it sees would else fill the volume, which is memory. */
+export const maxOutput = 1024 * 1024
+
 /** An object whose content cannot be made into its files; the message says which, why and what to do, and has no value. */
 export class RenderFailure extends Error {
   override name = 'RenderFailure'

@@ -1,4 +1,4 @@
-import { LiquidError, UndefinedVariableError, type Token } from 'liquidjs'
+import { LiquidError, toPromise, UndefinedVariableError, type Emitter, type Liquid, type Token } from 'liquidjs'
 import {
   parseTemplate,
   templateEngine,
@@ -9,11 +9,9 @@ import {
 } from '../../shared/template.ts'
 import { inOrder, printCertificates, printPrivateKey, readPem } from './certificates.ts'
 import { decodeBase64 } from './decode.ts'
-import { RenderFailure } from './rendered.ts'
+import { maxOutput, RenderFailure } from './rendered.ts'
 import { textOf, type Files } from './contents.ts'
-
-/** A template that repeats what it sees would else fill the volume, which is memory. */
-const maxOutput = 1024 * 1024
+import { turnsAfter } from './turns.ts'
 
 /**
  * Renders a LiquidJS template. Files that are not there (an optional object's) are undefined to it.
@@ -26,7 +24,7 @@ export async function renderTemplate(
   objects: readonly TemplateObject[],
   files: Files,
 ): Promise<Uint8Array> {
-  const engine = templateEngine(filters)
+  const engine = inTurns(templateEngine(filters))
   const parsed = parseTemplate(engine, text, objects)
   if (!parsed.ok) throw new RenderFailure(parsed.problems.join('; '))
   let output: string
@@ -35,9 +33,35 @@ export async function renderTemplate(
   } catch (error) {
     throw new RenderFailure(explain(error, text))
   }
-  if (output.length > maxOutput)
-    throw new RenderFailure(`it gives ${output.length} characters, and ${maxOutput} may be`)
+  checkLength(output)
   return Buffer.from(output)
+}
+
+function checkLength({ length }: string): void {
+  if (length > maxOutput) throw new RenderFailure(`it gives ${length} characters or more, and ${maxOutput} may be`)
+}
+
+/** Lets everything else go on between tags, rounds of a loop and filters, and ends where the output is too long. */
+function inTurns(engine: Liquid): Liquid {
+  const turn = turnsAfter(10)
+  const { renderer, filters } = engine
+  const renderTemplates = renderer.renderTemplates.bind(renderer)
+  renderer.renderTemplates = function* (templates, context, emitter) {
+    yield turn()
+    checkLength((emitter as (Emitter & { buffer?: string }) | undefined)?.buffer ?? '')
+    return (yield renderTemplates(templates, context, emitter)) as unknown
+  }
+  for (const [name, filter] of Object.entries(filters)) {
+    const raw = typeof filter === 'object'
+    const handler = raw ? filter.handler : filter
+    const inTurn: typeof handler = function (this: ThisParameterType<typeof handler>, ...given) {
+      const due = turn()
+      if (due === undefined) return handler.apply(this, given) as unknown
+      return due.then(() => toPromise(handler.apply(this, given) as Promise<unknown>))
+    }
+    filters[name] = raw ? { ...filter, handler: inTurn } : inTurn
+  }
+  return engine
 }
 
 /** A content that is not text. It may be passed through `b64enc`; wherever else it is used, that fails. */
@@ -77,10 +101,10 @@ const textOrBinary = (name: string, bytes: Uint8Array): string | Binary => textO
 const filters: TemplateFilters = {
   b64enc: (value) => Buffer.from(value instanceof Binary ? value.bytes : String(value)).toString('base64'),
   b64dec: (value) => textOrBinary('what b64dec decodes', decodeBase64(String(value))),
-  pem_cert: (value) => {
+  pem_cert: async (value) => {
     const certified = readPem(String(value))
     if (certified.certificates.length === 0) throw new RenderFailure('pem_cert is given no certificate in PEM')
-    return printCertificates(inOrder(certified))
+    return printCertificates(await inOrder(certified))
   },
   pem_key: (value) => {
     const { key } = readPem(String(value))

@@ -1,16 +1,17 @@
 import { stringify } from 'yaml'
 import { escapeUnicode } from '../../shared/printable.ts'
+import { replaceUnits } from './turns.ts'
 
 /**
  * Prints a map of texts, a line for each, as JSON would. Everything is in double quotes, so that no reader, of YAML 1.1 or 1.2, takes `on`, `0755` or `1e3` for
  * anything but text; what YAML calls not printable, and the line breaks that only 1.1 knows, are escaped.
  * This module loads the YAML library: import it where it is needed.
  */
-export function printYaml(entries: ReadonlyMap<string, string>): string {
+export async function printYaml(entries: ReadonlyMap<string, string>): Promise<string> {
   const text = stringify(Object.fromEntries(entries), {
     defaultStringType: 'QUOTE_DOUBLE',
     doubleQuotedAsJSON: true,
     lineWidth: 0,
   })
-  return text.replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escapeUnicode)
+  return replaceUnits(text, /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escapeUnicode)
 }
