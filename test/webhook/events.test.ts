@@ -121,6 +121,21 @@ void t.test('equal ones are one with a count, sent again as an update', async (t
   t.strictSame(calls[2]?.body, { count: 4, lastTimestamp: '2026-01-02T03:04:05Z' })
 })
 
+void t.test(
+  'pods of one template have one Event that is counted up, whatever their token volume is called',
+  async (t) => {
+    const { events, calls, tick } = started(t)
+    for (const name of ['x7k2p', 'abcde', '12345']) {
+      const volumeMounts = [{ name: `kube-api-access-${name}`, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }] // prettier-ignore
+      const pod = annotated({ 'mount-path': '/var/run/secrets' }, { containers: [{ name: 'app', volumeMounts }] })
+      events.add(decided({}, { decision: decide(pod, surroundings()) }))
+      await tick()
+    }
+    t.strictSame(calls.map(({ method }) => method), ['POST', 'PATCH', 'PATCH']) // prettier-ignore
+    t.match(calls.map(({ body }) => body), [{ count: 1, reason: 'InjectionDenied' }, { count: 2 }, { count: 3 }]) // prettier-ignore
+  },
+)
+
 void t.test('one that the cluster has forgotten begins anew', async (t) => {
   const { events, calls, tick } = started(t, ({ method }) => {
     if (method === 'PATCH') throw new ApiError(404, 'not found')
