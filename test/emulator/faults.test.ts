@@ -171,7 +171,11 @@ void t.test('next-link: the list leads to another host, or in a circle', async (
   stage.emulator.vault('other-host').setSecret('bait', 'x')
   const to = `${stage.emulator.url('other-host')}secrets?api-version=7.6`
   const { remove } = on({ kind: 'next-link', to }, { operation: 'secrets.list', vault: 'my-kv' })
-  await t.rejects(names(), /does not match the requested domain/, 'the SDK follows, and takes its token to no other vault')
+  await t.rejects(
+    names(),
+    /does not match the requested domain/,
+    'the SDK follows, and takes its token to no other vault',
+  )
   remove()
 
   on({ kind: 'next-link', to: 'self' }, { operation: 'secrets.list' }, 3)

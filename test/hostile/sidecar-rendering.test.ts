@@ -108,7 +108,7 @@ void t.test('no secret and no template stops the sidecar', async (t) => {
 })
 
 void t.test('what is wrong with a live annotation is said in a few words', (t) => {
-  const bounds = { pollInterval: { min: 1000, max: 100_000 } } as Parameters<typeof initialValues>[0]['bounds']
+  const bounds = { pollInterval: { min: 1000, max: 100_000 } }
   const defaults = { pollInterval: 60_000, logLevel: 'info', bounds } as const
   const long = repeated('x', 250_000)
   const texts = { refresh: long, suspend: long, 'poll-interval': `${long}s`, 'log-level': long }

@@ -205,17 +205,20 @@ void t.test(
   },
 )
 
-void t.test('so many certificates that comparing them would take long keep their order behind the own one', async (t) => {
-  const { key, certificates } = pki.chain('P-256', 4)
-  const [leaf, ...issuers] = certificates as [string, string, string, string]
-  const strangers = Array.from({ length: 38 }, (_, index) => pki.certificate(`Stranger ${index}`, pki.key('P-256', 'stranger'), 'ca')) // prettier-ignore
-  const given = [...strangers, ...issuers.toReversed(), leaf]
-  t.equal(
-    printCertificates(await inOrder(readPem(given.join('') + key))),
-    [leaf, ...strangers, ...issuers.toReversed()].join(''),
-  )
-  t.equal(printCertificates(await inOrder(readPem(given.join('')))), given.join(''), 'without a key all of it')
-})
+void t.test(
+  'so many certificates that comparing them would take long keep their order behind the own one',
+  async (t) => {
+    const { key, certificates } = pki.chain('P-256', 4)
+    const [leaf, ...issuers] = certificates as [string, string, string, string]
+    const strangers = Array.from({ length: 38 }, (_, index) => pki.certificate(`Stranger ${index}`, pki.key('P-256', 'stranger'), 'ca')) // prettier-ignore
+    const given = [...strangers, ...issuers.toReversed(), leaf]
+    t.equal(
+      printCertificates(await inOrder(readPem(given.join('') + key))),
+      [leaf, ...strangers, ...issuers.toReversed()].join(''),
+    )
+    t.equal(printCertificates(await inOrder(readPem(given.join('')))), given.join(''), 'without a key all of it')
+  },
+)
 
 void t.test('two authorities that certify each other do not go round in circles', async (t) => {
   const [one, two] = [pki.key('P-256', 'one'), pki.key('P-256', 'two')]
