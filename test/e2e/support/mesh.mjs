@@ -1,6 +1,7 @@
 // Runs in the cluster, as plain JavaScript: `/capture` passes reviews on to the injector's webhook and prints both sides as
 // one line of JSON, `/mesh` adds a container as a service mesh's webhook would, `/ask` adds the annotations of a pod that asks,
-// `/first` and `/last` put the native proxy that an annotation of the pod holds at that end of the init containers.
+// `/first` and `/last` put the native proxy that an annotation of the pod holds at that end of the init containers. The argument is the
+// path at which the injector answers.
 import { readFileSync } from 'node:fs'
 import { createServer, request } from 'node:https'
 
@@ -9,7 +10,7 @@ const read = async (stream) => Buffer.concat(await stream.toArray())
 // Whether the certificate is the injector's own is not what is tested here.
 const toInjector = {
   host: 'akv-injector.akv-injector-system.svc',
-  path: '/mutate',
+  path: process.argv[2],
   method: 'POST',
   rejectUnauthorized: false,
 }

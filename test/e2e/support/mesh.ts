@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { injectionLabel, workloadIdentityLabel } from '../../../shared/names.ts'
 import { makeAuthority } from '../../emulator/tls.ts'
 import { nodeContainer, restrictedPod } from './apps.ts'
-import { apply, kubectl, makeNamespace } from './kubectl.ts'
+import { apply, get, kubectl, makeNamespace } from './kubectl.ts'
 import { readyPod } from './pods.ts'
 
 /** Somebody else's webhook. */
@@ -44,7 +44,9 @@ export async function startMesh(t: Test): Promise<Mesh> {
         terminationGracePeriodSeconds: 1,
         securityContext: { ...restrictedPod, runAsUser: 65532 },
         containers: [
-          nodeContainer('mesh', ['/mesh/mesh.mjs'], 8443, { volumeMounts: [{ name: 'mesh', mountPath: '/mesh' }] }),
+          nodeContainer('mesh', ['/mesh/mesh.mjs', await pathOfInjector()], 8443, {
+            volumeMounts: [{ name: 'mesh', mountPath: '/mesh' }],
+          }),
         ],
         volumes: [{ name: 'mesh', configMap: { name: 'mesh' } }],
       },
@@ -78,4 +80,13 @@ export async function startMesh(t: Test): Promise<Mesh> {
       })
     },
   }
+}
+
+/** The path at which the API server asks the injector about pods: only its registration knows it. */
+async function pathOfInjector(): Promise<string> {
+  interface Registration {
+    webhooks: { name: string; clientConfig: { service?: { path?: string } } }[]
+  }
+  const { webhooks } = await get<Registration>('default', 'mutatingwebhookconfiguration', 'akv-injector')
+  return webhooks.find(({ name }) => name.startsWith('inject.'))?.clientConfig.service?.path ?? ''
 }
