@@ -13,6 +13,7 @@ import type { Notifier, NotifierOptions } from './notify/notifier.ts'
 import { oneAtATime } from './pool.ts'
 import { Poller, type PollOutcome } from './poller.ts'
 import { Report } from './report.ts'
+import { refreshAfter } from './schedule.ts'
 import type { Source } from './sources.ts'
 import { whyGiveUp, whyWaiting } from './start.ts'
 import { whatIsMissing, type State, type VaultState } from './state.ts'
@@ -83,6 +84,7 @@ export class Sidecar {
       ...{ settings, memory, render, volume, clock, random, textProblems: this.#state.textProblems },
       asking: { vault: effects.vault, signal: this.#stop.signal, now: clock.now, elapsed: clock.elapsed },
       notify: (notification) => this.#notifier.notify(notification),
+      check: { dueAt: clock.elapsed() + refreshAfter(settings.fullRefresh, random), isRestoring: false },
       isServing: () => this.#state.serving !== undefined,
       exclusively: oneAtATime(),
     }
@@ -151,6 +153,7 @@ export class Sidecar {
       const verdict = judge(ticked, this.#state.serving !== undefined)
       this.#take(vault, ticked, verdict)
       this.#report.ticked(vault, ticked, verdict, this.#state)
+      if (ticked.tampered) this.#tampered(ticked.tampered)
       return verdict
     } catch (error) {
       this.#report.defect('a poll', error as Error)
@@ -160,6 +163,13 @@ export class Sidecar {
       const isDone = this.#state.serving && this.#state.vaults.every(({ isPolled }) => isPolled)
       if (this.#role === 'once' && isDone) this.#end.resolve({ code: 0 })
     }
+  }
+
+  /** Says that the volume was changed, and polls every vault soon for what restores it. */
+  #tampered(entries: readonly string[]): void {
+    this.#state.tampered = { at: this.#effects.clock.now(), entries: entries.slice(0, 20), count: entries.length }
+    this.#report.tampered(this.#state.tampered)
+    for (const poller of this.#pollers) poller.refresh()
   }
 
   /** What a tick means for the state. */

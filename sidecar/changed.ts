@@ -12,7 +12,13 @@ export const settledAfter = 5_000
 export interface Known {
   record: SourceRecord
   refreshAt: number
+  /** Whether only the volume's manifest says so, which another process of the sidecar's user can change. */
+  isBelieved?: boolean
 }
+
+/** Whether what an earlier process left in the volume is to be read, even if its versions are the same. */
+export const isDoubted = ({ isBelieved = false, refreshAt }: Known, now: number): boolean =>
+  isBelieved && refreshAt <= now
 
 /** What is remembered of listing the objects of one type in one vault with one identity. */
 export interface Listing {
@@ -49,7 +55,7 @@ export function planReads(
   const listable = new Map<string, Source[]>()
   for (const source of sources) {
     const one = known(source)
-    if (one !== undefined && isFixed(source)) continue
+    if (one !== undefined && isFixed(source) && !isDoubted(one, now)) continue
     if (one === undefined || source.history > 1 || one.refreshAt <= now || !isSettled(one.record)) {
       reads.gets.push(source)
     } else {

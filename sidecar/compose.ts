@@ -34,11 +34,11 @@ export function composeObjects(
     const kept = stored?.manifest.objects[index]
     const made = fresh.get(index)
     for (const { path, content } of made ?? []) files.set(path, { content, mode: object.mode ?? plan.fileMode })
-    if (!made) keep(kept ?? [], stored, files)
+    const isKept = made !== undefined || keep(kept ?? [], stored, files)
     const paths = made?.map(({ path }) => path) ?? kept
     if (paths) objects[index] = paths
     // What is gone at the very start is missing; what went later was deleted on request.
-    const isThere = kept !== undefined || (made !== undefined && made.length > 0)
+    const isThere = (kept !== undefined && isKept) || (made !== undefined && made.length > 0)
     if (!isThere && !object.optional) missing.push({ object: index, what: objectName(object) })
   }
   return { files, objects, missing }

@@ -65,7 +65,7 @@ export class Memory implements Before {
       const record = manifest.sources[source.key]
       // As if read at any moment of the period, so that restarts of a fleet do not end in a common full refresh.
       const refreshAt = this.#effects.elapsed() + this.#plan.fullRefresh * this.#effects.random()
-      if (record) this.#known.set(source, { record, refreshAt })
+      if (record) this.#known.set(source, { record, refreshAt, isBelieved: true })
     }
   }
 
@@ -87,8 +87,10 @@ export class Memory implements Before {
     for (const source of found.unchanged) this.#recover(source)
     const warnings: string[] = []
     for (const [source, { record, contents }] of found.reads) {
-      const isNew = !sameRecord(record, this.#known.get(source)?.record)
-      this.#remember(source, record, contents)
+      const known = this.#known.get(source)
+      const isNew = known?.isBelieved === true || !sameRecord(record, known?.record)
+      if (known?.isBelieved && !contents) this.#known.set(source, { ...known, record })
+      else this.#remember(source, record, contents)
       if (isNew && contents) warnings.push(...(await this.#render(source, contents, render)))
       else this.#recover(source)
     }

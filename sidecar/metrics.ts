@@ -38,6 +38,7 @@ export const metrics = {
   objectUpdated: gauge('object_updated_timestamp_seconds', 'When the object was last changed, as the vault says.', objectLabels), // prettier-ignore
   objectExpiry: gauge('object_expiry_timestamp_seconds', 'When the object expires, if it does.', objectLabels), // prettier-ignore
   objectNotBefore: gauge('object_not_before_timestamp_seconds', 'From when on the object is valid, if it says so.', objectLabels), // prettier-ignore
+  tampered: counter('volume_tampered_total', 'Checks that found the files in the volume changed by something other than the sidecar.'), // prettier-ignore
   connectionsClosed: counter('connections_closed_total', "Connections to the sidecar's port that were closed by one of its limits.", ['limit']), // prettier-ignore
   textFailing: gauge('text_failing', 'Whether a template or bundle could not be made last time.', ['path']),
 } as const

@@ -1,4 +1,13 @@
-import { changedIn, groupOf, isWorthListing, planReads, sameRecord, type Known, type Listing } from './changed.ts'
+import {
+  changedIn,
+  groupOf,
+  isDoubted,
+  isWorthListing,
+  planReads,
+  sameRecord,
+  type Known,
+  type Listing,
+} from './changed.ts'
 import { fetchSource, type Read } from './fetch.ts'
 import { eachAtMost } from './pool.ts'
 import { isFixed, type Source } from './sources.ts'
@@ -177,7 +186,8 @@ class Poll {
   async #read(source: Source): Promise<VaultFailure | undefined> {
     const known = this.#known(source)
     const contents = this.found.reads.get(source)?.contents ?? this.#before.contents(source)
-    const before = { ...(known && { record: known.record }), ...(contents && { contents }) }
+    const isKnown = known && !isDoubted(known, this.#asking.elapsed())
+    const before = { ...(isKnown && { record: known.record }), ...(contents && { contents }) }
     try {
       const vault = this.#asking.vault(source)
       this.found.reads.set(source, await fetchSource(vault, source, before, this.#asking))

@@ -127,6 +127,13 @@ export class Report {
     this.#tellOnce(`${type} ${path}`, problem, { event: 'text', type, path }, `${type} ${path}`)
   }
 
+  /** Names only paths that the pod's settings ask for, never what was found there. */
+  tampered({ entries, count }: NonNullable<State['tampered']>): void {
+    this.#registry.add(metrics.tampered)
+    const rest = count > entries.length ? ` and ${count - entries.length} more` : ''
+    this.#log.error({ event: 'volume-tampered', entries, count }, `something other than the sidecar changed ${entries.join(', ')}${rest} in the volume; the sidecar reads all objects again and restores the files; find out which container runs as the sidecar's user`) // prettier-ignore
+  }
+
   /** A connection that a limit of the sidecar's port closed: counted only, because anyone may cause any number. */
   connectionClosed = (limit: string): void => {
     this.#registry.add(metrics.connectionsClosed, { limit })

@@ -13,7 +13,7 @@ export interface Source {
   identity: number
   type: ObjectType
   name: string
-  /** Pinned to it; without history such a source is read once and never again. */
+  /** Pinned to it; without history such a source is read once by each process. */
   version?: string
   history: number
   /** Whether the pod starts without it: no object made from it is required. */

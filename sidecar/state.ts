@@ -35,6 +35,8 @@ export interface State {
   /** What the first set still lacks. */
   missing: Missing[]
   volumeProblem?: Problem
+  /** What something other than the sidecar changed in the volume, and when that was last found; some of the entries, and how many there are. */
+  tampered?: { at: number; entries: readonly string[]; count: number }
   /** Templates and bundles that could not be made, by path. */
   textProblems: Map<string, Problem>
   live: LiveValues

@@ -23,6 +23,7 @@ export function statusOf(state: State, notifier: NotifierStatus, clock: Times) {
     suspended: live.suspend,
     pollInterval: formatDuration(live.pollInterval),
     logLevel: live.logLevel,
+    tampered: state.tampered && { ...state.tampered, at: time(state.tampered.at) },
     volumeProblem: problemStatus(state.volumeProblem),
     vaults: state.vaults.map((vault) => vaultStatus(vault, clock)),
     objects: settings.objects.map((_, index) => objectStatus(index, state, clock)),

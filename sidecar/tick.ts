@@ -6,6 +6,7 @@ import { addTexts, composeObjects, differences, textsOf, type Composed, type Mis
 import { nextProblem, type Memory, type Problem } from './memory.ts'
 import { mergeNotifications, type ChangedObject, type Notification } from './notify/notification.ts'
 import { drawSplay } from './notify/splay.ts'
+import { refreshAfter } from './schedule.ts'
 import { readVault, type Asking, type Findings } from './read.ts'
 import type { Rendered } from './render/rendered.ts'
 import type { Source } from './sources.ts'
@@ -32,6 +33,8 @@ export interface TickParts {
   notify: (notification: Notification) => void
   clock: Pick<Clock, 'now' | 'elapsed'>
   random: () => number
+  /** When the volume is next compared with what was written, on the clock that never goes back, and whether a difference waits to be restored. */
+  check: { dueAt: number; isRestoring: boolean }
   /** Whether a complete set is in the volume and served. */
   isServing: () => boolean
   /** Templates and bundles that could not be made, by path. */
@@ -48,6 +51,8 @@ export interface Ticked {
   current?: Manifest
   /** What was switched in: the new set, and the paths in which it differs. */
   switched?: { set: Composed; paths: ReadonlySet<string> }
+  /** What something other than the sidecar changed in the volume, when that is first seen. */
+  tampered?: readonly string[]
   /** What a first set still lacks. */
   missing: Missing[]
   /** Why the volume could not be read or written; what was to be switched in waits for the next tick. */
@@ -69,21 +74,31 @@ export async function tick(sources: readonly Source[], parts: TickParts): Promis
   })
 }
 
-async function switchIn(parts: TickParts): Promise<Pick<Ticked, 'current' | 'switched' | 'missing'>> {
-  const { settings, memory, volume, isServing } = parts
-  if (memory.fresh.size === 0 && isServing()) return { missing: [] }
+async function switchIn(parts: TickParts): Promise<Pick<Ticked, 'current' | 'switched' | 'missing' | 'tampered'>> {
+  const { settings, memory, volume, isServing, check, clock, random } = parts
+  const isQuiet = memory.fresh.size === 0 && isServing() && !check.isRestoring
+  if (isQuiet && clock.elapsed() < check.dueAt) return { missing: [] }
   const stored = await volume.read()
+  if (stored?.tampered && !check.isRestoring) {
+    // Which objects the changed files are of matters little: all are read again, by the polls that follow.
+    check.isRestoring = true
+    memory.forget()
+    return { missing: [], tampered: stored.tampered }
+  }
+  check.dueAt = clock.elapsed() + refreshAfter(settings.fullRefresh, random)
+  if (isQuiet && stored) return { missing: [] }
   const before = stored?.manifest.plan === planDigest(settings) ? stored : undefined
   const objects = composeObjects(settings, before, memory.fresh)
   const texts = objects.missing.length > 0 ? new Map() : await makeTexts(objects.files, parts)
   const set = addTexts(settings, before, objects, texts)
-  if (set.missing.length > 0 || !(isServing() || memory.isTried)) {
+  if (set.missing.length > 0 || !((isServing() && !check.isRestoring) || memory.isTried)) {
     // What was served is no longer in the volume: all of it is read again.
-    if (isServing()) memory.forget()
+    if (isServing() && !check.isRestoring) memory.forget()
     return { missing: set.missing }
   }
   const paths = differences(stored?.files ?? new Map(), set.files)
-  if (before && paths.size === 0) {
+  if (before && paths.size === 0 && !stored?.tampered) {
+    check.isRestoring = false
     memory.settle()
     // Where an earlier process' set could not be read at the start, neither could what the app is still to be told.
     const untold = isServing() ? undefined : await undelivered(before, volume)
@@ -92,6 +107,7 @@ async function switchIn(parts: TickParts): Promise<Pick<Ticked, 'current' | 'swi
   }
   const current = await describe(set, { stored, before, paths }, parts)
   await volume.switchTo(set.files, current)
+  check.isRestoring = false
   memory.settle()
   if (current.notification) parts.notify(current.notification)
   return { missing: [], current, switched: { set, paths } }

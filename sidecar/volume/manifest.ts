@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 
+import { pathProblem } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings.ts'
 import type { Notification } from '../notify/notification.ts'
 import type { Attributes } from '../vault/vault.ts'
@@ -42,8 +43,14 @@ export const planDigest = ({ identities, objects, templates, bundles, fileMode }
 export function parseManifest(text: string): Manifest | undefined {
   try {
     const value = JSON.parse(text) as Partial<Manifest> | null
-    return value?.schema === 1 && value.files && value.objects && value.sources ? (value as Manifest) : undefined
+    if (value?.schema !== 1 || !value.files || !value.objects || !value.sources) return undefined
+    // An app of the sidecar's user may have written it: no path leads out of the set, and no file runs as its owner.
+    const paths = [...Object.keys(value.files), ...Object.values(value.objects).flat()]
+    const isSound = paths.every((path) => pathProblem(path) === undefined) && Object.values(value.files).every(isMode)
+    return isSound ? (value as Manifest) : undefined
   } catch {
     return undefined
   }
 }
+
+const isMode = (mode: number): boolean => Number.isInteger(mode) && mode >= 0 && mode <= 0o777

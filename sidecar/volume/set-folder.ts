@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import type { FileSet, SetFile } from './file-set.ts'
@@ -34,18 +34,45 @@ export async function writeFileDurably(path: string, { content, mode }: SetFile)
   }
 }
 
-/** Reads the files of a set, with the permission bits that it was made with; undefined where one is missing. */
-export async function readSet(folder: string, modes: Record<string, number>): Promise<FileSet | undefined> {
+/** The files of a set that are there, with the permission bits that they have; a link, pipe or device is not a file. */
+export async function readSet(folder: string, paths: Iterable<string>): Promise<FileSet> {
   const files = new Map<string, SetFile>()
-  for (const [path, mode] of Object.entries(modes)) {
+  for (const path of paths) {
     try {
-      files.set(path, { content: await readOwn(join(folder, path)), mode })
+      for (const parent of ['', ...parents(path)]) {
+        if (!(await lstat(join(folder, parent))).isDirectory()) throw notAFile('ENOTDIR')
+      }
+      files.set(path, await readOwn(join(folder, path)))
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
-      throw error
+      if (!isAbsence(error)) throw error
     }
   }
   return files
+}
+
+const notAFile = (code: string): Error => Object.assign(new Error('not a file'), { code })
+
+/** Whether what was to be read is not there, or is not a file of the sidecar's. */
+export const isAbsence = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENXIO', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')
+
+/** Bytes; a secret has at most 25 kB, and a file of all of them fits easily. */
+const largestFile = 64 * 1024 * 1024
+
+/**
+ * Reads a regular file. A link is not followed and a pipe not waited for: an app of the sidecar's user can put either in
+ * its place.
+ */
+export async function readPlain(path: string): Promise<SetFile> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stats = await file.stat()
+    if (!stats.isFile()) throw notAFile('EISDIR')
+    if (stats.size > largestFile) throw notAFile('EFBIG')
+    return { content: await file.readFile(), mode: stats.mode & 0o777 }
+  } finally {
+    await file.close()
+  }
 }
 
 /** Makes a folder's entries last. */
@@ -59,15 +86,15 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /** Reads a file of ours whose permission bits may leave its owner out. */
-async function readOwn(path: string): Promise<Uint8Array> {
+async function readOwn(path: string): Promise<SetFile> {
   try {
-    return await readFile(path)
+    return await readPlain(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
-    const { mode } = await stat(path)
+    const { mode } = await lstat(path)
     await chmod(path, mode | 0o400)
     try {
-      return await readFile(path)
+      return { content: (await readPlain(path)).content, mode: mode & 0o777 }
     } finally {
       await chmod(path, mode)
     }

@@ -1,21 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { lstat, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { oneAtATime } from '../pool.ts'
 import { dataLink, firstComponents, folderName, leftovers, notifiedFile } from './entries.ts'
 import type { FileSet } from './file-set.ts'
 import { parseManifest, type Manifest } from './manifest.ts'
-import { readSet, syncFolder, writeFileDurably, writeSet } from './set-folder.ts'
+import { intact, manifestFile, sealOf, strayEntries, type Seal } from './seal.ts'
+import { isAbsence, readPlain, readSet, syncFolder, writeFileDurably, writeSet } from './set-folder.ts'
 
 /** A complete set as it lies in the volume. */
 export interface StoredSet {
   manifest: Manifest
+  /** Those that are as they were written. */
   files: FileSet
+  /** What is not as it was written: paths, and entries of the volume's own. Absent if there is nothing. */
+  tampered?: string[]
 }
 
-/** Begins with `..` like every entry of ours, so that no path of a user's can be it. */
-const manifestFile = '..manifest.json'
 const world = 0o444
 
 /**
@@ -30,19 +32,41 @@ export class Volume {
   readonly #now: () => number
   /** A clean-up must not take away what another step is about to rename. */
   readonly #exclusively = oneAtATime()
+  /** Of the current set, as this process wrote it or first found it. */
+  #seal: Seal | undefined
 
   constructor(mount: string, { now = Date.now }: { now?: () => number } = {}) {
     this.#mount = mount
     this.#now = now
   }
 
-  /** The current set; undefined where there is none, or where it lacks a file of its manifest. */
+  /**
+   * The current set; undefined if there is none. Of a set that this process has written or read before, what differs from
+   * then is left out and named; one that it finds lacks no file of its manifest, and is believed.
+   */
   async read(): Promise<StoredSet | undefined> {
+    return this.#exclusively(() => (this.#seal ? this.#check(this.#seal) : this.#find()))
+  }
+
+  async #find(): Promise<StoredSet | undefined> {
     const folder = await this.#currentFolder()
     const manifest = await this.#manifest(folder)
     if (folder === undefined || manifest === undefined) return undefined
-    const files = await readSet(this.#path(folder), manifest.files)
-    return files && { manifest, files }
+    const paths = Object.keys(manifest.files)
+    const found = await readSet(this.#path(folder), [...paths, manifestFile])
+    if ([...paths, manifestFile].some((path) => !found.has(path))) return undefined
+    const seal = sealOf(folder, manifest, found)
+    this.#seal = seal
+    const made = new Map(paths.map((path) => [path, { content: found.get(path)?.content ?? Buffer.alloc(0), mode: manifest.files[path] ?? 0 }])) // prettier-ignore
+    return { manifest, files: made }
+  }
+
+  async #check(seal: Seal): Promise<StoredSet> {
+    const { folder, manifest } = seal
+    const paths = Object.keys(manifest.files)
+    const files = intact(await readSet(this.#path(folder), paths), seal)
+    const tampered = [...paths.filter((path) => !files.has(path)), ...(await strayEntries(this.#mount, seal))]
+    return { manifest, files, ...(tampered.length > 0 && { tampered }) }
   }
 
   /**
@@ -60,15 +84,15 @@ export class Volume {
 
   /** The id of the notification delivered last. */
   async notified(): Promise<string | undefined> {
-    return readFile(this.#path(notifiedFile), 'utf8').catch(absent)
+    return this.#text(notifiedFile)
   }
 
   async markNotified(id: string): Promise<void> {
     return this.#exclusively(async () => {
       const next = this.#path(`${notifiedFile}_tmp`)
-      await rm(next, { force: true })
+      await rm(next, { recursive: true, force: true })
       await writeFileDurably(next, { content: Buffer.from(id), mode: world })
-      await rename(next, this.#path(notifiedFile))
+      await this.#replace(notifiedFile, next)
       await syncFolder(this.#mount)
     })
   }
@@ -76,17 +100,19 @@ export class Volume {
   async #switchTo(files: FileSet, manifest: Manifest): Promise<void> {
     await this.#clean()
     const folder = folderName(this.#now(), randomBytes(4).toString('hex'))
+    const described = { content: Buffer.from(JSON.stringify(manifest)), mode: world }
+    const all = new Map([...files, [manifestFile, described]])
     try {
-      const described = { content: Buffer.from(JSON.stringify(manifest)), mode: world }
-      await writeSet(this.#path(folder), new Map([...files, [manifestFile, described]]))
+      await writeSet(this.#path(folder), all)
       await this.#link(firstComponents(files.keys()))
       await symlink(folder, this.#path(`${dataLink}_tmp`))
       await syncFolder(this.#mount)
-      await rename(this.#path(`${dataLink}_tmp`), this.#path(dataLink))
+      await this.#replace(dataLink, this.#path(`${dataLink}_tmp`))
     } catch (error) {
       await rm(this.#path(folder), { recursive: true, force: true })
       throw error
     }
+    this.#seal = sealOf(folder, manifest, all)
     // The set is switched: what goes wrong from here on is put right by the next clean-up.
     await this.#clean().catch(() => undefined)
   }
@@ -108,13 +134,32 @@ export class Volume {
   }
 
   async #currentFolder(): Promise<string | undefined> {
-    return readlink(this.#path(dataLink)).catch(absent)
+    if (this.#seal) return this.#seal.folder
+    const folder = await readlink(this.#path(dataLink)).catch(absent)
+    // Only a folder of the volume itself, wherever links lead.
+    return folder !== undefined && /^\.\.\d[\w.]*$/.test(folder) && (await this.#isFolder(folder)) ? folder : undefined
   }
 
   async #manifest(folder: string | undefined): Promise<Manifest | undefined> {
     if (folder === undefined) return undefined
-    const text = await readFile(join(this.#mount, folder, manifestFile), 'utf8').catch(absent)
+    if (this.#seal) return this.#seal.manifest
+    const text = await this.#text(join(folder, manifestFile))
     return text === undefined ? undefined : parseManifest(text)
+  }
+
+  async #text(name: string): Promise<string | undefined> {
+    const file = await readPlain(this.#path(name)).catch(absent)
+    return file && Buffer.from(file.content).toString()
+  }
+
+  /** One rename, except if a folder stands there: containers have the volume read-only, so it is not theirs and goes first. */
+  async #replace(name: string, next: string): Promise<void> {
+    if (await this.#isFolder(name)) await rm(this.#path(name), { recursive: true })
+    await rename(next, this.#path(name))
+  }
+
+  async #isFolder(name: string): Promise<boolean> {
+    return (await lstat(this.#path(name)).catch(absent))?.isDirectory() ?? false
   }
 
   /** Makes the links that users open, by one rename each, so that a name never stops existing. */
@@ -123,14 +168,14 @@ export class Volume {
       const target = join(dataLink, name)
       if ((await readlink(this.#path(name)).catch(absent)) === target) continue
       const next = this.#path(`${dataLink}_link`)
-      await rm(next, { force: true })
+      await rm(next, { recursive: true, force: true })
       await symlink(target, next)
-      await rename(next, this.#path(name))
+      await this.#replace(name, next)
     }
   }
 }
 
 /** @returns undefined for a name that does not exist or is no link */
 function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT' && error.code !== 'EINVAL') throw error
+  if (error.code !== 'EINVAL' && !isAbsence(error)) throw error
 }

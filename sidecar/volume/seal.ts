@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { opendir, readlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+import { dataLink, firstComponents } from './entries.ts'
+import type { FileSet, SetFile } from './file-set.ts'
+import type { Manifest } from './manifest.ts'
+import { isAbsence, readPlain } from './set-folder.ts'
+
+/** Begins with `..` like every entry of ours, so that no path of a user's can be it. */
+export const manifestFile = '..manifest.json'
+
+/** What a set looked like when it was written: digests, no values. */
+export interface Seal {
+  folder: string
+  manifest: Manifest
+  /** By path, the manifest's included. */
+  digests: ReadonlyMap<string, string>
+}
+
+const digestOf = ({ content }: SetFile): string => createHash('sha256').update(content).digest('base64')
+
+/** A kubelet that starts again gives files of a volume with an `fsGroup` to the group: SetVolumeOwnership, 0660. */
+const isMode = (found: number, made = 0): boolean => found === made || found === (made | 0o660)
+
+export const sealOf = (folder: string, manifest: Manifest, files: FileSet): Seal => ({
+  folder,
+  manifest,
+  digests: new Map(Array.from(files, ([path, file]) => [path, digestOf(file)])),
+})
+
+/** The files that are as they were written, with the permission bits that they were made with. */
+export const intact = (files: FileSet, { digests, manifest }: Seal): FileSet =>
+  new Map(
+    [...files]
+      .filter(([path, file]) => digests.get(path) === digestOf(file) && isMode(file.mode, manifest.files[path]))
+      .map(([path, { content }]) => [path, { content, mode: manifest.files[path] ?? 0 }]),
+  )
+
+/**
+ * The entries of a volume, apart from its files, that are not as they were written: the manifest, links that lead elsewhere
+ * and what was added to the set. What was added has a name of somebody else's choice, which is not repeated.
+ */
+export async function strayEntries(mount: string, { folder, manifest, digests }: Seal): Promise<string[]> {
+  const stray: string[] = []
+  const paths = Object.keys(manifest.files)
+  const links = new Map([[dataLink, folder], ...Array.from(firstComponents(paths), (name) => [name, join(dataLink, name)] as const)]) // prettier-ignore
+  for (const [name, target] of links) {
+    if ((await readlink(join(mount, name)).catch(() => undefined)) !== target) stray.push(name)
+  }
+  const described = await readPlain(join(mount, folder, manifestFile)).catch(absent)
+  if (described === undefined || digestOf(described) !== digests.get(manifestFile)) stray.push(manifestFile)
+  if (await hasMore(join(mount, folder), [...digests.keys()])) stray.push('an entry that was added')
+  return stray
+}
+
+/** Whether folders hold anything but files at these paths; stops at the first, since there may be any number. */
+async function hasMore(root: string, paths: readonly string[]): Promise<boolean> {
+  const known = new Set<string>()
+  for (const path of paths) for (let at = path; at !== '.'; at = dirname(at)) known.add(at)
+  for (const folder of new Set(Array.from(known, (path) => dirname(path)))) {
+    const entries = await opendir(join(root, folder)).catch(absent)
+    if (entries === undefined) continue
+    for await (const { name } of entries) if (!known.has(join(folder, name))) return true
+  }
+  return false
+}
+
+function absent(error: unknown): undefined {
+  if (!isAbsence(error)) throw error
+}
