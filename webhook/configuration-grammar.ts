@@ -40,7 +40,7 @@ function proxy(text: string): string | undefined {
   const url = /^https?:\/\/\S+$/i.test(text) ? URL.parse(text) : null
   return url !== null && url.pathname === '/' && !url.search && !url.hash
     ? undefined
-    : 'expected a URL of a host and a port such as http://proxy.example:3128'
+    : 'expected a URL of a host and a port such as http://egress.example:3128'
 }
 
 function noProxy(text: string): string | undefined {

@@ -174,7 +174,7 @@ void t.test('configuration: a text that has a grammar is refused with its path a
     'resources: { limits: { cpu: 250Mi } }': ['resources.limits.cpu', /a quantity of CPUs/],
     'resources: { limits: { memory: 128m } }': ['resources.', /a quantity of bytes/],
     'resources: { requests: { ephemeral-storage: "0" } }': ['resources.requests.ephemeral-storage', /above zero/],
-    'image: https://registry.example/akv': ['image', /a reference of an image/],
+    'image: https://images.example/akv': ['image', /a reference of an image/],
     'image: registry.example/Akv Injector': ['image', /a reference of an image/],
     'image: "registry.example/akv:"': ['image', /a reference of an image/],
     'imagePullSecrets: [My_Secret]': ['imagePullSecrets.0', /the name of a Secret/],
