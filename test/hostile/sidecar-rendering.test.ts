@@ -60,8 +60,11 @@ const certificate = (value: string): Input => ({ fields: { split: true }, values
 const template = (text: string, value = repeated('a')): Input => ({ values: [secret(value)], templates: { x: text } })
 const tlv = (count: number): Buffer => Buffer.concat([Buffer.from([0x30, 0x83, count >> 15, (count >> 7) & 255, (count << 1) & 255]), Buffer.alloc(count * 2, Buffer.from([5, 0]))]) // prettier-ignore
 
+/** A filter runs to its end: of a value forty times as long as Key Vault takes one, it may take twice as long as all else. */
+const oneFilter = 20
+
 /** Beside how long it takes: what the sidecar says of it, if it is not to be rendered. */
-const inputs: Record<string, { input: Input; says?: RegExp }> = {
+const inputs: Record<string, { input: Input; says?: RegExp; times?: number }> = {
   'beginnings of PEM without an end': { input: certificate(repeated('-----BEGIN CERTIFICATE-----\n')), says: /no certificate/ },
   'beginnings of PEM, each of its own label': { input: certificate(Array.from({ length: 30_000 }, (_, index) => `-----BEGIN ${index} X-----\n`).join('')), says: /no certificate/ },
   'ends of PEM, each of its own label': { input: certificate(Array.from({ length: 30_000 }, (_, index) => `-----END ${index}-----\n`).join('')), says: /no certificate/ },
@@ -84,7 +87,7 @@ const inputs: Record<string, { input: Input; says?: RegExp }> = {
   'templates that go round': { input: { ...template(''), templates: Object.fromEntries(Array.from({ length: 5 }, (_, index) => [`x${index}`, '{% for a in (1..3000) %}{% for b in (1..10) %}{% if a == b %}x{% endif %}{% endfor %}{% endfor %}'])) } },
   'a template that repeats a text': { input: template('{% for a in (1..1000000) %}{{ o0 }}{% endfor %}'), says: /1048576 may be/ },
   'a template of filters': { input: template(`{{ o0 ${'| upcase | downcase '.repeat(100)}| size }}`) },
-  'a template that splits': { input: template('{% assign x = o0 | split: "" %}{{ x | sort | uniq | size }}') },
+  'a template that splits': { input: template('{% assign x = o0 | split: "" %}{{ x | sort | uniq | size }}'), times: oneFilter },
   'a template that captures': { input: template('{% capture x %}{% for a in (1..1000000) %}{{ o0 }}{% endfor %}{% endcapture %}'), says: /1048576 may be/ },
 } // prettier-ignore
 
@@ -99,11 +102,11 @@ void t.test('no secret and no template stops the sidecar', async (t) => {
   t.strictSame(await render(calm), [], 'the calm run is rendered')
   const usual = await block(() => render(calm))
   t.comment(`the calm run: ${usual.toFixed(1)} ms`)
-  for (const [name, { input, says }] of Object.entries(inputs)) {
+  for (const [name, { input, says, times = mostTimes }] of Object.entries(inputs)) {
     const said = await render(input)
     if (says) t.match(said.join('\n'), says, name)
-    const time = await block(() => render(input), mostTimes * usual)
-    t.ok(time <= mostTimes * usual, `${name}: ${time.toFixed(1)} ms`)
+    const time = await block(() => render(input), times * usual)
+    t.ok(time <= times * usual, `${name}: ${time.toFixed(1)} ms`)
   }
 })
 
