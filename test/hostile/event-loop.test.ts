@@ -72,6 +72,8 @@ void t.test('no text of a tenant stops the event loop', async (t) => {
     await block(run)
     largest = Math.max(largest, await block(run))
   }
+  // The clock of a thread goes in steps of 4 ms.
+  const bound = mostTimes * Math.max(largest, 6)
   t.comment(`the largest golden pod: ${largest.toFixed(1)} ms`)
   const slowest: [name: string, time: number][] = []
   for (const [name, make] of Object.entries(shapesOf)) {
@@ -79,9 +81,9 @@ void t.test('no text of a tenant stops the event loop', async (t) => {
       const random: Random = randomFrom(seed + round)
       // The first round is as large as can be, for what grows faster than its text shows there.
       const characters = round === 0 ? 250_000 : 1 + random(250_000)
-      const time = await block(reviewing(t, make(characters, random)), mostTimes * largest)
+      const time = await block(reviewing(t, make(characters, random)), bound)
       slowest.push([name, time])
-      if (time > mostTimes * largest) t.fail(`BLOCK_SEED=${seed} round ${round}: ${name} of ${characters} characters takes ${time.toFixed(1)} ms`) // prettier-ignore
+      if (time > bound) t.fail(`BLOCK_SEED=${seed} round ${round}: ${name} of ${characters} characters takes ${time.toFixed(1)} ms`) // prettier-ignore
     }
   }
   slowest.sort(([, one], [, other]) => other - one)

@@ -100,7 +100,8 @@ const calm: Input = {
 
 void t.test('no secret and no template stops the sidecar', async (t) => {
   t.strictSame(await render(calm), [], 'the calm run is rendered')
-  const usual = await block(() => render(calm))
+  // The clock of a thread goes in steps of 4 ms.
+  const usual = Math.max(20, await block(() => render(calm)))
   t.comment(`the calm run: ${usual.toFixed(1)} ms`)
   for (const [name, { input, says, times = mostTimes }] of Object.entries(inputs)) {
     const said = await render(input)
