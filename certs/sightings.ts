@@ -11,7 +11,7 @@ export interface LiveConfiguration {
   webhooks: { name: string; authorities: readonly Authority[]; segment: string | undefined; path: string }[]
 }
 
-/** Per configuration: since when each authority and path segment has been seen in every webhook of ours, without a gap. */
+/** Per configuration: since when each authority and path segment has been seen in each of our webhooks, without a gap. */
 export type Sightings = ReadonlyMap<string, Sighting>
 
 interface Sighting {

@@ -7,7 +7,7 @@ type Entry = (host: string, port: string) => boolean
  * Reads NO_PROXY as curl and Go do: a domain covers its subdomains, with or without a leading dot or `*.`; `*` covers everything;
  * IP addresses and CIDR blocks; each but `*` and a block may end with a port.
  * {@link https://curl.se/docs/manpage.html#--noproxy} {@link https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config}
- * @returns whether a host is reached directly, and what of the text is none of these
+ * @returns whether a host is reached directly, and the parts of the text that could not be read
  */
 export function readNoProxy(text: string): { bypasses: (host: string, port: string) => boolean; unknown: string[] } {
   const texts = text.split(/[,\s]+/).filter((entry) => entry !== '')
