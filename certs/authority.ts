@@ -5,12 +5,12 @@ import { parseAuthorities, parseLeaf, type Authority, type Leaf } from './x509.t
 
 const generateKeyPair = promisify(generateKeyPairWithCallback)
 
-/** Certificates are valid from five minutes before they are made: clocks of API servers may run a little behind ours. */
+/** Certificates are valid from five minutes before their creation, because the clocks of API servers may be slightly behind. */
 export const BACKDATE_MS = 5 * 60_000
 
-/** Outlives several rotations, and NIST SP 800-57 asks for 3072 bits beyond 2030. */
+/** Outlives several rotations; NIST SP 800-57 requires 3072 bits beyond 2030. */
 const AUTHORITY_KEY_BITS = 3072
-/** Lives for weeks, and signs every handshake. */
+/** Smaller, because it lives for weeks and signs every handshake. */
 const LEAF_KEY_BITS = 2048
 
 export interface NewAuthority {
@@ -20,19 +20,19 @@ export interface NewAuthority {
 }
 
 /**
- * Makes a self-signed authority that may sign certificates and nothing else.
+ * Creates a self-signed authority that may only sign certificates.
  *
- * Its subject and key id are its own, so that two of them in one caBundle are told apart by issuer name (RFC 5280, 4.1.2.4) and
- * by key id (4.2.1.2). `now` and `lifetime` are milliseconds; validity begins BACKDATE_MS before `now`.
+ * Its subject and key ID are unique, so that several authorities in one caBundle can be distinguished by issuer name (RFC 5280, 4.1.2.4) and
+ * by key ID (4.2.1.2). `now` and `lifetimeMs` are milliseconds; validity begins BACKDATE_MS before `now`.
  */
-export async function createAuthority(options: { now: number; lifetime: number }): Promise<NewAuthority> {
+export async function createAuthority(options: { now: number; lifetimeMs: number }): Promise<NewAuthority> {
   const { publicKey, privateKey } = await generateKeyPair('rsa', pemKeys(AUTHORITY_KEY_BITS))
   const serialNumber = randomSerial()
   const certificate = forge.pki.createCertificate()
   const name = [{ name: 'commonName', value: `akv-injector CA ${serialNumber.slice(0, 16)}` }]
   certificate.publicKey = forge.pki.publicKeyFromPem(publicKey)
   certificate.serialNumber = serialNumber
-  certificate.validity = validity(options.now, options.now + options.lifetime)
+  certificate.validity = validity(options.now, options.now + options.lifetimeMs)
   certificate.setSubject(name)
   certificate.setIssuer(name)
   certificate.setExtensions([
@@ -47,25 +47,25 @@ export async function createAuthority(options: { now: number; lifetime: number }
 }
 
 /**
- * Issues a serving certificate for `names` (DNS) with a key of its own. It ends after `lifetime` milliseconds, or with its
- * authority, whichever comes first: a certificate that outlives its authority is worth nothing.
+ * Issues a serving certificate for `names` (DNS) with a new key. It expires after `lifetimeMs`, or with its authority if that is
+ * earlier, because a certificate is invalid without its authority.
  *
- * @throws Error when `key` is not the authority's
+ * @throws Error if `key` is not the authority's
  */
 export async function issueLeaf(options: {
   authority: Authority
   key: string
   names: readonly string[]
   now: number
-  lifetime: number
+  lifetimeMs: number
 }): Promise<Leaf> {
   const { publicKey, privateKey } = await generateKeyPair('rsa', pemKeys(LEAF_KEY_BITS))
   const issuer = forge.pki.certificateFromPem(options.authority.pem)
   const certificate = forge.pki.createCertificate()
   certificate.publicKey = forge.pki.publicKeyFromPem(publicKey)
   certificate.serialNumber = randomSerial()
-  certificate.validity = validity(options.now, Math.min(options.now + options.lifetime, options.authority.notAfter))
-  // A common name holds 64 characters at most, which a Service's name may exceed: callers look at subjectAltName anyway.
+  certificate.validity = validity(options.now, Math.min(options.now + options.lifetimeMs, options.authority.notAfter))
+  // A Service's name may exceed the 64 characters of a common name; callers check subjectAltName anyway.
   certificate.setSubject([{ name: 'commonName', value: 'akv-injector webhook' }])
   certificate.setIssuer(issuer.subject.attributes)
   certificate.setExtensions([

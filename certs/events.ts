@@ -1,11 +1,12 @@
+import { messageOf } from '../shared/errors.ts'
 import type { Action } from './rotation.ts'
 
-/** What happened, for log and metrics. Never contains a key or a certificate. */
+/** An event in the life of the certificate, for log and metrics. Never contains a key or a certificate. */
 export type CertificateEvent =
   | { type: 'step'; step: Exclude<Action['type'], 'serve'>; detail: string }
   | { type: 'serving'; certificate: string; notAfter: number }
   | { type: 'conflict'; step: Action['type'] }
-  /** `refused`: a certificate and key that cannot be served; what was served before still is */
+  /** `refused`: the new certificate and key cannot be served; the previous pair stays */
   | { type: 'refused'; error: unknown }
   | { type: 'failed'; step: Action['type'] | 'read'; error: unknown }
 
@@ -16,19 +17,22 @@ export interface Log {
   error(fields: object, message: string): void
 }
 
-/** What to call with each event: it is logged, and then given to `onEvent`, whose failure is no reason to stop. */
-export function teller(log: Log, onEvent?: (event: CertificateEvent) => void): (event: CertificateEvent) => void {
+/** Returns a function that logs an event and passes it to `onEvent`, whose failure is only logged. */
+export function createEventEmitter(
+  log: Log,
+  onEvent?: (event: CertificateEvent) => void,
+): (event: CertificateEvent) => void {
   return (event) => {
     logEvent(log, event)
     try {
       onEvent?.(event)
     } catch (error) {
-      log.error({ error: reason(error) }, 'webhook certificate: what was to be told of an event failed')
+      log.error({ error: messageOf(error) }, 'webhook certificate: the handler of an event failed')
     }
   }
 }
 
-/** Writes the event as one line of log. */
+/** Logs an event as one line. */
 function logEvent(log: Log, event: CertificateEvent): void {
   switch (event.type) {
     case 'step':
@@ -36,22 +40,22 @@ function logEvent(log: Log, event: CertificateEvent): void {
     case 'serving':
       return log.info(
         { certificate: event.certificate, notAfter: new Date(event.notAfter).toISOString() },
-        'webhook certificate: serving another certificate to new connections',
+        'webhook certificate: serving the new certificate to new connections',
       )
     case 'conflict':
-      return log.info({ step: event.step }, 'webhook certificate: something changed in the meantime, reading again')
+      return log.info(
+        { step: event.step },
+        'webhook certificate: the Secret or a webhook configuration changed in the meantime; reading again',
+      )
     case 'refused':
       return log.error(
-        { error: reason(event.error) },
+        { error: messageOf(event.error) },
         'webhook certificate: the new certificate and key cannot be served; the previous certificate stays',
       )
     case 'failed':
-      return log.warn({ step: event.step, error: reason(event.error) }, 'webhook certificate: failed, trying again')
+      return log.warn(
+        { step: event.step, error: messageOf(event.error) },
+        'webhook certificate: a step failed and will be retried',
+      )
   }
-}
-
-/** An error in one line, with what caused it: fetch says no more than "fetch failed". */
-export function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : `${error.message}: ${reason(error.cause)}`
 }

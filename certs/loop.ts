@@ -1,14 +1,14 @@
-import type { Clock } from './clock.ts'
+import type { WallClock } from '../shared/clock.ts'
 
 export interface Loop {
-  /** The next pass begins now, or right after the one that is running. */
+  /** Starts the next pass now, or right after the running one. */
   wake(): void
-  /** Resolves when the running pass, if any, is over; there is none after it. */
+  /** Resolves when the running pass, if any, is over; no other follows. */
   stop(): Promise<void>
 }
 
-/** Runs `pass` again and again; it resolves to how many milliseconds to wait before the next one, and never rejects. */
-export function repeat(pass: () => Promise<number>, clock: Clock): Loop {
+/** Runs `pass` repeatedly. It resolves to the milliseconds to wait before the next pass, and must not reject. */
+export function startLoop(pass: () => Promise<number>, clock: WallClock): Loop {
   let stopped = false
   let due = true
   let waiting = new AbortController()

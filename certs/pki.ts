@@ -2,7 +2,7 @@ import { createAuthority, issueLeaf } from './authority.ts'
 import { createSegment } from './segments.ts'
 import { isKeyOf, parseAuthorities, parseLeaf } from './x509.ts'
 
-/** Everything that knows what a certificate looks like, or makes something at random: the rest of this folder moves them around. */
+/** All functions that parse or create certificates or random values; the rest of this folder only passes their results on. */
 export const pki = { createAuthority, createSegment, issueLeaf, isKeyOf, parseAuthorities, parseLeaf }
 
 export type Pki = {

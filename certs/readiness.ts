@@ -1,4 +1,4 @@
-import { reason } from './events.ts'
+import { messageOf } from '../shared/errors.ts'
 import { isTrusted, isValid, type Observed } from './rotation.ts'
 
 export interface Readiness {
@@ -7,14 +7,14 @@ export interface Readiness {
   reason?: string
 }
 
-/** Ready while a valid certificate is served whose authority is in the caBundle of every webhook of ours. */
+/** Ready if a valid certificate is served whose authority is in the caBundle of each of the injector's webhooks. */
 export function readiness(
   { serving, configurations, trouble }: Pick<Observed, 'serving' | 'configurations'> & { trouble?: unknown },
   now: number,
 ): Readiness {
-  if (!serving) return notReady(`no certificate is served yet${trouble === undefined ? '' : `: ${reason(trouble)}`}`)
+  if (!serving) return notReady(`no certificate is served yet${trouble === undefined ? '' : `: ${messageOf(trouble)}`}`)
   if (!isValid(serving, now)) return notReady('the certificate being served is not valid now')
-  if (configurations.length === 0) return notReady('no webhook configuration with a webhook of ours exists')
+  if (configurations.length === 0) return notReady('no webhook configuration calls the Services of the injector')
   const distrusting = configurations.filter((configuration) => !isTrusted(serving.authority, [configuration]))
   if (distrusting.length > 0) return notTrusted(distrusting)
   const lost = configurations.filter(({ webhooks }) => webhooks.some(({ segment }) => segment === undefined))
@@ -23,7 +23,7 @@ export function readiness(
     : notReady(`a path in ${idsOf(lost)} has no segment yet, so its calls are rejected`)
 }
 
-/** Callers would reject the certificate being served. */
+/** Not ready, because callers would reject the served certificate. */
 export function notTrusted(configurations: readonly { id: string }[]): Readiness {
   return notReady(
     `the caBundle of ${idsOf(configurations)} does not contain the authority of the certificate being served`,

@@ -1,27 +1,7 @@
-import type { Lifetimes } from './rotation.ts'
-import type { Authority, Leaf } from './x509.ts'
+import type { AuthorityRecord, Lifetimes, SecretState } from './secret-state.ts'
+import type { Authority } from './x509.ts'
 import type { Pki } from './pki.ts'
 import { isSegment } from './segments.ts'
-
-/** What the Secret holds, as far as it is of use. */
-export interface SecretState {
-  /** all that callers have to trust, newest first */
-  authorities: readonly Authority[]
-  /** the authority whose private key is there: the one that issues */
-  signer?: { authority: Authority; key: string } | undefined
-  leaf?: Leaf | undefined
-  /** what the segments before the entries' own paths are derived from, newest first */
-  segments: readonly string[]
-  /** by authority id; times in milliseconds since 1970 */
-  records: Readonly<Record<string, AuthorityRecord>>
-}
-
-/** What has to be known of an authority, even for a while after it was let go of. */
-export interface AuthorityRecord {
-  /** when the last certificate that it issued ends */
-  leavesUntil: number
-  notAfter: number
-}
 
 /** The keys of the Secret's data that are ours; others are left alone. */
 export interface SecretData {
@@ -37,7 +17,7 @@ export interface SecretData {
   'path-segments.json': string
 }
 
-/** Reads the Secret's data (UTF-8 text by key). Whatever is missing, damaged or does not fit together is left out. */
+/** Reads the Secret's data (UTF-8 text by key). Parts that are missing, damaged or do not belong together are omitted. */
 export function decodeSecret(data: Readonly<Record<string, string>>, names: readonly string[], pki: Pki): SecretState {
   const authorities = newestFirst(pki.parseAuthorities(data['ca.crt'] ?? ''))
   const key = data['ca.key'] ?? ''
@@ -64,15 +44,15 @@ export function encodeSecret({ authorities, signer, leaf, segments, records }: S
   }
 }
 
-/** The authorities as a PEM bundle. */
+/** Returns the authorities as a PEM bundle. */
 export function encodeBundle(authorities: readonly Authority[]): string {
   return authorities.map(({ pem }) => `${pem.trimEnd()}\n`).join('')
 }
 
 /**
- * Brings the records up to date before a write: of every authority here that may have issued something, and of those let go of as
- * long as they could come back (a caBundle from someone's archive). What an authority of unknown history issued ends within a
- * leaf's life from now at the latest: it issues nothing more.
+ * Updates the records before a write: of every authority that may have issued something, and of retired ones as long as they could return
+ * (in a caBundle from a backup). Certificates of an authority with unknown history expire within a leaf's lifetime from now, because it
+ * issues no more.
  */
 export function withRecords(state: SecretState, now: number, lifetimes: Lifetimes): SecretState {
   const { authorities, signer, leaf } = state
@@ -80,14 +60,14 @@ export function withRecords(state: SecretState, now: number, lifetimes: Lifetime
   const updated = new Map<string, AuthorityRecord>(records)
   for (const { id, notAfter } of authorities) {
     const issued = leaf?.authority === id ? leaf.notAfter : 0
-    const guess = id === signer?.authority.id ? 0 : Math.min(now + lifetimes.leaf, notAfter)
+    const guess = id === signer?.authority.id ? 0 : Math.min(now + lifetimes.leafMs, notAfter)
     const leavesUntil = Math.max(updated.get(id)?.leavesUntil ?? guess, issued)
     if (leavesUntil > 0) updated.set(id, { leavesUntil, notAfter })
   }
   return { ...state, records: Object.fromEntries(updated) }
 }
 
-/** The Secret with these authorities to be trusted. */
+/** Returns the state with these trusted authorities. */
 export function withAuthorities(state: SecretState, authorities: readonly Authority[]): SecretState {
   return { ...state, authorities: newestFirst(authorities) }
 }

@@ -1,7 +1,7 @@
 import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls'
 import { parsePair } from './x509.ts'
 
-/** The part of the TLS options that a swap of certificates must not lose; the private key and certificate come with each swap. */
+/** The TLS options that a swap of certificates must keep; the private key and certificate come with each swap. */
 export type TlsOptions = Pick<
   SecureContextOptions,
   'minVersion' | 'maxVersion' | 'ciphers' | 'honorCipherOrder' | 'ecdhCurve'
@@ -9,29 +9,30 @@ export type TlsOptions = Pick<
 
 const DEFAULT_TLS_OPTIONS: TlsOptions = { minVersion: 'TLSv1.2' }
 
-/** PEM, the certificate with its chain where it has one. */
+/** PEM; the certificate includes its chain, if it has one. */
 export interface Pair {
   certificate: string
   key: string
 }
 
-/** What a server is given when its certificate changes. */
+/** The methods of a server that a change of its certificate needs. */
 type HotServer = Pick<Server, 'setSecureContext' | 'once' | 'off'>
 
 export interface Serving {
-  /** Complete options for `https.createServer`; without certificate before the first swap, so every handshake fails until then. */
+  /** Returns complete options for `https.createServer`; every handshake fails before the first swap. */
   options(): SecureContextOptions
-  /** Gives the server what is served now and from now on, until it closes or the returned function is called. */
+  /** Gives the server the current certificate and every later one, until it closes or the returned function is called. */
   attach(server: HotServer): () => void
   /**
-   * Serves `pair` to every new connection; open ones go on. Throws, and goes on serving what it did, when the pair is not one.
+   * Serves `pair` to every new connection; open ones continue. Throws if certificate and key do not belong together, and keeps the previous
+   * pair.
    *
    * Every swap passes the complete options: `setSecureContext({ key, cert })` alone resets the protocol floor.
    */
   swap(pair: Pair): void
 }
 
-/** Serves a certificate from memory on running TLS servers. `tls` is added to the defaults (TLS 1.2 and newer). */
+/** Serves a certificate from memory on running TLS servers. `tls` overrides the defaults (TLS 1.2 and newer). */
 export function createServing(tls: TlsOptions = {}): Serving {
   const base = { ...DEFAULT_TLS_OPTIONS, ...tls }
   const servers = new Set<HotServer>()
@@ -50,7 +51,7 @@ export function createServing(tls: TlsOptions = {}): Serving {
     },
     swap({ certificate, key }) {
       const next = { ...base, cert: certificate, key }
-      // Both before any server is touched. OpenSSL finds no fault with an empty certificate or key: it serves nothing then.
+      // Both before any server is changed. OpenSSL accepts an empty certificate or key, but then serves nothing.
       parsePair({ certificate, key })
       createSecureContext(next)
       current = next

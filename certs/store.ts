@@ -1,75 +1,53 @@
-import { kubernetesBundles, type KubernetesBundlesOptions } from './bundles.ts'
-import { systemClock } from './clock.ts'
-import type { ClusterCertificates, ClusterSecret } from './cluster.ts'
-import { decode, encode, orConflict, orMissing, REQUEST_TIMEOUT_MS } from './requests.ts'
-import { watchObject } from './watch.ts'
+/** The Secret as far as the certificates are concerned. */
+export interface ClusterSecret {
+  resourceVersion: string
+  /** decoded from base64, as UTF-8 */
+  data: Readonly<Record<string, string>>
+}
 
-export interface KubernetesCertificatesOptions extends KubernetesBundlesOptions {
-  /** in the Services' namespace */
-  secretName: string
+/** A webhook configuration with those of its webhooks that call the injector's Services. */
+export interface ClusterConfiguration {
+  /** kind and name, as in `MutatingWebhookConfiguration akv-injector` */
+  id: string
+  uid: string
+  resourceVersion: string
+  generation: number
+  /** `caBundle` is PEM, empty if there is none; `segment` is what the path begins with; `path` is the rest, the webhook's own */
+  webhooks: readonly { name: string; caBundle: string; segment: string | undefined; path: string }[]
+}
+
+export interface ClusterView {
+  /** absent when it does not exist */
+  secret?: ClusterSecret | undefined
+  /** those that exist and have webhooks of the injector */
+  configurations: readonly ClusterConfiguration[]
+}
+
+/** The authorities that callers of the webhook trust. */
+export interface CaBundles {
+  /** Reads what is there now, not a cache. */
+  read(): Promise<readonly ClusterConfiguration[]>
+  /**
+   * Sets the caBundle (PEM) of the injector's webhooks, and the segment of their paths by name. Resolves to false if the configuration changed
+   * since it was read.
+   */
+  write(read: ClusterConfiguration, caBundle: string, segments: Readonly<Record<string, string>>): Promise<boolean>
+  /** Calls back whenever something may have changed, until the returned function is called. */
+  watch(changed: () => void): () => void
 }
 
 /**
- * The certificates' Secret and caBundles in a Kubernetes cluster.
+ * The Kubernetes side of the certificates. Rejections may be solved by a retry; their messages are for the log.
  *
- * RBAC, by resourceNames: get, watch, update on the Secret; get, watch, patch on each configuration (see bundles.ts).
+ * Writes resolve to false on a conflict: the object changed since it was read, so read and decide again.
  */
-export function kubernetesCertificates(options: KubernetesCertificatesOptions): ClusterCertificates {
-  const { api, services, secretName, log, clock = systemClock, requestTimeout = REQUEST_TIMEOUT_MS } = options
-  const { namespace } = services
-  const bundles = kubernetesBundles(options)
-  const secretId = `Secret ${namespace}/${secretName}`
-  const secrets = `/api/v1/namespaces/${namespace}/secrets`
-  const path = `${secrets}/${secretName}`
-  const bounded = () => AbortSignal.timeout(requestTimeout)
-  const readSecret = () => orMissing(`get ${secretId}`, api.call({ path, signal: bounded() }) as Promise<Secret>)
-
-  return {
-    async read() {
-      // In this order: what callers use is then at least as new as what the Secret has lost.
-      const secret = await readSecret()
-      return { secret: secret && viewOf(secret), configurations: await bundles.read() }
-    },
-
-    async writeSecret(read, data) {
-      const secret = await readSecret()
-      if (secret?.metadata?.resourceVersion !== read.resourceVersion) return false
-      const body = { ...secret, data: { ...secret.data, ...mapValues(data, encode) } }
-      return orConflict(`update ${secretId}`, api.call({ method: 'PUT', path, body, signal: bounded() }))
-    },
-
-    writeBundle: (...publication) => bundles.write(...publication),
-
-    watch(changed) {
-      const closing = new AbortController()
-      void watchObject({
-        api,
-        path: secrets,
-        name: secretName,
-        id: secretId,
-        changed,
-        log,
-        clock,
-        signal: closing.signal,
-      })
-      const unwatch = bundles.watch(changed)
-      return () => {
-        closing.abort()
-        unwatch()
-      }
-    },
-  }
-}
-
-interface Secret {
-  metadata?: { resourceVersion?: string }
-  data?: Record<string, string>
-}
-
-function viewOf({ metadata, data = {} }: Secret): ClusterSecret {
-  return { resourceVersion: metadata?.resourceVersion ?? '', data: mapValues(data, decode) }
-}
-
-function mapValues(record: Readonly<Record<string, string>>, map: (value: string) => string): Record<string, string> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+export interface ClusterCertificates {
+  /** Reads what is there now, not a cache. */
+  read(): Promise<ClusterView>
+  /** Sets these keys of the Secret and keeps everything else in it. */
+  writeSecret(read: ClusterSecret, data: Readonly<Record<string, string>>): Promise<boolean>
+  /** See {@link CaBundles}. */
+  writeBundle: CaBundles['write']
+  /** Calls back whenever something may have changed, until the returned function is called. May call back too often or, rarely, not at all. */
+  watch(changed: () => void): () => void
 }

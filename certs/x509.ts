@@ -22,12 +22,12 @@ export interface Leaf {
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
 
-/** Every certificate in a PEM text, in order. What does not parse is left out: a bundle is as good as its readable part. */
+/** Returns every certificate in a PEM text, in order, without those that cannot be parsed. */
 export function parseCertificates(pem: string): X509Certificate[] {
   return (pem.match(PEM_BLOCK) ?? []).flatMap((block) => attempt(() => new X509Certificate(block)) ?? [])
 }
 
-/** The authorities in a PEM bundle, in order, each once. */
+/** Returns the authorities in a PEM bundle, in order, each once. */
 export function parseAuthorities(pem: string): Authority[] {
   const authorities = parseCertificates(pem).map((certificate) => ({
     id: fingerprint(certificate),
@@ -39,8 +39,8 @@ export function parseAuthorities(pem: string): Authority[] {
 }
 
 /**
- * The pair of `certificate` and `key` (PEM) as a Leaf; undefined when it is of no use to us: unreadable, the key belongs to another
- * certificate, it does not cover all `names`, or none of the `authorities` issued it.
+ * Returns `certificate` and `key` (PEM) as a Leaf; undefined if they cannot be used: they are invalid, the key belongs to another certificate,
+ * the certificate does not cover all `names`, or none of the `authorities` issued it.
  */
 export function parseLeaf(pair: {
   certificate: string
@@ -63,29 +63,29 @@ export function parseLeaf(pair: {
   }
 }
 
-/** A certificate with its chain and private key, whoever issued it. */
+/** A certificate with its chain and private key, from any issuer. */
 export interface ServedPair {
   id: string
   certificate: string
   key: string
-  /** the certificate first, then what the file has beside it */
+  /** the certificate first, then the other certificates of the file */
   chain: readonly X509Certificate[]
   notBefore: number
   notAfter: number
 }
 
-/** Reads a pair. @throws Error when there is no certificate, or the key belongs to another */
+/** Reads a pair. @throws Error if there is no certificate, or the key belongs to another one */
 export function parsePair({ certificate, key }: { certificate: string; key: string }): ServedPair {
   const chain = parseCertificates(certificate)
   const [leaf] = chain
-  if (!leaf) throw new Error('there is no certificate in it')
+  if (!leaf) throw new Error('it contains no certificate')
   if (!isKeyOf(leaf, key)) throw new Error('the private key does not belong to the certificate')
   const { validFromDate, validToDate } = leaf
   const times = { notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() }
   return { id: fingerprint(leaf), certificate, key, chain, ...times }
 }
 
-/** Whether a bundle (PEM) trusts the first certificate of `chain`: it is in there, or its issuer is, or that of its issuer in the chain. */
+/** Whether a bundle (PEM) trusts the first certificate of `chain`: it contains the certificate, or an issuer of it through the chain. */
 export function isAnchoredIn([first, ...others]: readonly X509Certificate[], bundle: string): boolean {
   const anchors = parseCertificates(bundle)
   let current = first
@@ -105,7 +105,7 @@ export function isKeyOf(certificate: X509Certificate | string, key: string): boo
   return attempt(() => parsed?.checkPrivateKey(createPrivateKey(key))) ?? false
 }
 
-/** Whether `authority` issued `certificate`: names and key ids agree, and the signature is right. */
+/** Whether `authority` issued `certificate`: names and key IDs match, and the signature is valid. */
 export function isIssuedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
   return certificate.checkIssued(authority) && (attempt(() => certificate.verify(authority.publicKey)) ?? false)
 }

@@ -1,6 +1,5 @@
 /**
- * Makes dist/sidecar.js, dist/probe.js and dist/webhook.js, each with the chunks that it loads on demand: `node scripts/build.ts`;
- * with `--emulator` dist/emulator.js too.
+ * Builds dist/<program>.js for each program, with the chunks that it loads on demand: `node scripts/build.ts`. With `--emulator`, it also builds dist/emulator.js.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,39 +8,64 @@ import { build, type BuildOptions, type Metafile } from 'esbuild'
 import { builtins } from './build/builtins.ts'
 import { schemas } from './build/schemas.ts'
 import { startChunk } from './build/start-chunk.ts'
-import { oneSignIn, sidecarUnused, unused, webhookUnused } from './build/unused.ts'
+import { bundledPackages, noticesOf } from './release/notices.ts'
+import { cliUnused, oneSignIn, sidecarUnused, unused, webhookUnused } from './build/unused.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
 
-/** CommonJS dependencies call `require` for what is built into Node, which a module does not have. */
+/** CommonJS dependencies call `require` for modules of Node, and an ES module has no `require`. */
 const banner = "import{createRequire as akvRequire}from'node:module';const require=akvRequire(import.meta.url);"
 
 const entries: Readonly<Record<string, string>> = {
   sidecar: 'sidecar/main.ts',
   probe: 'sidecar/probe/main.ts',
+  environment: 'sidecar/environment/main.ts',
   webhook: 'webhook/main.ts',
+  sync: 'sync/main.ts',
+  cli: 'cli/main.ts',
+  coordinator: 'coordinator/main.ts',
   emulator: 'test/emulator/main.ts',
 }
 
-/** Every injected pod pays for the sidecar. */
+/** The programs of the product's image. */
+export const released = ['sidecar', 'probe', 'environment', 'webhook', 'sync', 'cli', 'coordinator'] as const
+
+/** Options for the sidecar: every injected pod pays for what it loads. */
 const lean: BuildOptions = {
   plugins: [unused(sidecarUnused), oneSignIn, builtins, schemas, startChunk('sidecar/main.ts')],
-  // @azure/identity imports it on demand, for people who sign in with a browser.
+  // @azure/identity imports it on demand, to sign people in with a browser.
   external: ['open'],
-  // The SDK looks for FormData bodies on each request, which alone loads undici.
+  // The SDK checks each request for a FormData body, and that check alone loads undici.
   define: { FormData: 'undefined' },
   inject: [join(import.meta.dirname, 'build/globals.ts')],
   banner: {},
 }
 
-/** The webhook's client of Kubernetes without the models of every kind of object, which are 4 MB. */
+/** Options for the webhook: the Kubernetes client without the models of every kind of object, which take 4 MB. */
 const slim: BuildOptions = {
   plugins: [unused(webhookUnused)],
   alias: { '@kubernetes/client-node': join(root, 'node_modules/@kubernetes/client-node/dist/config.js') },
 }
 
-/** The options for one program. Chunks bear their program's name, so that programs do not share a file. */
+/** Options for programs that use Kubernetes and Azure: without what neither the webhook nor the sidecar uses of them. */
+const both: BuildOptions = {
+  ...slim,
+  plugins: [unused({ ...webhookUnused, ...sidecarUnused }), oneSignIn],
+  external: ['open'],
+}
+
+const optionsByProgram: Readonly<Record<string, BuildOptions>> = {
+  sidecar: lean,
+  probe: lean,
+  environment: lean,
+  webhook: slim,
+  sync: both,
+  cli: { ...slim, plugins: [unused(cliUnused)] },
+  coordinator: both,
+}
+
+/** Returns the options for one program. Chunks have their program's name, so that programs do not share a file. */
 export const optionsOf = (program: string): BuildOptions => ({
   absWorkingDir: root,
   entryPoints: { [program]: entries[program] ?? '' },
@@ -58,13 +82,13 @@ export const optionsOf = (program: string): BuildOptions => ({
   banner: { js: banner },
   metafile: true,
   logLevel: 'warning',
-  ...(program === 'sidecar' || program === 'probe' ? lean : program === 'webhook' ? slim : {}),
+  ...optionsByProgram[program],
 })
 
-/** Builds the programs that exist; returns what went into each. */
-export async function buildAll(programs = ['sidecar', 'probe', 'webhook']): Promise<Map<string, Metafile>> {
+/** Builds programs, and returns what went into each. */
+export async function buildAll(programs: readonly string[] = released): Promise<Map<string, Metafile>> {
   await mkdir(dist, { recursive: true })
-  // The images have nothing else that says that these files are modules.
+  // Nothing else in the images says that these files are ES modules.
   await writeFile(join(dist, 'package.json'), '{"type":"module"}\n')
   const made = new Map<string, Metafile>()
   for (const program of programs) {
@@ -75,7 +99,7 @@ export async function buildAll(programs = ['sidecar', 'probe', 'webhook']): Prom
   return made
 }
 
-/** Chunks of earlier builds have other names. */
+/** Removes the chunks of earlier builds, which have other names. */
 async function removeStale(program: string, metafile: Metafile | undefined): Promise<void> {
   const current = new Set(Object.keys(metafile?.outputs ?? {}).map((path) => path.replace('dist/', '')))
   for (const name of await readdir(dist)) {
@@ -83,9 +107,19 @@ async function removeStale(program: string, metafile: Metafile | undefined): Pro
   }
 }
 
+/** The licenses of the packages in each image. */
+async function writeNotices(made: ReadonlyMap<string, Metafile>): Promise<void> {
+  const of = (programs: readonly string[]): Metafile[] => programs.flatMap((program) => made.get(program) ?? [])
+  const images = { 'THIRD-PARTY-NOTICES': of(released), 'THIRD-PARTY-NOTICES-emulator': of(['emulator']) }
+  for (const [file, metafiles] of Object.entries(images)) {
+    if (metafiles.length > 0) await writeFile(join(dist, file), noticesOf(bundledPackages(metafiles, root)))
+  }
+}
+
 if (import.meta.main) {
-  const programs = ['sidecar', 'probe', 'webhook', ...(process.argv.includes('--emulator') ? ['emulator'] : [])]
-  for (const [program, { outputs }] of await buildAll(programs)) {
+  const made = await buildAll([...released, ...(process.argv.includes('--emulator') ? ['emulator'] : [])])
+  await writeNotices(made)
+  for (const [program, { outputs }] of made) {
     const sizes = Object.values(outputs).map(({ bytes }) => bytes)
     const sum = sizes.reduce((one, other) => one + other, 0)
     console.log(`dist/${program}.js: ${Math.round(sum / 1000)} kB in ${sizes.length} files`)

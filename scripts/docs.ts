@@ -1,27 +1,43 @@
 /**
- * Writes what the documentation takes from the code: each block between `<!-- NAME -->` and `<!-- /NAME -->` in docs/ and the
- * README. `node scripts/docs.ts` rewrites them, `--check` only tells which are out of date.
+ * Writes the generated parts of the documentation: each block between `<!-- NAME -->` and `<!-- /NAME -->` in docs/ and
+ * the README, and the JSON schema of the administrator's file. `node scripts/docs.ts` writes them; with `--check`, it only lists the files that are out of date.
  */
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { ConfigurationFile } from '../webhook/configuration/schema.ts'
 import { blocks } from './docs/blocks.ts'
 
 const block = /<!-- ([a-z-]+) -->\n[\s\S]*?<!-- \/\1 -->/g
 
-/** A document with every block of the table filled in anew. @throws Error for a block that nobody makes */
+/** Returns a document with every block generated from the code. @throws Error if the name of a block is unknown */
 export function fill(text: string): string {
   return text.replace(block, (_all, name: string) => {
     const make = blocks[name]
-    if (make === undefined) throw new Error(`nobody makes the block "${name}"`)
+    if (make === undefined) throw new Error(`unknown block "${name}"`)
     return `<!-- ${name} -->\n\n${make().trim()}\n\n<!-- /${name} -->`
   })
 }
 
-export const documents = (): string[] => ['README.md', ...globSync('docs/*.md')].sort()
+const schemaFile = 'docs/configuration.schema.json'
+
+/** The JSON schema of the administrator's file, for editors. The webhook also checks what a schema cannot say. */
+const configurationSchema = (): string => {
+  const head = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: "akv-injector: the administrator's file",
+  }
+  return `${JSON.stringify({ ...head, ...ConfigurationFile }, null, 2)}\n`
+}
+
+export const documents = (): string[] => ['README.md', schemaFile, ...globSync('docs/**/*.md')].sort()
+
+/** Returns what a generated document, with this text today, should have. @throws Error as `fill` does */
+export const generate = (file: string, text: string): string =>
+  file === schemaFile ? configurationSchema() : fill(text)
 
 if (import.meta.main) {
   for (const file of documents()) {
-    const text = readFileSync(file, 'utf8')
-    const filled = fill(text)
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+    const filled = generate(file, text)
     if (filled === text) continue
     console.log(`${file}: ${process.argv.includes('--check') ? 'out of date' : 'written'}`)
     if (process.argv.includes('--check')) process.exitCode = 1

@@ -1,5 +1,5 @@
-// Installs the dependencies of the lockfile where that has not been done: what npm's `pre` scripts call, so that
-// `npm run demo` and `npm test` work right after a clone. Plain JavaScript: the machine's own Node may be an old one.
+// Installs the dependencies of the lockfile if they are not installed. The `pre` scripts of npm call it, so that
+// `npm run demo` and `npm test` work right after a clone. It is plain JavaScript, because the machine's Node may be old.
 import { execFileSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 
@@ -7,7 +7,7 @@ const installed = 'node_modules/.package-lock.json'
 if (!existsSync(installed) || statSync('package-lock.json').mtimeMs > statSync(installed).mtimeMs) {
   const npm = process.env['npm_execpath']
   const install = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
-  // npm's own path is a script of Node's; elsewhere (another package manager) it is a program on the PATH.
+  // Under npm, npm_execpath is a JavaScript file. Under another package manager it is not, and npm must be on the PATH.
   if (npm?.endsWith('.js')) execFileSync(process.execPath, [npm, ...install], { stdio: 'inherit' })
   else execFileSync('npm', install, { stdio: 'inherit', shell: process.platform === 'win32' })
 }

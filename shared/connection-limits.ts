@@ -6,37 +6,38 @@ export interface ConnectionLimits {
   total: number
   /** Open connections of one remote address. */
   perAddress: number
-  /** True if a connection that waits for its answer, or has yet to read it, may be closed too. Default: false. */
+  /** True if a connection that waits for its response may be closed too. Default: false. */
   closeBusy?: boolean
   /** Milliseconds from a connection's acceptance to its end, whatever it does. Default: not limited. */
-  lifetime?: number
+  lifetimeMs?: number
   /** Called for each connection that is closed by one of these limits. */
   onClosed?: (limit: 'total' | 'perAddress' | 'lifetime') => void
 }
 
 interface Connection {
-  /** The TCP connection, also if TLS runs over it. */
+  /** The TCP connection, even if TLS runs over it. */
   socket: Socket
   address: string
-  request?: IncomingMessage
+  /** The last request and its response, until that is sent. */
+  exchange?: { request: IncomingMessage; response: ServerResponse }
 }
 
-/** What a connection does, from the first that is given up to the last. */
+/** What a connection does; the first in this list is given up first. */
 const work = { none: 0, receiving: 1, answering: 2 } as const
 
 /**
  * Bounds the open connections of a TCP, HTTP or HTTPS server, so that clients that only hold connections open keep no other
  * client out: a new connection is let in, and the one that has done no work for longest is closed instead. The remote
  * address with the most such connections loses one, which spares a client that opens few. A connection that sends a
- * request body outranks one that sends nothing, and one whose request is complete is closed only with `closeBusy`; if
- * nothing else is left, the new connection is closed.
+ * request body outranks one that sends nothing or does not read its answer, and one that waits for its answer is closed only
+ * with `closeBusy`; if nothing else is left, the new connection is closed.
  *
  * How long a client may take is the server's own setting (`headersTimeout`, `requestTimeout`, `handshakeTimeout`, and
  * `connectionsCheckingInterval`, which is 30 s by default and too long for a server under attack).
  */
 export function limitConnections(server: Server, limits: ConnectionLimits): void {
-  const { total, perAddress, closeBusy = false, lifetime, onClosed } = limits
-  /** The one that has done no work for longest comes first. */
+  const { total, perAddress, closeBusy = false, lifetimeMs, onClosed } = limits
+  /** The connection that has been inactive for longest comes first. */
   const open = new Set<Connection>()
   const bySocket = new WeakMap<object, Connection>()
 
@@ -62,7 +63,8 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
     else if (open.size >= total) give(open, 'total')
     open.add(connection)
     bySocket.set(socket, connection)
-    const timer = lifetime === undefined ? undefined : setTimeout(() => close(connection, 'lifetime'), lifetime).unref()
+    const timer =
+      lifetimeMs === undefined ? undefined : setTimeout(() => close(connection, 'lifetime'), lifetimeMs).unref()
     socket.once('close', () => {
       clearTimeout(timer)
       open.delete(connection)
@@ -72,11 +74,11 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
   function began(request: IncomingMessage, response: ServerResponse): void {
     const connection = bySocket.get(request.socket)
     if (!connection) return
-    connection.request = request
+    connection.exchange = { request, response }
     response.once('close', () => {
-      if (connection.request !== request) return
-      delete connection.request
-      // From now on it does no work: the last one in line again.
+      if (connection.exchange?.request !== request) return
+      delete connection.exchange
+      // It is inactive from now on, so it goes to the end of the line.
       if (open.delete(connection)) open.add(connection)
     })
   }
@@ -89,7 +91,10 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
   }
 }
 
-/** The connection to give up, of those in the order in which they began to do nothing; undefined if none may be. */
+/**
+ * Returns the connection to give up; undefined if none may be closed. The list is in the order in which they became
+ * inactive.
+ */
 function leastWorthy(connections: Iterable<Connection>, closeBusy: boolean): Connection | undefined {
   const candidates = [...connections].filter((connection) => closeBusy || workOf(connection) < work.answering)
   const counts = new Map<string, number>()
@@ -97,14 +102,15 @@ function leastWorthy(connections: Iterable<Connection>, closeBusy: boolean): Con
   const most = Math.max(...counts.values())
   const [first] = candidates
     .filter(({ address }) => counts.get(address) === most)
-    // A stable sort: of the same work the oldest stays first.
+    // The sort is stable: among equal ones, the oldest stays first.
     .sort((a, b) => workOf(a) - workOf(b))
   return first
 }
 
-function workOf({ request }: Connection): number {
-  if (request === undefined) return work.none
-  return request.complete ? work.answering : work.receiving
+function workOf({ exchange }: Connection): number {
+  // A response that is complete but not sent waits for a client that does not read it.
+  if (exchange === undefined || exchange.response.writableEnded) return work.none
+  return exchange.request.complete ? work.answering : work.receiving
 }
 
 const isSame = (a: Socket, b: Socket): boolean =>

@@ -1,4 +1,4 @@
-import { fail, ok, type Parsed } from './parsed.ts'
+import { fail, ok, type Result } from './result.ts'
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 const part = /(\d+(?:\.\d+)?)(ms|s|m|h)/g
@@ -8,7 +8,7 @@ const whole = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/
  * Reads a duration as Go prints one (`1h30m`, `2m`, `1.5s`, `500ms`, `0`), without signs and without units below a millisecond.
  * @returns milliseconds, rounded
  */
-export function parseDuration(text: string): Parsed<number> {
+export function parseDuration(text: string): Result<number> {
   if (text === '0') return ok(0)
   if (!whole.test(text)) return fail('expected a duration such as 30s, 2m or 1h30m')
   let sum = 0

@@ -4,10 +4,10 @@ import { printable } from './printable.ts'
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-/** Writes one line: what it is about, field by field, and a sentence. */
+/** Writes one line: its fields, and a sentence. */
 type Write = (fields: object, message: string) => void
 
-/** Where lines go; each ends with a line feed. */
+/** Receives lines; each ends with a line feed. */
 export interface Destination {
   write(line: string): unknown
 }
@@ -32,7 +32,7 @@ export function createLogger(level: LogLevel, destination: Destination = stdout)
   return logger
 }
 
-/** JSON has nothing of an Error. */
+/** JSON.stringify omits an Error's properties. */
 function readableError(_key: string, value: unknown): unknown {
   return value instanceof Error ? { type: value.name, message: value.message, stack: value.stack } : value
 }
@@ -45,8 +45,8 @@ const stdout: Destination = {
 }
 
 /**
- * How many of the bytes are done with: of a pipe that is full and does not block, none for a moment; all of them where nobody
- * reads any more, since a lost line is no reason to end.
+ * Returns how many bytes count as written: 0, after a short pause, if the pipe is full; all of them if the reader is gone,
+ * because a lost log line must not stop the program.
  */
 function writeSome(bytes: Uint8Array): number {
   try {

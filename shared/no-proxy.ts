@@ -4,17 +4,20 @@ import { BlockList, isIP } from 'node:net'
 type Entry = (host: string, port: string) => boolean
 
 /**
- * Reads NO_PROXY as curl and Go do: a domain covers its subdomains, with or without a leading dot or `*.`; `*` covers everything;
- * IP addresses and CIDR blocks; each but `*` and a block may end with a port.
+ * Reads NO_PROXY as curl and Go do: a domain includes its subdomains, with or without a leading dot or `*.`; `*`
+ * matches everything; IP addresses and CIDR blocks are allowed; every entry except `*` and a block may end with a port.
  * {@link https://curl.se/docs/manpage.html#--noproxy} {@link https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config}
- * @returns whether a host is reached directly, and the parts of the text that could not be read
+ * @returns whether a host is reached directly, and the parts of the text that are invalid
  */
 export function readNoProxy(text: string): { bypasses: (host: string, port: string) => boolean; unknown: string[] } {
   const texts = text.split(/[,\s]+/).filter((entry) => entry !== '')
   const entries = texts.map(readEntry)
   return {
     bypasses: (host, port) => {
-      const plain = host.toLowerCase().replace(/^\[|\]$/g, '').replace(/\.$/, '') // prettier-ignore
+      const plain = host
+        .toLowerCase()
+        .replace(/^\[|\]$/g, '')
+        .replace(/\.$/, '')
       return entries.some((entry) => entry?.(plain, port))
     },
     unknown: texts.filter((_, index) => entries[index] === undefined),

@@ -1,11 +1,11 @@
-/** Files of a pod's secrets volume: which paths are safe, and whether a set of them can stand beside each other. */
+/** The files of a pod's secrets volume: which paths are safe, and whether a set of them can exist together. */
 
 // eslint-disable-next-line no-control-regex -- they are what is looked for
 const forbidden = /[\u0000-\u001f\u007f\\]/
 
 /**
- * Why a relative path may not be written under the mount, or undefined when it may. The first component may not begin
- * with `..`, which is how the volume's own entries begin (the kubelet's scheme for atomic volumes).
+ * Returns why a relative path may not be written under the mount, or undefined if it may. The first component may not
+ * begin with `..`, like the volume's own entries (the kubelet's scheme for atomic volumes).
  */
 export function pathProblem(path: string): string | undefined {
   if (path === '') return 'a path may not be empty'
@@ -23,25 +23,25 @@ export function pathProblem(path: string): string | undefined {
   return undefined
 }
 
-/** A file that a pod will have, and who asked for it, for messages. */
+/** A file that a pod will have, and what requested it, for messages. */
 export interface PlannedFile {
   path: string
   source: string
 }
 
-/** A folder or a file among planned ones. */
+/** A planned folder or file. */
 interface TreeNode {
   source?: string
   inside: Map<string, TreeNode>
 }
 
 /**
- * A sentence for each two sources whose files cannot both exist: the same path, or one the other's folder. Takes time in proportion
- * to the text of the paths, which are a user's.
+ * Returns a sentence for each two sources whose files cannot both exist: they have the same path, or one needs a folder
+ * where the other has a file. The time is proportional to the length of the paths, which users write.
  */
 export function treeProblems(files: PlannedFile[]): string[] {
   const problems = new Map<string, string>()
-  // One sentence for two sources, however many files of a history clash.
+  // One sentence for two sources, even if many files of a history clash.
   const report = (one: string, other: string, problem: string) => {
     const pair = JSON.stringify([one, other])
     if (!problems.has(pair)) problems.set(pair, `${problem}; give one of them another path`)
@@ -60,12 +60,16 @@ export function treeProblems(files: PlannedFile[]): string[] {
   for (const { path, source } of placed) {
     const above = fileAbove(root, path)
     if (above !== undefined)
-      report(source, above.source, `${source} is written to "${path}", but ${above.source} is a file at "${above.path}"`) // prettier-ignore
+      report(
+        source,
+        above.source,
+        `${source} is written to "${path}", but ${above.source} is a file at "${above.path}"`,
+      )
   }
   return [...problems.values()]
 }
 
-/** The place of a path, made if it is not there. */
+/** Returns the node of a path, and creates it if it is missing. */
 function nodeAt(root: TreeNode, path: string): TreeNode {
   let node = root
   for (const component of path.split('/')) {
@@ -76,7 +80,7 @@ function nodeAt(root: TreeNode, path: string): TreeNode {
   return node
 }
 
-/** The file nearest above a path, if there is one. */
+/** Returns the nearest file above a path, if there is one. */
 function fileAbove(root: TreeNode, path: string): PlannedFile | undefined {
   const components = path.split('/')
   let node = root

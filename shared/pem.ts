@@ -1,9 +1,12 @@
 import { X509Certificate } from 'node:crypto'
 
-/** What is wrong with PEM certificates; OpenSSL ignores what it cannot read between them, so each is looked at. */
+/**
+ * Returns what is wrong with PEM certificates. Each is checked, because OpenSSL ignores text between them that it
+ * cannot read.
+ */
 export function certificateProblem(pem: string): string | undefined {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g)
-  if (!blocks) return 'there is no PEM certificate in it'
+  if (!blocks) return 'it has no PEM certificate'
   try {
     for (const block of blocks) new X509Certificate(block)
     return undefined

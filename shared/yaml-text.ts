@@ -1,5 +1,6 @@
 import { Composer, CST, type Document, isScalar, Lexer, Parser, visit } from 'yaml'
-import { fail, ok, type Parsed } from './parsed.ts'
+import { fail, ok, type Result } from './result.ts'
+import { finish, type Steps } from './steps.ts'
 
 /**
  * What a YAML text may be made of. It is a tenant's, read while every other review waits, so its cost is bounded before it is parsed
@@ -38,16 +39,28 @@ export class YamlEffort {
  * `null`, `~` and nothing are null; in quotes they are texts. Keys are texts, each once in its map. Only the first problem is found.
  * @param effort of several texts together, such as those inside of another one
  */
-export function readYaml(text: string, effort = new YamlEffort()): Parsed<unknown> {
+export const readYaml = (text: string, effort = new YamlEffort()): Result<unknown> => finish(yamlSteps(text, effort))
+
+/**
+ * {@link readYaml} in steps.
+ * @param plain what a scalar without quotes means, if it is not null
+ */
+export function* yamlSteps(
+  text: string,
+  effort: YamlEffort,
+  plain?: (text: string) => unknown,
+): Steps<Result<unknown>> {
   const { characters } = yamlBounds
   if (text.length > characters) {
     return fail(`the text has ${text.length} characters, and at most ${characters} are read: split it`)
   }
-  const flat = flatMap(text)
+  const flat = plain === undefined ? flatMap(text) : undefined
   if (flat !== undefined) return ok(flat)
   try {
-    const document = composed(tokensOf(text, effort), text.length)
-    checkNodes(document)
+    const tokens = yield* tokensOf(text, effort)
+    const document = composed(tokens, text.length)
+    yield
+    checkNodes(document, plain)
     // Aliases are counted already, and one of a collection is that collection, not a copy of it.
     return ok(document.toJS({ maxAliasCount: -1 }))
   } catch (cause) {
@@ -74,29 +87,35 @@ function flatMap(text: string): Record<string, string> | undefined {
   return Object.fromEntries(map)
 }
 
+/** Lexemes that are read in one step. */
+const portion = 1_500
+
 /** The parts of a text, counted before any is parsed, which costs several times as much. */
-function lexemesOf(text: string, effort: YamlEffort): string[] {
+function* lexemesOf(text: string, effort: YamlEffort): Steps<string[]> {
   const lexemes: string[] = []
   for (const lexeme of new Lexer().lex(text)) {
     effort.spend(lexeme)
-    lexemes.push(lexeme)
+    if (lexemes.push(lexeme) % portion === 0) yield
   }
   return lexemes
 }
 
 /** The tokens of a text, up to the first that is wrong. */
-function* tokensOf(text: string, effort: YamlEffort): Generator<CST.Token, void> {
+function* tokensOf(text: string, effort: YamlEffort): Steps<CST.Token[]> {
+  const tokens: CST.Token[] = []
   const parser = new Parser()
   const { depth } = yamlBounds
-  for (const lexeme of lexemesOf(text, effort)) {
+  for (const [index, lexeme] of (yield* lexemesOf(text, effort)).entries()) {
+    if (index % portion === 0) yield
     for (const token of parser.next(lexeme)) {
       if (token.type === 'error') throw new Error(token.message)
-      yield token
+      tokens.push(token)
     }
     // A collection in a map takes two places, its key's and its own.
     if (parser.stack.length > 2 * depth) throw new Refusal(`the text nests deeper than ${depth} levels`)
   }
-  yield* parser.end()
+  yield
+  return [...tokens, ...parser.end()]
 }
 
 function linesIn(lexeme: string): number {
@@ -123,10 +142,12 @@ function composed(tokens: Iterable<CST.Token>, length: number): Document {
 }
 
 /** Makes null of what is null, and refuses keys that are not texts or stand twice in their map, which the library looks up in pairs. */
-function checkNodes(document: Document): void {
+function checkNodes(document: Document, plain: (text: string) => unknown = (text) => text): void {
   visit(document, {
     Scalar(key, node) {
-      if (key !== 'key' && node.type === 'PLAIN' && /^(|~|null)$/i.test(String(node.value))) node.value = null
+      if (key === 'key' || node.type !== 'PLAIN') return
+      const text = String(node.value)
+      node.value = /^(|~|null)$/i.test(text) ? null : plain(text)
     },
     Map(_key, { items }) {
       const keys = new Set<unknown>()

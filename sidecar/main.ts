@@ -1,8 +1,8 @@
 /**
  * The sidecar's program. Its argument says what it does: nothing or `run`, serve for the pod's life; `once`, fetch and exit.
  */
-import './first-of-all.ts'
-import { runSidecar } from './wiring.ts'
+import './early-signals.ts'
+import { runSidecar } from './run.ts'
 
 /** For runs outside of a container: stands before every absolute path. */
 const root = process.env['AKV_INJECTOR_ROOT'] ?? ''

@@ -1,162 +1,158 @@
-import { onTerminate } from './first-of-all.ts'
+import { onTerminate } from './early-signals.ts'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { destination } from 'pino'
-import { serveCertificateFiles } from '../certs/files.ts'
-import type { Certificates } from '../certs/manager.ts'
-import type { Lifetimes } from '../certs/rotation.ts'
+import { startCertificateFiles } from '../certs/mounted.ts'
+import type { Certificates } from '../certs/self-managed.ts'
 import packageJson from '../package.json' with { type: 'json' }
-import { createLogger, logLevels, type Logger } from '../shared/log.ts'
-import { watchConfiguration, type ConfigurationFile } from './configuration-file.ts'
-import { parseConfiguration } from './configuration.ts'
+import type { Api } from '../shared/kubernetes/api.ts'
+import { createLogger, type Logger } from '../shared/log.ts'
+import { watchConfiguration, type ConfigurationFile } from './configuration/file.ts'
+import { parseConfiguration } from './configuration/configuration.ts'
 import type { Cluster } from './cluster/cluster.ts'
-import type { Events } from './events.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
-import { entryPath } from './paths.ts'
-import { buildApp } from './server.ts'
+import { readEnvironment, type Environment, type KubernetesPlatform } from './environment.ts'
+import type { Events } from './report/events.ts'
+import { createMetrics, type Metrics } from './report/metrics.ts'
+import { entryPath } from './request/entry-paths.ts'
+import { createApp } from './server.ts'
 
-const { env } = process
 const { version } = packageJson
 
-function need(name: string): string {
-  const value = env[name]
-  if (value === undefined || value === '') throw new Error(`the environment variable ${name} is not set`)
-  return value
+/** What the webhook gets from its surroundings: a cluster and a certificate, and from a Kubernetes cluster Events and an audit. */
+interface Platform {
+  image: string
+  cluster: Cluster
+  certificates: Certificates
+  events?: Events
+  audit?: { close: () => Promise<void> }
 }
 
-/** Milliseconds, from a number of seconds that the environment may say. */
-function seconds(name: string): number | undefined {
-  const text = env[name] ?? ''
-  if (text === '') return undefined
-  if (!/^\d+(\.\d+)?$/.test(text))
-    throw new Error(`the environment variable ${name} is not a number of seconds: ${text}`)
-  return 1000 * Number(text)
+interface Wiring {
+  environment: Environment
+  metrics: Metrics
+  configuration: ConfigurationFile
+  log: Logger
 }
 
-function serviceList(variable: string): [string, ...string[]] {
-  const said = need(variable).split(',').map((name) => name.trim()).filter((name) => name !== '') // prettier-ignore
-  const [first, ...others] = new Set(said)
-  if (first === undefined) throw new Error(`the environment variable ${variable} names no Service`)
-  return [first, ...others]
+const startPlatform = async (wiring: Wiring): Promise<Platform> => {
+  const { platform, sidecarImage: image = '' } = wiring.environment
+  if (platform.kind === 'kubernetes') return startKubernetes(platform, wiring)
+  const { createFolderCluster } = await import('./cluster/directory.ts')
+  const { log, metrics } = wiring
+  const directory = platform.certificatesFolder
+  const certificates = startCertificateFiles({ directory, log, onEvent: metrics.certificateEvent })
+  // Its files are loaded within moments, and readers of the log line "listening" may send reviews right away.
+  for (let tries = 0; certificates.notAfter() === undefined && tries < 100; tries++) await sleep(20)
+  return { image, cluster: createFolderCluster(platform.clusterFolder), certificates }
 }
 
-/** How long authorities and certificates live, and how long an authority is published before it issues, as far as it is said. */
-function lifetimes(): Partial<Lifetimes> {
-  const said = {
-    authority: seconds('CERTIFICATE_AUTHORITY_SECONDS'),
-    leaf: seconds('CERTIFICATE_SECONDS'),
-    settle: seconds('CERTIFICATE_SETTLE_SECONDS'),
-  }
-  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))
+async function startKubernetes(platform: KubernetesPlatform, wiring: Wiring): Promise<Platform> {
+  const { environment, log, metrics } = wiring
+  const { pod } = platform
+  const instance = pod.name ?? 'akv-injector'
+  const api = await connect()
+  const image = environment.sidecarImage ?? (await ownImage(api, pod))
+  const { createKubernetesCluster } = await import('./cluster/kubernetes.ts')
+  const cluster = createKubernetesCluster({ api, log, onLimited: metrics.limited })
+  const { startEvents } = await import('./report/events.ts')
+  const events = startEvents({ api, instance, log })
+  const audit = await startAudits(api, instance, platform, wiring)
+  return { image, cluster, certificates: await startCertificates(api, platform, wiring), events, audit }
 }
 
-/** The API server, unless a folder stands for it. The client loads only where it is used: it is large. */
-async function connect() {
+/** Loads the Kubernetes client only if it is used, because it is large. */
+async function connect(): Promise<Api> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const kubeConfig = new KubeConfig()
   kubeConfig.loadFromDefault()
-  const { kubernetesApi } = await import('./cluster/api.ts')
-  return { api: kubernetesApi(kubeConfig) }
-}
-type Connection = Awaited<ReturnType<typeof connect>>
-
-async function startCluster(connection: Connection | undefined, { limited }: Metrics, log: Logger): Promise<Cluster> {
-  if (connection === undefined) {
-    const { folderCluster } = await import('./cluster/folder.ts')
-    return folderCluster(need('CLUSTER_FOLDER'))
-  }
-  const { kubernetesCluster } = await import('./cluster/kubernetes.ts')
-  return kubernetesCluster({ api: connection.api, log, onLimited: limited })
+  const { createKubernetesApi } = await import('../shared/kubernetes/api.ts')
+  return createKubernetesApi(kubeConfig)
 }
 
-async function startServing(connection: Connection | undefined, metrics: Metrics, log: Logger): Promise<Certificates> {
-  const onEvent = metrics.certificateEvent
-  const directory = env['CERTIFICATES_FOLDER']
-  if (connection === undefined) return serveCertificateFiles({ directory: need('CERTIFICATES_FOLDER'), log, onEvent })
-  const { api } = connection
-  const namespace = need('POD_NAMESPACE')
-  const services = { names: serviceList('SERVICE_NAMES'), namespace }
-  const names = (variable: string): string[] => (env[variable] ? [env[variable]] : [])
-  const mutating = names('MUTATING_CONFIGURATION')
-  const validating = names('VALIDATING_CONFIGURATION')
-  const where = { api, services, mutating, validating, pathOf: entryPath, log }
-  if (directory) {
-    const { kubernetesBundles } = await import('../certs/bundles.ts')
-    return serveCertificateFiles({ directory, bundles: kubernetesBundles(where), log, onEvent })
-  }
-  const [{ startCertificates }, { kubernetesCertificates }] = await Promise.all([
-    import('../certs/manager.ts'),
-    import('../certs/store.ts'),
-  ])
-  const cluster = kubernetesCertificates({ ...where, secretName: need('CERTIFICATES') })
-  return startCertificates({ cluster, services, lifetimes: lifetimes(), log, onEvent })
+async function ownImage(api: Api, { namespace, name = '' }: KubernetesPlatform['pod']): Promise<string> {
+  const { readOwnImage } = await import('./cluster/own-pod.ts')
+  return readOwnImage(api, namespace, name, AbortSignal.timeout(10_000))
 }
 
 async function startAudits(
-  { api }: Connection,
-  { missed }: Metrics,
-  configuration: ConfigurationFile,
-  log: Logger,
+  api: Api,
+  instance: string,
+  { auditInterval: interval }: KubernetesPlatform,
+  { metrics, configuration, log }: Wiring,
 ): Promise<{ close: () => Promise<void> }> {
-  const { startAudit } = await import('./audit.ts')
-  const instance = env['POD_NAME'] ?? 'akv-injector'
+  const { startAudit } = await import('./report/missed-pods.ts')
   const paused = (): boolean => configuration.current().report
-  // Between two looks.
-  const interval = seconds('AUDIT_SECONDS') ?? 600_000
-  return startAudit({ api, instance, log, counted: missed, paused, interval })
+  return startAudit({
+    api,
+    instance,
+    log,
+    counted: metrics.missed,
+    onLimited: metrics.limited,
+    paused,
+    ...(interval === undefined ? {} : { intervalMs: interval }),
+  })
 }
 
-async function startEvents({ api }: Connection, log: Logger): Promise<Events> {
-  const { sendEvents } = await import('./events.ts')
-  return sendEvents({ api, instance: env['POD_NAME'] ?? 'akv-injector', log })
+async function startCertificates(
+  api: Api,
+  { pod, services: names, certificates, mutating, validating }: KubernetesPlatform,
+  { metrics, log }: Wiring,
+): Promise<Certificates> {
+  const services = { names, namespace: pod.namespace }
+  const where = { api, services, mutating, validating, pathOf: entryPath, log }
+  const onEvent = metrics.certificateEvent
+  if ('folder' in certificates) {
+    const { createKubernetesBundles } = await import('../certs/ca-bundles.ts')
+    return startCertificateFiles({
+      directory: certificates.folder,
+      bundles: createKubernetesBundles(where),
+      log,
+      onEvent,
+    })
+  }
+  const { secretName, lifetimes } = certificates
+  const [selfManaged, { createKubernetesStore }] = await Promise.all([
+    import('../certs/self-managed.ts'),
+    import('../certs/kubernetes-store.ts'),
+  ])
+  const cluster = createKubernetesStore({ ...where, secretName })
+  return selfManaged.startCertificates({ cluster, services, lifetimes, log, onEvent })
 }
 
-/** The file that `CONFIGURATION` names; without one the defaults hold. */
-async function readConfiguration(metrics: Metrics, log: Logger): Promise<ConfigurationFile> {
-  const file = env['CONFIGURATION']
-  if (file) return watchConfiguration({ file, log, onRead: metrics.configurationRead })
+async function readConfiguration(file: string | undefined, metrics: Metrics, log: Logger): Promise<ConfigurationFile> {
+  if (file !== undefined) return watchConfiguration({ file, log, onRead: metrics.configurationRead })
   const parsed = parseConfiguration('')
   if (!parsed.ok) throw new Error(parsed.problems.join('; '))
   return { current: () => parsed.value, problem: () => undefined, close: async () => {} }
 }
 
-/** What sidecars run where the administrator's file does not say it: `SIDECAR_IMAGE`, or the image of this pod. */
-async function sidecarImage(connection: Connection | undefined): Promise<string> {
-  if (env['SIDECAR_IMAGE'] || connection === undefined) return need('SIDECAR_IMAGE')
-  const { readOwnImage } = await import('./cluster/own-pod.ts')
-  return readOwnImage(connection.api, need('POD_NAMESPACE'), need('POD_NAME'), AbortSignal.timeout(10_000))
-}
-
 const portOf = (address: string | AddressInfo | undefined): number | undefined =>
   typeof address === 'object' ? address.port : undefined
 
-/** Bytes of log lines that wait for standard output to take them; later ones are dropped. */
+/** Bytes of log lines that may wait for standard output; later lines are dropped. */
 const mostLines = 4 * 1024 * 1024
 
 async function main(): Promise<void> {
-  // A line per review: written together, a tenth of a second later at most.
+  const read = readEnvironment(process.env)
+  if (!read.ok) throw new Error(read.problems.join('; '))
+  const environment = read.value
+  const { drainTimeMs } = environment
+  // One line for each review: written in batches, with a delay of at most a tenth of a second.
   const lines = destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100, maxLength: mostLines })
   process.once('exit', () => lines.flushSync())
-  const log = createLogger(logLevels.find((level) => level === env['LOG_LEVEL']) ?? 'info', lines)
-  // Endpoints lag behind: so long after readiness fails the API server may still call.
-  const drainTime = seconds('DRAIN_SECONDS') ?? 15_000
-  let certificates: Certificates | undefined = undefined
-  let events: Events | undefined = undefined
+  const log = createLogger(environment.logLevel, lines)
+  let platform: Platform | undefined = undefined
   const metrics = createMetrics({
     version,
-    certificates: () => certificates,
-    eventsDropped: () => events?.dropped() ?? 0,
+    certificates: () => platform?.certificates,
+    eventsDropped: () => platform?.events?.dropped() ?? 0,
   })
   lines.on('drop', () => metrics.limited('log'))
-  const configuration = await readConfiguration(metrics, log)
-  const connection = env['CLUSTER_FOLDER'] ? undefined : await connect()
-  const image = await sidecarImage(connection)
-  const cluster = await startCluster(connection, metrics, log)
-  const told: Events | undefined = (events = connection && (await startEvents(connection, log)))
-  const audit = connection && (await startAudits(connection, metrics, configuration, log))
-  const serving: Certificates = (certificates = await startServing(connection, metrics, log))
-  const { server, drain } = buildApp({
-    tls: serving.tlsOptions(),
+  const configuration = await readConfiguration(environment.configurationFile, metrics, log)
+  const started: Platform = (platform = await startPlatform({ environment, metrics, configuration, log }))
+  const { image, cluster, certificates, events, audit } = started
+  const { server, drain } = createApp({
+    tls: certificates.tlsOptions(),
     context: {
       cluster,
       configuration: () => configuration.current(),
@@ -165,39 +161,29 @@ async function main(): Promise<void> {
       log,
       decided(decided) {
         metrics.reviewed(decided)
-        told?.add(decided)
+        events?.add(decided)
       },
     },
     log,
     readiness: () => ({
-      reason: cluster.notReady() ?? serving.readiness().reason,
-      detail: configuration.problem() && `the configuration is refused: ${configuration.problem()}`,
+      reason: cluster.notReady() ?? certificates.readiness().reason,
+      detail: configuration.problem() && `the changed configuration file is not used: ${configuration.problem()}`,
     }),
-    strangers: { segments: serving.segments, refused: metrics.refused },
+    strangers: { segments: certificates.segments, refused: metrics.refused },
     metrics: () => metrics.text(),
     onLimited: metrics.limited,
   })
-  serving.attach(server.server as never)
-  // Files are there within moments; who reads "listening" may call.
-  for (let tries = 0; connection === undefined && serving.notAfter() === undefined && tries < 100; tries++)
-    await sleep(20)
-  await server.listen({ host: env['HOST'] ?? '::', port: Number(env['PORT'] ?? 8443) })
+  certificates.attach(server.server as never)
+  await server.listen({ host: environment.host, port: environment.port })
   log.info({ port: portOf(server.addresses()[0]), version, image }, 'listening')
 
   onTerminate(() => {
-    log.info({ seconds: drainTime / 1000 }, 'draining')
+    log.info({ seconds: drainTimeMs / 1000 }, 'draining')
     drain()
-    void sleep(drainTime)
-      .then(() =>
-        Promise.all([
-          server.close(),
-          configuration.close(),
-          serving.close(),
-          cluster.close(),
-          told?.close(),
-          audit?.close(),
-        ]),
-      )
+    const close = async (): Promise<unknown> =>
+      Promise.all([server.close(), ...[configuration, certificates, cluster, events, audit].map((one) => one?.close())])
+    void sleep(drainTimeMs)
+      .then(close)
       .then(() => process.exit(0))
   })
 }

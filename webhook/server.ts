@@ -1,33 +1,20 @@
 import { maxHeaderSize } from 'node:http'
 import type { SecureContextOptions } from 'node:tls'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { limitConnections } from '../shared/connection-limits.ts'
 import { parseDuration } from '../shared/duration.ts'
 import type { Logger } from '../shared/log.ts'
-import { passesOn } from './answer.ts'
-import { boundedBodies } from './body.ts'
-import { readReview } from './envelope.ts'
+import { isRetriable } from './review/decision.ts'
+import { createBodyReader } from './request/body.ts'
+import { createBoundedServer } from './request/https-server.ts'
+import { readReview } from './review/admission-review.ts'
 import type { OnLimited } from './limits.ts'
-import { purposes, review, type Purpose, type ReviewContext } from './review.ts'
-import { refuseStrangers, reviewPrefix, type Strangers } from './strangers.ts'
+import { review } from './review/review.ts'
+import { type ReviewContext } from './review/lookups.ts'
+import { type Purpose } from './review/decision.ts'
+import { purposes } from './review/decision.ts'
+import { refuseStrangers, reviewPrefix, type Strangers } from './request/path-segment.ts'
 
-/** The API server keeps idle connections for 90 s; whoever closes first must not be the server, or a review is lost. */
-const keepAliveTimeout = 120_000
-/** The API server opens a connection for each review that it sends at the same time as others. */
-const connections = { total: 300, perAddress: 250 }
-/**
- * How long clients may take, in milliseconds: for the TLS handshake, a request's headers, and all of it. By default Node looks
- * every 30 s whether they did.
- */
-const clientTimeouts = {
-  handshakeTimeout: 5_000,
-  headersTimeout: 5_000,
-  requestTimeout: 10_000,
-  connectionsCheckingInterval: 1_000,
-}
-/** A connection on which nothing moves for so long (milliseconds) does not read its answer. No review takes as long. */
-const stalled = 40_000
-/** What the API server allows a webhook unless it is told otherwise, and what is kept back for the way home. */
+/** The API server's default timeout for webhooks, and the part of it that is reserved for sending the response, in milliseconds. */
 const defaultTimeout = 10_000
 const reserve = 1_000
 
@@ -36,46 +23,42 @@ export interface AppOptions {
   context: ReviewContext
   log: Logger
   readiness?: () => Readiness
-  /** Who may ask: anyone, unless it is said. */
+  /** Who may send reviews; anyone by default. */
   strangers?: Strangers
-  /** Reviews beyond so many at once are denied right away, with the advice to try again. */
+  /** If more reviews than this are under way, further ones are denied at once. */
   mostUnderWay?: number
-  /** Prometheus' text format. */
+  /** Returns Prometheus' text format. */
   metrics?: () => Promise<{ contentType: string; text: string }>
   onLimited?: OnLimited
 }
 
 export interface Readiness {
-  /** Why no review can be answered well; undefined where they can. */
+  /** Why reviews cannot be answered; undefined if they can. */
   reason: string | undefined
-  /** What a person should know all the same. */
+  /** What an administrator should know even if the webhook is ready. */
   detail: string | undefined
 }
 
 export interface App {
   server: FastifyInstance
-  /** From now on the server says that it is not ready and asks callers to leave, but answers as ever. */
+  /** Makes the server report that it is not ready and close connections after each response; it still answers. */
   drain: () => void
 }
 
-/** The webhook's HTTPS server, not listening yet. */
-export function buildApp(options: AppOptions): App {
+/** Creates the webhook's HTTPS server, which does not listen yet. */
+export function createApp(options: AppOptions): App {
   let draining = false
   const server = Fastify({
-    https: { ...options.tls, ...clientTimeouts },
-    keepAliveTimeout,
-    connectionTimeout: stalled,
-    requestTimeout: clientTimeouts.requestTimeout,
+    serverFactory: (handle) => createBoundedServer(options.tls, handle, options.onLimited),
     logger: false,
-    // As long as any path can be: one that is longer would be answered otherwise than those that do not exist.
+    // As long as a path can be, so that long paths get the same answer as others that do not exist.
     routerOptions: { maxParamLength: maxHeaderSize },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
   }) as unknown as FastifyInstance
-  limitConnections(server.server, { ...connections, onClosed: () => options.onLimited?.('connections') })
   leaveBodies(server)
   server.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, options.log))
-  // Before any other hook: what follows costs something.
+  // Before any other hook, because the others cost more.
   refuseStrangers(server, options.strangers ?? { segments: undefined })
   server.addHook('onSend', (_request, reply, _payload, done) => {
     if (draining) reply.header('connection', 'close')
@@ -87,8 +70,8 @@ export function buildApp(options: AppOptions): App {
 }
 
 /**
- * Bodies are read by the routes that need them. The library's own parser holds any number of them, and refuses keys such as
- * `__proto__`, which a label may well be.
+ * Leaves reading bodies to the routes that need them. The library's parser would hold any number of them, and rejects keys such as
+ * `__proto__`, which a label may have.
  */
 function leaveBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers()
@@ -99,14 +82,14 @@ function answerReviews(
   server: FastifyInstance,
   { context, mostUnderWay = 500, onLimited, strangers }: AppOptions,
 ): void {
-  const bodies = boundedBodies({ onLimited })
+  const bodies = createBodyReader({ onLimited })
   let underWay = 0
   const answer =
     (purpose: Purpose, reportOnly = purpose === 'report') =>
     async (request: FastifyRequest, reply: FastifyReply) => {
       const envelope = readReview(await bodies.read(request.raw, reply.raw))
       if (!envelope.ok) return reply.code(400).send({ code: 400, message: envelope.problems.join('; ') })
-      // Not AbortSignal.timeout(), whose timer would hold on to the review for ten seconds.
+      // Not AbortSignal.timeout(), whose timer would keep the review in memory for ten seconds.
       const giveUp = new AbortController()
       const timer = setTimeout(() => giveUp.abort(), timeLeft(request.query))
       underWay++
@@ -116,9 +99,9 @@ function answerReviews(
           purpose,
           reportOnly,
           signal,
-          overloaded: underWay > mostUnderWay,
+          overloadedAt: underWay > mostUnderWay ? mostUnderWay : undefined,
         })
-        if (!passesOn(purpose, answered.response)) return answered
+        if (!isRetriable(purpose, answered.response)) return answered
         return reply.code(503).send({ code: 503, message: answered.response.status?.message })
       } finally {
         underWay--
@@ -127,7 +110,7 @@ function answerReviews(
     }
   const prefix = reviewPrefix(strangers ?? { segments: undefined })
   for (const purpose of purposes) server.post(`${prefix}/${purpose}`, answer(purpose))
-  // Workloads in namespaces that are only reported on.
+  // Workloads in namespaces with the label value `report`.
   server.post(`${prefix}/report/validate`, answer('validate', true))
 }
 
@@ -144,7 +127,7 @@ function answerProbes(server: FastifyInstance, { readiness, metrics }: AppOption
   })
 }
 
-/** Milliseconds until the API server gives up, which says `?timeout=10s`, less what the way home takes. */
+/** Returns the milliseconds until the API server gives up (`?timeout=10s`), minus the reserve for sending the response. */
 export function timeLeft(query: unknown): number {
   const { timeout } = (query ?? {}) as { timeout?: unknown }
   const parsed = typeof timeout === 'string' ? parseDuration(timeout) : undefined
@@ -155,7 +138,7 @@ export function timeLeft(query: unknown): number {
 function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Logger) {
   const code = error.statusCode ?? 500
   const message = explain(error, request)
-  // The route's, not the request's: a log must not show the segment that callers know.
+  // The route's path, because a log must not show the secret segment of the request's.
   const path = request.routeOptions.url
   if (code >= 500) log.error({ err: error, path }, 'request failed')
   else log.warn({ code, path, reason: message }, 'request refused')
@@ -165,8 +148,8 @@ function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyR
 function explain(error: FastifyError, request: FastifyRequest): string {
   switch (error.code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return `content type ${JSON.stringify(request.headers['content-type'] ?? '')} is not taken: send application/json`
+      return `content type ${JSON.stringify(request.headers['content-type'] ?? '')} is not supported: send application/json`
     default:
-      return (error.statusCode ?? 500) < 500 ? error.message : 'the webhook failed; its log says more'
+      return (error.statusCode ?? 500) < 500 ? error.message : 'the webhook failed; see its log'
   }
 }

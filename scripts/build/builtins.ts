@@ -4,9 +4,9 @@ import type { Plugin } from 'esbuild'
 const require = createRequire(import.meta.url)
 
 /**
- * Takes Node's own modules by `process.getBuiltinModule`, each when something of it is first used. Importing `node:http` as an
- * ES module reads every export of it once, and with that loads undici, http2 and workers, some 5 MB in each sidecar that nobody
- * uses; and libraries import zlib or assert that are not used here.
+ * Loads modules of Node with `process.getBuiltinModule`, each when something in it is first used. Importing `node:http` as
+ * an ES module reads each of its exports once, which loads undici, http2 and workers: about 5 MB in each sidecar that are
+ * never used. Libraries also import modules that are not used here, such as zlib or assert.
  */
 export const builtins: Plugin = {
   name: 'builtins',
@@ -22,7 +22,7 @@ function late(name: string): string {
   if (name === 'process') return 'module.exports = process'
   const whole = require(name) as object
   const get = `process.getBuiltinModule(${JSON.stringify(name)})`
-  // A class may be extended; only `assert` is no more than called.
+  // Code may extend a class. `assert` is only called.
   if (typeof whole === 'function' && name !== 'assert') return `module.exports = ${get}`
   const properties = Object.keys(whole).map((key) => JSON.stringify(key))
   return `

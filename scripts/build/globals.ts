@@ -1,2 +1,2 @@
-// For the SDK, which makes request ids by the global of that name: that one loads all of Web Crypto.
+// The SDK creates request IDs with the global of this name. The original loads all of Web Crypto.
 export { default as crypto } from 'node:crypto'

@@ -1,12 +1,12 @@
 import type { Plugin } from 'esbuild'
 import { Code } from 'typebox/compile'
-import { Settings } from '../../shared/settings-schema.ts'
+import { Settings } from '../../shared/settings/schema.ts'
 
-/** Compiles the check of the settings ahead of time: what builds and walks schemas takes 5 MB of memory and 20 ms. */
+/** Compiles the check of the settings at build time: building and walking schemas takes 5 MB of memory and 20 ms. */
 export const schemas: Plugin = {
   name: 'schemas',
   setup(build) {
-    build.onLoad({ filter: /\/shared\/is-settings\.ts$/ }, ({ path }) => ({
+    build.onLoad({ filter: /\/shared\/settings\/is-settings\.ts$/ }, ({ path }) => ({
       contents: compiled(),
       resolveDir: path.replace(/\/[^/]*$/, ''),
       loader: 'js',
@@ -14,7 +14,7 @@ export const schemas: Plugin = {
   },
 }
 
-/** A module that exports `isSettings`. What the code refers to outside of itself are regular expressions. */
+/** A module that exports `isSettings`. The only values that the code refers to outside itself are regular expressions. */
 function compiled(): string {
   const { Code: code, External } = Code(Settings)
   const variables = External.variables.map((variable) => {

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import type { Plugin } from 'esbuild'
 
 /**
- * Keeps what a program loads at its start in one file. esbuild puts modules into a file by the entries that reach them, so one that
- * is shared with a part loaded on demand stands in a file of its own, and each file takes Node a millisecond. Here every part
- * loaded on demand reaches all of the program's first file, which is loaded by then.
+ * Keeps everything that a program loads at its start in one file. esbuild assigns modules to files by the entries that reach
+ * them, so it would put a module that is shared with a part loaded on demand into a separate file, and each file takes Node
+ * a millisecond. Here, every part that is loaded on demand reaches all of the program's first file, which is loaded by then.
  */
 export const startChunk = (first: string): Plugin => ({
   name: 'start-chunk',
@@ -17,7 +17,10 @@ export const startChunk = (first: string): Plugin => ({
     })
     build.onLoad({ filter: /\.ts$/ }, async ({ path }) =>
       onDemand.has(path)
-        ? { contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(join(build.initialOptions.absWorkingDir ?? '', first))}\n`, loader: 'ts' } // prettier-ignore
+        ? {
+            contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(join(build.initialOptions.absWorkingDir ?? '', first))}\n`,
+            loader: 'ts',
+          }
         : undefined,
     )
   },

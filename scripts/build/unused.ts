@@ -1,19 +1,19 @@
 import type { Plugin } from 'esbuild'
 
-/** Modules that a program's libraries load and that are never used in it, and what stands in for each. */
+/** Modules that the libraries of a program load but the program never uses, and the replacement for each. */
 export type StandIns = Readonly<Record<string, string>>
 
 export const sidecarUnused: StandIns = {
-  // Of @azure/identity: clients that sign their assertions with a certificate.
+  // In @azure/identity: for clients that sign their assertions with a certificate.
   jsonwebtoken: 'module.exports = {}',
-  // For requests that have no agent of their own; all of ours have one that knows the proxy.
+  // For requests without an agent. All requests of the sidecar have an agent, which knows the proxy.
   'https-proxy-agent': 'exports.HttpsProxyAgent = class {}',
   'http-proxy-agent': 'exports.HttpProxyAgent = class {}',
 }
 
 /**
- * Of MSAL the sidecar uses the sign-in of a confidential client with an assertion. These are the modules of the other ways; each
- * exports a class of its own name.
+ * The sidecar uses one flow of MSAL: the sign-in of a confidential client with an assertion. These are the modules of the
+ * other flows. Each exports a class of the same name.
  */
 const otherSignIns = [
   ...['PublicClientApplication', 'OnBehalfOfClient', 'DeviceCodeClient', 'UsernamePasswordClient', 'LoopbackClient'],
@@ -21,7 +21,7 @@ const otherSignIns = [
   ...['AuthorizationCodeClient', 'RefreshTokenClient', 'SilentFlowClient'],
 ]
 
-/** Leaves them out. */
+/** Leaves the modules of the other flows out. */
 export const oneSignIn: Plugin = {
   name: 'one-sign-in',
   setup(build) {
@@ -34,8 +34,9 @@ export const oneSignIn: Plugin = {
 }
 
 /**
- * The Kubernetes client is used for what it knows of kubeconfigs and ServiceAccounts' tokens alone; requests are our own, with an
- * agent of ours. Signing in by OpenID Connect or the old ways of Google and Azure is for people's kubeconfigs, not for a pod.
+ * The webhook uses the Kubernetes client only to read kubeconfigs and the tokens of ServiceAccounts. It sends its own
+ * requests with its own agent. Signing in with OpenID Connect, or in the old ways of Google and Azure, is for the kubeconfigs
+ * of people, not for a pod.
  */
 export const webhookUnused: StandIns = {
   './gen/index.js': 'exports.createConfiguration = undefined; exports.ServerConfiguration = undefined',
@@ -49,12 +50,15 @@ export const webhookUnused: StandIns = {
   hpagent: 'exports.HttpProxyAgent = exports.HttpsProxyAgent = class {}',
 }
 
-/** A way to sign in that no user of a kubeconfig is taken to have. */
+/** The command line has the webhook's code, and secretlint, which logs with a library that looks for colors. */
+export const cliUnused: StandIns = { ...webhookUnused, 'supports-color': 'exports.level = 0' }
+
+/** A replacement for a way to sign in. It applies to no user of a kubeconfig. */
 function never(name: string): string {
   return `exports.${name} = class { isAuthProvider() { return false } }`
 }
 
-/** Leaves modules out. A relative one is meant only where a package of `@kubernetes` imports it. */
+/** Leaves modules out. A relative path counts only if a package of `@kubernetes` imports it. */
 export const unused = (standIns: StandIns): Plugin => ({
   name: 'unused',
   setup(build) {

@@ -9,7 +9,7 @@ interface Schema {
   patternProperties?: Record<string, Schema>
 }
 
-/** One row `[field, default, meaning]` for every field of an object's schema, those of nested objects included. */
+/** Returns one row `[field, default, meaning]` for every field in the schema of an object, including nested objects. */
 export function schemaRows(schema: Schema, prefix = ''): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     const path = prefix + name

@@ -1,44 +1,39 @@
+import { startTimer, type Clock, type Random } from '../../shared/clock.ts'
 import type { Notification, NotificationOutcome } from './notification.ts'
 
-/** What one try came to. */
+/** The result of one attempt. */
 export interface Attempt {
   outcome: NotificationOutcome
-  /** A sentence for a person; the same for the same state of things, so that a repeated failure is told once. */
+  /** A sentence for a person; the same for the same situation, so that a repeated failure is logged once. */
   detail: string
-  /** Whether it may well work in a moment, as when a container restarts. */
+  /** True if it is likely to succeed soon, for example while a container restarts. */
   soon?: boolean
 }
 
-export interface Timing {
-  /** Milliseconds since 1970. */
-  now: () => number
-  random: () => number
-  /** Starts a timer and returns what cancels it. */
-  setTimer: (run: () => void, milliseconds: number) => () => void
-}
-
-export interface ChannelOptions extends Timing {
-  attempt: (notification: Notification, signal: AbortSignal) => Attempt | Promise<Attempt>
-  /** What an attempt counts as that throws. */
+export interface ChannelOptions {
+  clock: Pick<Clock, 'wait'>
+  random: Random
+  attempt: (notification: Notification, abort: AbortSignal) => Attempt | Promise<Attempt>
+  /** The outcome of an attempt that throws. */
   failure: NotificationOutcome
   onAttempt: (attempt: Attempt, notification: Notification, attempts: number) => void
 }
 
-/** One way to tell the app, which tries one notification until it is delivered or replaced. */
+/** One way to notify the app; it retries one notification until it is delivered or replaced. */
 export interface Channel {
   start(notification: Notification): void
-  /** Tries now instead of later, where a retry waits. */
+  /** Retries now if a retry is waiting. */
   hurry(): void
   stop(): void
 }
 
-/** Before the next try, in milliseconds: doubling from 1/4 s to 30 s, or to 1 s where success may be near; up to a quarter less. */
-export function retryDelay(attempts: number, soon: boolean, random: () => number): number {
+/** The delay before the next attempt, in milliseconds: doubles from 1/4 s to 30 s, or to 1 s if success is likely soon; up to a quarter less. */
+export function retryDelay(attempts: number, soon: boolean, random: Random): number {
   const most = soon ? 1_000 : 30_000
   return Math.min(most, 250 * 2 ** Math.min(attempts - 1, 20)) * (1 - random() / 4)
 }
 
-export function createChannel({ attempt, failure, onAttempt, random, setTimer }: ChannelOptions): Channel {
+export function createChannel({ attempt, failure, onAttempt, clock, random }: ChannelOptions): Channel {
   let current: { notification: Notification; attempts: number; ended: AbortController } | undefined
   let waiting: (() => void) | undefined
 
@@ -50,13 +45,13 @@ export function createChannel({ attempt, failure, onAttempt, random, setTimer }:
     if (current !== mine) return
     mine.attempts++
     if (result.outcome === 'delivered') current = undefined
-    else waiting = setTimer(() => void tryOnce(), retryDelay(mine.attempts, result.soon ?? false, random))
+    else waiting = startTimer(clock, retryDelay(mine.attempts, result.soon ?? false, random), () => void tryOnce())
     onAttempt(result, mine.notification, mine.attempts)
   }
 
-  async function outcomeOf(notification: Notification, signal: AbortSignal): Promise<Attempt> {
+  async function outcomeOf(notification: Notification, abort: AbortSignal): Promise<Attempt> {
     try {
-      return await attempt(notification, signal)
+      return await attempt(notification, abort)
     } catch (error) {
       return { outcome: failure, detail: error instanceof Error ? error.message : String(error) }
     }

@@ -1,35 +1,35 @@
-/** An object that changed, never with a value. */
+/** A changed object, without its value. */
 export interface ChangedObject {
   type: string
   name: string
   version: string
-  /** The files it went into, relative to the mount. */
+  /** The files it is written to, relative to the mount. */
   paths: string[]
 }
 
-/** A change that was switched in and that the app is told of. Kept in the volume until delivered. */
+/** A change that was switched in and of which the app is notified. It is kept in the volume until it is delivered. */
 export interface Notification {
-  /** Names the switch; a later one that replaces this before delivery has another. */
+  /** Identifies the switch; a later one that replaces this before delivery has another ID. */
   id: string
   /** When the set was switched in, milliseconds since 1970. */
   switchedAt: number
-  /** When it is due: `switchedAt` plus the splay's draw. */
+  /** When it is due, milliseconds since 1970: `switchedAt` plus a random part of the splay. */
   dueAt: number
   changed: ChangedObject[]
 }
 
-/** What became of an attempt to tell the app. */
+/** The outcome of an attempt to notify the app. */
 export type NotificationOutcome =
   | 'delivered'
-  | 'no-such-process' // not there yet, or restarting
+  | 'no-such-process' // not started yet, or restarting
   | 'not-permitted' // another user's process
-  | 'not-identifiable' // /proc does not tell which process is whose
+  | 'not-identifiable' // /proc does not show which process belongs to which container
   | 'http-error' // the notify URL did not answer 2xx in time
 
 /**
- * What is left to tell when a change follows another that the app has not been told of: the later switch, with everything
- * that changed since the app was last told. A deadline still ahead stays, so that changes that keep coming cannot put it
- * off; one that has passed (the app was not there, or refused) gives way to the next, lest replicas act together then.
+ * Merges a change with an earlier one of which the app has not been notified: the later switch, with everything that changed
+ * since the app was last notified. A deadline in the future stays, so that continuous changes cannot postpone it; one that
+ * has passed (the app was not running, or refused) is replaced by the next, so that replicas do not act at the same time.
  */
 export function mergeNotifications(undelivered: Notification | undefined, next: Notification): Notification {
   if (undelivered === undefined || undelivered.id === next.id) return next
@@ -44,6 +44,6 @@ export function mergeNotifications(undelivered: Notification | undefined, next: 
   return { ...next, dueAt: isAhead ? undelivered.dueAt : next.dueAt, changed: merged }
 }
 
-/** Of one name in two vaults the files differ. */
+/** Objects of the same name in two vaults have different files. */
 const isSame = (a: ChangedObject, b: ChangedObject): boolean =>
   a.type === b.type && a.name === b.name && a.paths.some((path) => b.paths.includes(path))

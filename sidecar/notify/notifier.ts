@@ -1,27 +1,32 @@
 import type { Logger } from '../../shared/log.ts'
-import type { SignalTarget } from '../../shared/settings.ts'
-import { startTimer } from '../../shared/timer.ts'
-import { type Attempt, type Channel, type ChannelOptions, createChannel, type Timing } from './channel.ts'
-import { postNotification } from './http.ts'
+import type { SignalTarget } from '../../shared/settings/codec.ts'
+import { realClock, startTimer, type Clock, type Random } from '../../shared/clock.ts'
+import { type Attempt, type Channel, type ChannelOptions, createChannel } from './channel.ts'
+import { postNotification } from './http-channel.ts'
 import { mergeNotifications, type Notification, type NotificationOutcome } from './notification.ts'
-import { openProc } from './processes.ts'
-import type { Kill } from './signal.ts'
-import { createSignaller } from './signaller.ts'
-import { createWatch, type PermissionReport, type TargetProcess, type Watch } from './watch.ts'
+import { createProcFolder } from './signal/procfs.ts'
+import type { Kill } from './signal/send.ts'
+import { createSignalAttempt } from './signal/channel.ts'
+import {
+  createTargetWatch,
+  type PermissionReport,
+  type TargetProcess,
+  type TargetWatch,
+} from './signal/target-watch.ts'
 
-export type { PermissionReport, TargetProcess } from './watch.ts'
+export type { PermissionReport, TargetProcess } from './signal/target-watch.ts'
 
 export type ChannelName = 'signal' | 'http'
 
-/** What became of telling the app over one channel. */
+/** The outcome of notifying the app over one channel. */
 export interface OutcomeReport {
   channel: ChannelName
   outcome: NotificationOutcome
-  /** A sentence for a person: which process, which URL, what to do. */
+  /** A sentence for a person: which process or URL, and what to do. */
   detail: string
-  /** The notification's. */
+  /** The notification's ID. */
   id: string
-  /** How many attempts at this notification there were, this one included. */
+  /** The number of attempts at this notification, including this one. */
   attempts: number
   /** Milliseconds since 1970. */
   at: number
@@ -29,7 +34,7 @@ export interface OutcomeReport {
 
 /** A snapshot for `/status`. */
 export interface NotifierStatus {
-  /** What the app is still to be told, and by what. */
+  /** The notification that is not delivered yet, and the channels that have yet to deliver it. */
   pending?: Notification & { waitingFor: ChannelName[] }
   /** The last report of each channel. */
   channels: Partial<Record<ChannelName, OutcomeReport>>
@@ -37,42 +42,44 @@ export interface NotifierStatus {
   permission?: PermissionReport
 }
 
-export interface NotifierOptions extends Partial<Timing> {
+export interface NotifierOptions {
+  clock?: Clock
+  random?: Random
   signal?: SignalTarget | undefined
   url?: string | undefined
-  /** No notification waits longer than this for its `dueAt`, whatever the clock was set to since. Milliseconds. */
+  /** The longest wait for a notification's `dueAt` in milliseconds, even if the clock was changed since. */
   splay: number
   /** Where procfs is; default `/proc`. */
   proc?: string
   /** Default `process.kill`. */
   kill?: Kill
-  /** Every configured channel has delivered it: clear the mark in the volume, if it still has this id. */
+  /** Called when every configured channel has delivered it: clears the pending marker in the volume if it still has this ID. */
   onDelivered: (id: string) => void | Promise<void>
-  /** Every delivery, and every failure that differs from the one before: for metrics. The notifier logs it itself. */
+  /** Called for every delivery, and every failure that differs from the previous one, for metrics. The notifier logs them itself. */
   onOutcome?: (report: OutcomeReport) => void
-  /** Every change of the permission, and every new target. */
+  /** Called for every change of the permission, and every new target. */
   onPermission?: (report: PermissionReport) => void
   log: Pick<Logger, 'info' | 'warn' | 'error'>
 }
 
 export interface Notifier {
   /**
-   * Tells the app, when it is due and for as long as it takes. Replaces what is undelivered (mergeNotifications): give it
-   * the mark found in the volume at start, and each new mark once its switch is done.
+   * Notifies the app when it is due, and retries until it is delivered. It replaces an undelivered notification
+   * (mergeNotifications): pass the one found in the volume at the start, and each new one after its switch.
    */
   notify(notification: Notification): void
   status(): NotifierStatus
-  /** Stops timers and requests; what is undelivered stays marked in the volume. */
+  /** Stops timers and requests; an undelivered notification stays in the volume. */
   close(): void
 }
 
 /**
- * Tells the app of changes, by a signal, by HTTP, or both: each on its own, retried until delivered, never given up.
- * With a signal it looks for the target from the start and tries the permission, so that a wrong user id shows at once.
- * With neither, every notification is delivered when it is due.
+ * Notifies the app of changes, by a signal, by HTTP, or both, independently and until each is delivered. With a signal, it
+ * looks for the target and tests the permission from the start, so that a wrong user ID is reported at once. With neither,
+ * every notification counts as delivered when it is due.
  */
 export function createNotifier(options: NotifierOptions): Notifier {
-  const { splay, onDelivered, onOutcome, log, now = Date.now } = options
+  const { splay, onDelivered, onOutcome, log, clock = realClock } = options
   const last: NotifierStatus['channels'] = {}
   const waitingFor = new Set<ChannelName>()
   let pending: Notification | undefined
@@ -80,36 +87,35 @@ export function createNotifier(options: NotifierOptions): Notifier {
 
   function report(channel: ChannelName, { outcome, detail }: Attempt, { id }: Notification, attempts: number): void {
     const before = last[channel]
-    const after = (last[channel] = { channel, outcome, detail, id, attempts, at: now() })
+    const after = (last[channel] = { channel, outcome, detail, id, attempts, at: clock.now() })
     const isNews = outcome !== before?.outcome || detail !== before.detail || id !== before.id
     if (isNews) {
       log[outcome === 'delivered' ? 'info' : 'warn']({ event: 'notification', channel, outcome, id, attempts }, detail)
       onOutcome?.(after)
     }
-    if (outcome === 'delivered') settle(id, channel)
+    if (outcome === 'delivered') complete(id, channel)
   }
 
-  function settle(id: string, channel?: ChannelName): void {
+  function complete(id: string, channel?: ChannelName): void {
     if (channel !== undefined) waitingFor.delete(channel)
     if (waitingFor.size > 0) return
     pending = undefined
-    void clearMark(id)
+    void clearMarker(id)
   }
 
-  /** A mark that stays means that the app is told once more after a restart, no worse. */
-  async function clearMark(id: string): Promise<void> {
+  /** If the marker stays, the app is notified once more after a restart, which does no harm. */
+  async function clearMarker(id: string): Promise<void> {
     try {
       await onDelivered(id)
     } catch (err) {
       log.error(
         { event: 'notification', id, err },
-        'the app was told, but the mark that it is to be told was not cleared',
+        'notified the app, but could not clear the pending marker; the app will be notified again after a restart',
       )
     }
   }
 
   const { channels, watch } = openChannels(options, report)
-  const { setTimer } = timingOf(options)
 
   function stop(): void {
     cancelStart()
@@ -121,13 +127,10 @@ export function createNotifier(options: NotifierOptions): Notifier {
       stop()
       const due = (pending = mergeNotifications(pending, notification))
       for (const name of channels.keys()) waitingFor.add(name)
-      cancelStart = setTimer(
-        () => {
-          for (const channel of channels.values()) channel.start(due)
-          if (channels.size === 0) settle(due.id)
-        },
-        Math.min(Math.max(due.dueAt - now(), 0), splay),
-      )
+      cancelStart = startTimer(clock, Math.min(Math.max(due.dueAt - clock.now(), 0), splay), () => {
+        for (const channel of channels.values()) channel.start(due)
+        if (channels.size === 0) complete(due.id)
+      })
     },
     status() {
       const permission = watch?.permission()
@@ -147,17 +150,17 @@ export function createNotifier(options: NotifierOptions): Notifier {
 
 type Report = (channel: ChannelName, attempt: Attempt, notification: Notification, attempts: number) => void
 
-/** The configured channels, and the watch over the signal's target. */
+/** The configured channels, and the watch of the signal's target. */
 function openChannels(
   options: NotifierOptions,
   report: Report,
-): { channels: Map<ChannelName, Channel>; watch?: Watch } {
-  const { signal: target, url } = options
-  const timing = timingOf(options)
+): { channels: Map<ChannelName, Channel>; watch?: TargetWatch } {
+  const { signal, url, clock = realClock, random = Math.random } = options
   const channels = new Map<ChannelName, Channel>()
   const open = (name: ChannelName, failure: NotificationOutcome, attempt: ChannelOptions['attempt']): Channel => {
     const channel = createChannel({
-      ...timing,
+      clock,
+      random,
       failure,
       attempt,
       onAttempt: (...attempted) => report(name, ...attempted),
@@ -166,13 +169,13 @@ function openChannels(
     return channel
   }
   if (url !== undefined)
-    open('http', 'http-error', (notification, signal) => postNotification(url, notification, { signal }))
-  if (target === undefined) return { channels }
+    open('http', 'http-error', (notification, abort) => postNotification(url, notification, { abort }))
+  if (signal === undefined) return { channels }
 
-  const proc = openProc(options.proc)
-  const kill = options.kill ?? ((pid, signal) => void process.kill(pid, signal))
-  const watch = createWatch({ ...timing, target, proc, kill, onPermission })
-  const channel = open('signal', 'not-identifiable', createSignaller({ target, proc, kill, choose: watch.choose }))
+  const proc = createProcFolder(options.proc)
+  const kill = options.kill ?? ((pid, name) => void process.kill(pid, name))
+  const watch = createTargetWatch({ clock, signal, proc, kill, onPermission })
+  const channel = open('signal', 'not-identifiable', createSignalAttempt({ signal, proc, kill, choose: watch.choose }))
   return { channels, watch }
 
   function onPermission(permission: PermissionReport, isWell: boolean): void {
@@ -181,8 +184,4 @@ function openChannels(
     options.onPermission?.(permission)
     if (outcome === 'permitted') channel.hurry()
   }
-}
-
-function timingOf({ now = Date.now, random = Math.random, setTimer = startTimer }: Partial<Timing>): Timing {
-  return { now, random, setTimer }
 }

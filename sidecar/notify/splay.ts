@@ -1,6 +1,8 @@
+import type { Random } from '../../shared/clock.ts'
+
 /**
- * Draws the delay before a notification: uniform in [0, splay), for every replica and every change on its own. That makes
- * it unlikely, not impossible, that two replicas act on a change at the same time (docs/signals.md has the formula).
- * @param splay the most, in milliseconds
+ * Returns the delay before a notification in milliseconds: uniform in [0, splay), drawn by each replica for each change. So two
+ * replicas are unlikely, but not certain not, to act on a change at the same time (docs/signals.md has the formula).
+ * @param splay the maximum, in milliseconds
  */
-export const drawSplay = (splay: number, random: () => number = Math.random): number => Math.floor(random() * splay)
+export const drawSplay = (splay: number, random: Random): number => Math.floor(random() * splay)

@@ -1,12 +1,13 @@
 import { request } from 'node:http'
 
-/** Which page stands behind which probe of the pod's spec. */
+/** The page for each kind of probe in the pod's spec. */
 const pages: Record<string, string> = { startup: '/startupz', live: '/livez' }
 
-/** Asks the running sidecar over its unix socket, as an exec probe of a pod on the host network. @returns the exit code and what to print */
+/** Probes the running sidecar over its unix socket, for exec probes of pods on the host network. @returns the exit code and the text to print */
 export async function probe(kind: string, socket: string, timeout = 5_000): Promise<{ code: 0 | 1; text: string }> {
   const path = pages[kind]
-  if (path === undefined) return { code: 1, text: `there are the probes ${Object.keys(pages).join(' and ')}` }
+  if (path === undefined)
+    return { code: 1, text: `unknown probe "${kind}": expected ${Object.keys(pages).join(' or ')}` }
   const { promise, resolve } = Promise.withResolvers<{ code: 0 | 1; text: string }>()
   const asked = request({ socketPath: socket, path, signal: AbortSignal.timeout(timeout) }, (response) => {
     let text = ''

@@ -1,16 +1,20 @@
 import type { Dirent } from 'node:fs'
+import { variableFolder } from '../../shared/variables.ts'
 
 export const dataLink = '..data'
-/** Holds the id of the notification delivered last. */
+/** The file with the ID of the notification delivered last. */
 export const notifiedFile = '..notified'
 
-/** What users see at the top of the volume: the first component of each path. */
-export const firstComponents = (paths: Iterable<string>): Set<string> =>
-  new Set(Array.from(paths, (path) => path.split('/', 1)[0] ?? path))
+/** The names that users see at the top of the volume: the first component of each path. Files of variables are only in the set. */
+export const firstComponents = (paths: Iterable<string>): Set<string> => {
+  const names = new Set(Array.from(paths, (path) => path.split('/', 1)[0] ?? path))
+  names.delete(variableFolder)
+  return names
+}
 
 /**
- * Names at the top of the volume that nothing needs: other folders than the current one, what a crash left half made, and
- * links to files that the current set no longer has. Where the current names are not known no link counts as stale.
+ * Names at the top of the volume that are no longer needed: folders other than the current one, remains of a crash, and links
+ * to files that the current set no longer has. If the current names are unknown, no link counts as stale.
  */
 export const leftovers = (
   entries: readonly Pick<Dirent, 'name' | 'isSymbolicLink'>[],
@@ -24,7 +28,7 @@ export const leftovers = (
     })
     .map(({ name }) => name)
 
-/** A folder's name as the kubelet makes them, `..2006_01_02_15_04_05.123456789`. */
+/** A folder's name in the kubelet's format, `..2006_01_02_15_04_05.123456789`. */
 export function folderName(now: number, random: string): string {
   const [date, time] = new Date(now).toISOString().split('T') as [string, string]
   return `..${date.replaceAll('-', '_')}_${time.slice(0, 8).replaceAll(':', '_')}.${random}`

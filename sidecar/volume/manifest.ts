@@ -1,27 +1,16 @@
 import { createHash } from 'node:crypto'
 
 import { pathProblem } from '../../shared/paths.ts'
-import type { Settings } from '../../shared/settings.ts'
+import type { Settings } from '../../shared/settings/codec.ts'
+import { isVariableFile } from '../../shared/variables.ts'
 import type { Notification } from '../notify/notification.ts'
-import type { Attributes } from '../vault/vault.ts'
+import type { FoundRecord } from '../../shared/detect/selection.ts'
+import type { SourceRecord } from '../../shared/detect/sources.ts'
 
-/** What the store said of a source when its content in this set was read, so that a restart need not read it again. */
-export interface SourceRecord {
-  /** The newest version, or the pinned one. */
-  version: string
-  /** The versions whose values were read, newest first. */
-  versions: string[]
-  attributes: Attributes
-  /** The store's clock, in milliseconds. */
-  answeredAt?: number
-  /** Our clock, in milliseconds. */
-  fetchedAt: number
-}
-
-/** Describes a set in its own folder, so that one rename switches both. It never says anything about a file's content. */
+/** Describes a set, in the set's own folder, so that one rename switches both. It has no information about contents. */
 export interface Manifest {
   schema: 1
-  /** What the set was made for: {@link planDigest}. */
+  /** The settings that the set was made for: {@link planDigest}. */
   plan: string
   /** When it was switched in, milliseconds since 1970. */
   switchedAt: number
@@ -29,24 +18,31 @@ export interface Manifest {
   files: Record<string, number>
   /** The paths of each object's files, by the object's index in the settings. */
   objects: Record<number, string[]>
-  /** By source key; a source is left out where reading it again is safer. */
+  /** Of the objects that finds selected; absent if the settings have no finds. */
+  found?: Record<number, FoundRecord>
+  /** By source key; a source is left out if it has to be read again. */
   sources: Record<string, SourceRecord>
-  /** The latest change that the app is to be told of; absent in a first set. */
+  /** The latest change of which the app has to be notified; absent in a first set. */
   notification?: Notification
 }
 
-/** Names the settings that a set of files depends on: a set made for others is not served. */
-export const planDigest = ({ identities, objects, templates, bundles, fileMode }: Settings): string =>
-  createHash('sha256').update(JSON.stringify({ identities, objects, templates, bundles, fileMode })).digest('hex')
+/** A digest of the settings that a set of files depends on: a set made for other settings is not served. */
+export const planDigest = ({ identities, objects, find, templates, bundles, fileMode, variables }: Settings): string =>
+  createHash('sha256')
+    .update(JSON.stringify({ identities, objects, find, templates, bundles, fileMode, variables }))
+    .digest('hex')
 
-/** Reads a manifest; undefined where it is damaged or of another schema. */
+/** Reads a manifest; undefined if it is damaged or has another schema. */
 export function parseManifest(text: string): Manifest | undefined {
   try {
     const value = JSON.parse(text) as Partial<Manifest> | null
     if (value?.schema !== 1 || !value.files || !value.objects || !value.sources) return undefined
-    // An app of the sidecar's user may have written it: no path leads out of the set, and no file runs as its owner.
+    // An app that runs as the sidecar's user may have written it: no path may lead out of the set, and no file may be setuid.
     const paths = [...Object.keys(value.files), ...Object.values(value.objects).flat()]
-    const isSound = paths.every((path) => pathProblem(path) === undefined) && Object.values(value.files).every(isMode)
+    const isSound =
+      paths.every((path) => pathProblem(path) === undefined || isVariableFile(path)) &&
+      Object.values(value.files).every(isMode) &&
+      Object.values(value.found ?? {}).every(isFound)
     return isSound ? (value as Manifest) : undefined
   } catch {
     return undefined
@@ -54,3 +50,8 @@ export function parseManifest(text: string): Manifest | undefined {
 }
 
 const isMode = (mode: number): boolean => Number.isInteger(mode) && mode >= 0 && mode <= 0o777
+
+const isFound = (found: unknown): boolean => {
+  const { find, name } = (found ?? {}) as Partial<FoundRecord>
+  return Number.isInteger(find) && typeof name === 'string'
+}

@@ -3,14 +3,14 @@ import { opendir, readlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import { dataLink, firstComponents } from './entries.ts'
-import type { FileSet, SetFile } from './file-set.ts'
+import type { FileSet, SetFile } from '../../shared/render/rendered.ts'
 import type { Manifest } from './manifest.ts'
 import { isAbsence, readPlain } from './set-folder.ts'
 
-/** Begins with `..` like every entry of ours, so that no path of a user's can be it. */
+/** Begins with `..` like every entry of the sidecar's, so that no user's path can be the same. */
 export const manifestFile = '..manifest.json'
 
-/** What a set looked like when it was written: digests, no values. */
+/** A set as it was written: digests, no values. */
 export interface Seal {
   folder: string
   manifest: Manifest
@@ -20,16 +20,16 @@ export interface Seal {
 
 const digestOf = ({ content }: SetFile): string => createHash('sha256').update(content).digest('base64')
 
-/** A kubelet that starts again gives files of a volume with an `fsGroup` to the group: SetVolumeOwnership, 0660. */
+/** A restarted kubelet gives files of a volume with an `fsGroup` to the group: SetVolumeOwnership, 0660. */
 const isMode = (found: number, made = 0): boolean => found === made || found === (made | 0o660)
 
-export const sealOf = (folder: string, manifest: Manifest, files: FileSet): Seal => ({
+export const createSeal = (folder: string, manifest: Manifest, files: FileSet): Seal => ({
   folder,
   manifest,
   digests: new Map(Array.from(files, ([path, file]) => [path, digestOf(file)])),
 })
 
-/** The files that are as they were written, with the permission bits that they were made with. */
+/** The files that are unchanged, with the permission bits that they were written with. */
 export const intact = (files: FileSet, { digests, manifest }: Seal): FileSet =>
   new Map(
     [...files]
@@ -38,13 +38,16 @@ export const intact = (files: FileSet, { digests, manifest }: Seal): FileSet =>
   )
 
 /**
- * The entries of a volume, apart from its files, that are not as they were written: the manifest, links that lead elsewhere
- * and what was added to the set. What was added has a name of somebody else's choice, which is not repeated.
+ * The entries of a volume, apart from its files, that were changed: the manifest, links that lead elsewhere and entries added
+ * to the set. The names of added entries are somebody else's choice and are not repeated.
  */
 export async function strayEntries(mount: string, { folder, manifest, digests }: Seal): Promise<string[]> {
   const stray: string[] = []
   const paths = Object.keys(manifest.files)
-  const links = new Map([[dataLink, folder], ...Array.from(firstComponents(paths), (name) => [name, join(dataLink, name)] as const)]) // prettier-ignore
+  const links = new Map([
+    [dataLink, folder],
+    ...Array.from(firstComponents(paths), (name) => [name, join(dataLink, name)] as const),
+  ])
   for (const [name, target] of links) {
     if ((await readlink(join(mount, name)).catch(() => undefined)) !== target) stray.push(name)
   }
@@ -54,7 +57,7 @@ export async function strayEntries(mount: string, { folder, manifest, digests }:
   return stray
 }
 
-/** Whether folders hold anything but files at these paths; stops at the first, since there may be any number. */
+/** True if folders contain anything but files at these paths; stops at the first, because there may be any number. */
 async function hasMore(root: string, paths: readonly string[]): Promise<boolean> {
   const known = new Set<string>()
   for (const path of paths) for (let at = path; at !== '.'; at = dirname(at)) known.add(at)

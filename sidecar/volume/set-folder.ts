@@ -2,19 +2,20 @@ import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-import type { FileSet, SetFile } from './file-set.ts'
+import { variableFolder } from '../../shared/variables.ts'
+import type { FileSet, SetFile } from '../../shared/render/rendered.ts'
 
-/** Folders are open to all; what is in them has permission bits of its own. */
-const folderMode = 0o755
+/** Folders are readable by all, but for that of variables, which the kubelet reads as root; files have their own permission bits. */
+const modeOf = (folder: string): number => (folder === variableFolder ? 0o700 : 0o755)
 
-/** Writes a set into a folder of its own and returns when all of it is stored. Permission bits do not depend on the umask. */
+/** Writes a set into its own folder and returns when all of it is stored durably. Permission bits do not depend on the umask. */
 export async function writeSet(folder: string, files: FileSet): Promise<void> {
-  await makeFolder(folder)
+  await makeFolder(folder, modeOf(''))
   const folders = new Set([folder])
   for (const path of files.keys()) {
     for (const parent of parents(path)) {
       if (folders.has(join(folder, parent))) continue
-      await makeFolder(join(folder, parent))
+      await makeFolder(join(folder, parent), modeOf(parent))
       folders.add(join(folder, parent))
     }
   }
@@ -34,7 +35,7 @@ export async function writeFileDurably(path: string, { content, mode }: SetFile)
   }
 }
 
-/** The files of a set that are there, with the permission bits that they have; a link, pipe or device is not a file. */
+/** The existing files of a set with their current permission bits; a link, pipe or device is not a file. */
 export async function readSet(folder: string, paths: Iterable<string>): Promise<FileSet> {
   const files = new Map<string, SetFile>()
   for (const path of paths) {
@@ -52,16 +53,16 @@ export async function readSet(folder: string, paths: Iterable<string>): Promise<
 
 const notAFile = (code: string): Error => Object.assign(new Error('not a file'), { code })
 
-/** Whether what was to be read is not there, or is not a file of the sidecar's. */
+/** True if the entry does not exist or is not a file of the sidecar's. */
 export const isAbsence = (error: unknown): boolean =>
   ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENXIO', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')
 
-/** Bytes; a secret has at most 25 kB, and a file of all of them fits easily. */
+/** Bytes; a secret has at most 25 kB, so a file of all secrets fits easily. */
 const largestFile = 64 * 1024 * 1024
 
 /**
- * Reads a regular file. A link is not followed and a pipe not waited for: an app of the sidecar's user can put either in
- * its place.
+ * Reads a regular file. It neither follows a link nor waits for a pipe, because an app that runs as the sidecar's user can
+ * replace the file with either.
  */
 export async function readPlain(path: string): Promise<SetFile> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
@@ -75,7 +76,7 @@ export async function readPlain(path: string): Promise<SetFile> {
   }
 }
 
-/** Makes a folder's entries last. */
+/** Makes a folder's entries durable. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
@@ -85,7 +86,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Reads a file of ours whose permission bits may leave its owner out. */
+/** Reads a file of the sidecar's whose permission bits may exclude its owner. */
 async function readOwn(path: string): Promise<SetFile> {
   try {
     return await readPlain(path)
@@ -102,13 +103,13 @@ async function readOwn(path: string): Promise<SetFile> {
 }
 
 /**
- * A folder of a volume with an `fsGroup` has the set-group-id bit, which gives files that group; a chmod without it would leave them
- * to the sidecar's own group. {@link https://kubernetes.io/docs/tasks/configure-pod-container/security-context/}
+ * A folder of a volume with an `fsGroup` has the set-group-ID bit, which gives files that group; a chmod without it would give
+ * them the sidecar's own group. {@link https://kubernetes.io/docs/tasks/configure-pod-container/security-context/}
  */
-async function makeFolder(path: string): Promise<void> {
+async function makeFolder(path: string, wanted: number): Promise<void> {
   await mkdir(path)
   const { mode } = await stat(path)
-  await chmod(path, folderMode | (mode & 0o2000))
+  await chmod(path, wanted | (mode & 0o2000))
 }
 
 /** `a/b/c` has `a` and `a/b`. */

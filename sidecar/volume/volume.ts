@@ -2,19 +2,20 @@ import { randomBytes } from 'node:crypto'
 import { lstat, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { oneAtATime } from '../pool.ts'
+import { realClock, type Clock } from '../../shared/clock.ts'
+import { createQueue } from '../../shared/concurrency.ts'
 import { dataLink, firstComponents, folderName, leftovers, notifiedFile } from './entries.ts'
-import type { FileSet } from './file-set.ts'
+import type { FileSet } from '../../shared/render/rendered.ts'
 import { parseManifest, type Manifest } from './manifest.ts'
-import { intact, manifestFile, sealOf, strayEntries, type Seal } from './seal.ts'
+import { intact, manifestFile, createSeal, strayEntries, type Seal } from './seal.ts'
 import { isAbsence, readPlain, readSet, syncFolder, writeFileDurably, writeSet } from './set-folder.ts'
 
-/** A complete set as it lies in the volume. */
+/** A complete set in the volume. */
 export interface StoredSet {
   manifest: Manifest
-  /** Those that are as they were written. */
+  /** The unchanged files. */
   files: FileSet
-  /** What is not as it was written: paths, and entries of the volume's own. Absent if there is nothing. */
+  /** What was changed since it was written: paths, and entries of the volume itself. Absent if nothing was. */
   tampered?: string[]
 }
 
@@ -29,20 +30,20 @@ const world = 0o444
  */
 export class Volume {
   readonly #mount: string
-  readonly #now: () => number
-  /** A clean-up must not take away what another step is about to rename. */
-  readonly #exclusively = oneAtATime()
-  /** Of the current set, as this process wrote it or first found it. */
+  readonly #clock: Pick<Clock, 'now'>
+  /** A clean-up must not remove what another step is about to rename. */
+  readonly #exclusively = createQueue()
+  /** The seal of the current set, as this process wrote it or first found it. */
   #seal: Seal | undefined
 
-  constructor(mount: string, { now = Date.now }: { now?: () => number } = {}) {
+  constructor(mount: string, clock: Pick<Clock, 'now'> = realClock) {
     this.#mount = mount
-    this.#now = now
+    this.#clock = clock
   }
 
   /**
-   * The current set; undefined if there is none. Of a set that this process has written or read before, what differs from
-   * then is left out and named; one that it finds lacks no file of its manifest, and is believed.
+   * The current set; undefined if there is none. If this process has written or read the set before, files changed since are
+   * left out and listed in `tampered`; a set found at the start has every file of its manifest, and is trusted.
    */
   async read(): Promise<StoredSet | undefined> {
     return this.#exclusively(() => (this.#seal ? this.#check(this.#seal) : this.#find()))
@@ -55,9 +56,14 @@ export class Volume {
     const paths = Object.keys(manifest.files)
     const found = await readSet(this.#path(folder), [...paths, manifestFile])
     if ([...paths, manifestFile].some((path) => !found.has(path))) return undefined
-    const seal = sealOf(folder, manifest, found)
+    const seal = createSeal(folder, manifest, found)
     this.#seal = seal
-    const made = new Map(paths.map((path) => [path, { content: found.get(path)?.content ?? Buffer.alloc(0), mode: manifest.files[path] ?? 0 }])) // prettier-ignore
+    const made = new Map(
+      paths.map((path) => [
+        path,
+        { content: found.get(path)?.content ?? Buffer.alloc(0), mode: manifest.files[path] ?? 0 },
+      ]),
+    )
     return { manifest, files: made }
   }
 
@@ -71,18 +77,18 @@ export class Volume {
 
   /**
    * Makes a set the current one.
-   * @throws the file system's error, with the earlier set still current and the new one's remains gone
+   * @throws the file system's error; the previous set is still current then, and the remains of the new one are removed
    */
   async switchTo(files: FileSet, manifest: Manifest): Promise<void> {
     return this.#exclusively(() => this.#switchTo(files, manifest))
   }
 
-  /** Removes what crashes and earlier sets left behind, and puts back links that are missing. */
+  /** Removes the remains of crashes and previous sets, and restores missing links. */
   async clean(): Promise<void> {
     return this.#exclusively(() => this.#clean())
   }
 
-  /** The id of the notification delivered last. */
+  /** The ID of the notification delivered last. */
   async notified(): Promise<string | undefined> {
     return this.#text(notifiedFile)
   }
@@ -99,7 +105,7 @@ export class Volume {
 
   async #switchTo(files: FileSet, manifest: Manifest): Promise<void> {
     await this.#clean()
-    const folder = folderName(this.#now(), randomBytes(4).toString('hex'))
+    const folder = folderName(this.#clock.now(), randomBytes(4).toString('hex'))
     const described = { content: Buffer.from(JSON.stringify(manifest)), mode: world }
     const all = new Map([...files, [manifestFile, described]])
     try {
@@ -112,8 +118,8 @@ export class Volume {
       await rm(this.#path(folder), { recursive: true, force: true })
       throw error
     }
-    this.#seal = sealOf(folder, manifest, all)
-    // The set is switched: what goes wrong from here on is put right by the next clean-up.
+    this.#seal = createSeal(folder, manifest, all)
+    // The set is switched: the next clean-up corrects whatever fails from here on.
     await this.#clean().catch(() => undefined)
   }
 
@@ -136,7 +142,7 @@ export class Volume {
   async #currentFolder(): Promise<string | undefined> {
     if (this.#seal) return this.#seal.folder
     const folder = await readlink(this.#path(dataLink)).catch(absent)
-    // Only a folder of the volume itself, wherever links lead.
+    // Only a folder of the volume itself, wherever a link leads.
     return folder !== undefined && /^\.\.\d[\w.]*$/.test(folder) && (await this.#isFolder(folder)) ? folder : undefined
   }
 
@@ -152,7 +158,7 @@ export class Volume {
     return file && Buffer.from(file.content).toString()
   }
 
-  /** One rename, except if a folder stands there: containers have the volume read-only, so it is not theirs and goes first. */
+  /** One rename, unless a folder is in the way: containers mount the volume read-only, so it is not theirs and is removed first. */
   async #replace(name: string, next: string): Promise<void> {
     if (await this.#isFolder(name)) await rm(this.#path(name), { recursive: true })
     await rename(next, this.#path(name))
@@ -162,7 +168,7 @@ export class Volume {
     return (await lstat(this.#path(name)).catch(absent))?.isDirectory() ?? false
   }
 
-  /** Makes the links that users open, by one rename each, so that a name never stops existing. */
+  /** Creates the links that users open, by one rename each, so that a name exists at every moment. */
   async #link(names: Iterable<string>): Promise<void> {
     for (const name of names) {
       const target = join(dataLink, name)
@@ -175,7 +181,7 @@ export class Volume {
   }
 }
 
-/** @returns undefined for a name that does not exist or is no link */
+/** @returns undefined for a name that does not exist or is not a link */
 function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'EINVAL' && !isAbsence(error)) throw error
 }

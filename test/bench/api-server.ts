@@ -1,15 +1,15 @@
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
-/** As much of a Kubernetes API server as fills the webhook's caches: pages of metadata, and watches that bring nothing. */
+/** A fake Kubernetes API server that fills the webhook's caches: pages of metadata, and watches without events. */
 export interface ApiServer {
   url: string
-  /** Requests so far, without their queries. */
+  /** The requests so far, without their queries. */
   requests: string[]
   close: () => void
 }
 
-/** What kubectl and the API server leave in the metadata of an object that was applied once. */
+/** The metadata that kubectl and the API server leave in an object that was applied once. */
 const metadataOf = (index: number, names: { name: string; namespace?: string }) => ({
   ...names,
   uid: `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`,
@@ -29,7 +29,7 @@ const metadataOf = (index: number, names: { name: string; namespace?: string }) 
   ],
 })
 
-/** The first is where the demo's app lives. */
+/** The first namespace is that of the demo's app. */
 const namespaceOf = (index: number) => (index === 0 ? 'shop' : `team-${index}`)
 
 export async function startApiServer(

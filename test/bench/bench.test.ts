@@ -8,11 +8,11 @@ import type { Report } from './results.ts'
 const main = join(import.meta.dirname, 'main.ts')
 const run = promisify(execFile)
 
-// No figure is judged: a machine that is busy is no defect.
-void t.test('--only and --out: a file with these rows, a table, and nothing left', async (t) => {
+// No figure is checked, because a busy machine is not a defect.
+void t.test('bench: --only and --out write the selected rows and leave nothing behind', async (t) => {
   const folder = t.testdir({ tmp: {} })
   const out = join(folder, 'results.json')
-  // Without a cluster: a bench would install itself there.
+  // Without a cluster, because a bench would install the injector there.
   const env = { ...process.env, TMPDIR: join(folder, 'tmp'), KUBECONFIG: '' }
   const args = [main, '--only', 'machine-noise,sidecar-bundle,webhook-bundle,image-layer,pod-start', '--out', out]
   const { stdout } = await run(process.execPath, args, { env })
@@ -30,7 +30,7 @@ void t.test('--only and --out: a file with these rows, a table, and nothing left
   t.same(readdirSync(env.TMPDIR), [])
 })
 
-void t.test('an id that does not exist is told, with those that do', async (t) => {
+void t.test('bench: an unknown id is an error that lists the known ones', async (t) => {
   const failure = await run(process.execPath, [main, '--only', 'sidecar-memori']).catch((error: unknown) => error)
   t.match(failure, { code: 1, stderr: /There is no sidecar-memori; there are machine-noise, sidecar-memory, / })
 })

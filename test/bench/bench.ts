@@ -1,10 +1,10 @@
 import type { Measured } from './results.ts'
-import type { Workshop } from './workshop.ts'
+import type { BenchContext } from './bench-context.ts'
 
-/** Something that is measured in one go; each id is a row of the table. */
+/** A measurement; each ID is a row of the table. */
 export interface Bench {
   ids: string[]
-  /** What is missing here that it needs, if anything. */
+  /** Returns what the bench needs and this machine lacks. */
   lacks?: () => string | undefined | Promise<string | undefined>
-  run: (workshop: Workshop) => Promise<Measured[]>
+  run: (context: BenchContext) => Promise<Measured[]>
 }

@@ -9,6 +9,7 @@ import { sidecarPoll } from './sidecar-poll.ts'
 import { sidecarStart } from './sidecar-start.ts'
 import { signalLatency } from './signal-latency.ts'
 import { soak } from './soak.ts'
+import { webhookBlock } from './webhook-block.ts'
 import { webhookLoad } from './webhook-load.ts'
 import { webhookMemory } from './webhook-memory.ts'
 
@@ -21,6 +22,7 @@ export const benches: Bench[] = [
   processScan,
   webhookMemory,
   webhookLoad,
+  webhookBlock,
   fleet,
   soak,
   podStart,

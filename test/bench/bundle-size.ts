@@ -4,36 +4,39 @@ import { fileURLToPath } from 'node:url'
 import { bundles } from '../demo/bundles.ts'
 import type { Bench } from './bench.ts'
 import { podWithSecrets, runSidecar } from './sidecar-run.ts'
-import type { Workshop } from './workshop.ts'
+import type { BenchContext } from './bench-context.ts'
 
 const dist = dirname(bundles.sidecar)
-/** Kilobytes of 1000. */
+/** Returns kilobytes of 1000 bytes. */
 const size = (files: string[]) => files.reduce((sum, file) => sum + statSync(file).size, 0) / 1000
 const chunks = (program: string) =>
   readdirSync(dist)
     .filter((name) => name === `${program}.js` || (name.startsWith(`${program}-`) && name.endsWith('.js')))
     .map((name) => join(dist, name))
 
-/** How much there is to load: what the sidecar does load while all its secrets are plain, and everything. */
+/** The size of the code: what a sidecar with plain secrets loads, and everything. */
 export const bundleSize: Bench = {
   ids: ['sidecar-bundle', 'sidecar-bundle-all', 'webhook-bundle'],
-  async run(workshop) {
+  async run(context) {
     return [
-      { id: 'sidecar-bundle', unit: 'kB', samples: [size(await loaded(workshop))], target: { atMost: 600 } },
+      { id: 'sidecar-bundle', unit: 'kB', samples: [size(await loaded(context))], target: { atMost: 600 } },
       { id: 'sidecar-bundle-all', unit: 'kB', samples: [size(chunks('sidecar'))], target: { atMost: 1300 } },
       { id: 'webhook-bundle', unit: 'kB', samples: [size(chunks('webhook'))] },
     ]
   },
 }
 
-/** The files of dist/ that a sidecar has loaded when it is ready: V8 lists every script when it reports coverage. */
-async function loaded(workshop: Workshop): Promise<string[]> {
-  const folder = workshop.folder()
-  const sidecar = await runSidecar(workshop, await podWithSecrets(workshop, 10, '1h'), { NODE_V8_COVERAGE: folder })
+/** Returns the files of dist/ that a ready sidecar has loaded: V8 lists every script when it reports coverage. */
+async function loaded(context: BenchContext): Promise<string[]> {
+  const folder = context.folder()
+  const sidecar = await runSidecar(context, await podWithSecrets(context, 10, '1h'), { NODE_V8_COVERAGE: folder })
   await sidecar.process.stop(5000)
   const reports = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
   const urls = reports.flatMap((text) => (JSON.parse(text) as { result: { url: string }[] }).result)
-  const files = urls.map(({ url }) => url).filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url)) // prettier-ignore
+  const files = urls
+    .map(({ url }) => url)
+    .filter((url) => url.startsWith('file:'))
+    .map((url) => fileURLToPath(url))
   const own = [...new Set(files)].filter((file) => dirname(file) === dist)
   if (own.length === 0) throw new Error('the sidecar left no list of what it loaded')
   return own

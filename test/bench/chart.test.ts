@@ -7,17 +7,35 @@ const linesOf = (svg: string) =>
     path.split('L').map((pair) => pair.split(',').map(Number)),
   )
 
-void t.test('lines are drawn to one scale, from 0 on', async (t) => {
+void t.test('bench chart: lines share one scale that starts at 0', async (t) => {
   const svg = lineChart({
     ...{ title: 'a & b', x: 'minutes', y: 'requests per second', limit: { name: 'limit', y: 50 } },
     series: [
-      { name: 'one', points: [[0, 0], [10, 100]] }, // prettier-ignore
-      { name: 'two', points: [[0, 50], [5, 50]] }, // prettier-ignore
+      {
+        name: 'one',
+        points: [
+          [0, 0],
+          [10, 100],
+        ],
+      },
+      {
+        name: 'two',
+        points: [
+          [0, 50],
+          [5, 50],
+        ],
+      },
     ],
   })
   const [one = [], two = []] = linesOf(svg)
-  t.same(one, [[90, 350], [840, 70]]) // prettier-ignore
-  t.same(two, [[90, 210], [465, 210]]) // prettier-ignore
+  t.same(one, [
+    [90, 350],
+    [840, 70],
+  ])
+  t.same(two, [
+    [90, 210],
+    [465, 210],
+  ])
   for (const words of ['a &amp; b', 'minutes', 'requests per second', 'one', 'two', 'limit', '>100<', '>10<']) {
     t.match(svg, words)
   }
@@ -31,7 +49,7 @@ const scales = [
   { most: 0, top: '1' },
 ]
 for (const { most, top } of scales) {
-  void t.test(`the axis of at most ${most} ends at ${top}`, async (t) => {
+  void t.test(`bench chart: an axis for values up to ${most} ends at ${top}`, async (t) => {
     const svg = lineChart({ title: '', x: '', y: '', series: [{ name: '', points: [[0, most]] }] })
     const labels = Array.from(svg.matchAll(/text-anchor="end"[^>]*>([\d.,]+)</g), ([, label]) => label)
     t.equal(labels.at(-1), top)
@@ -39,14 +57,23 @@ for (const { most, top } of scales) {
   })
 }
 
-void t.test('bars are as long as their values', async (t) => {
-  const svg = barChart({ title: 'memory', unit: 'MB', bars: [{ name: 'sidecar', value: 20 }, { name: 'node', value: 5 }] }) // prettier-ignore
-  const [sidecar = 0, node = 0] = Array.from(svg.matchAll(/<rect x="240"[^>]*width="([\d.]+)"/g), ([, size]) => Number(size)) // prettier-ignore
+void t.test('bench chart: bars are proportional to their values', async (t) => {
+  const svg = barChart({
+    title: 'memory',
+    unit: 'MB',
+    bars: [
+      { name: 'sidecar', value: 20 },
+      { name: 'node', value: 5 },
+    ],
+  })
+  const [sidecar = 0, node = 0] = Array.from(svg.matchAll(/<rect x="240"[^>]*width="([\d.]+)"/g), ([, size]) =>
+    Number(size),
+  )
   t.equal(sidecar / node, 4)
   t.match(svg, /20 MB/)
 })
 
-void t.test('a chart of nothing is an error', async (t) => {
+void t.test('bench chart: an empty chart is an error', async (t) => {
   t.throws(() => lineChart({ title: 'empty', x: '', y: '', series: [{ name: '', points: [] }] }), /empty/)
   t.throws(() => barChart({ title: 'empty', unit: '', bars: [] }), /empty/)
 })

@@ -1,11 +1,11 @@
 /**
  * Charts of a bench as SVG, for a browser or a web page:
  *
- *     workshop.draw('polls', lineChart({
+ *     context.draw('polls', lineChart({
  *       title: 'Requests of 1,000 pods', x: 'minutes', y: 'requests per second',
  *       series: [{ name: 'all', points: [[0, 12], [1, 15]] }],
  *     }))
- *     workshop.draw('memory', barChart({
+ *     context.draw('memory', barChart({
  *       title: 'Anonymous memory', unit: 'MB', bars: [{ name: 'sidecar', value: 18.2 }, { name: 'bare node', value: 9 }],
  *     }))
  *
@@ -20,11 +20,11 @@ export interface Series {
 
 export interface LineChart {
   title: string
-  /** What the axes say: a quantity and its unit. */
+  /** The labels of the axes: a quantity and its unit. */
   x: string
   y: string
   series: readonly Series[]
-  /** A horizontal line with a name: a limit, a target. */
+  /** A horizontal line with a label: a limit or a target. */
   limit?: { name: string; y: number }
 }
 
@@ -36,11 +36,11 @@ export interface BarChart {
 }
 
 const width = 860
-/** Told apart with any colour vision ({@link https://jfly.uni-koeln.de/color/}). */
+/** Distinguishable with any color vision ({@link https://jfly.uni-koeln.de/color/}). */
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']
 const colourOf = (index: number) => colours[index % colours.length] ?? 'black'
 
-/** One line for each series over common axes, both from 0 on. @throws where there is no point */
+/** Draws a line for each series over common axes that begin at 0. @throws if there is no point */
 export function lineChart({ title, x, y, series, limit }: LineChart): string {
   const height = 400
   const plot = { left: 90, right: width - 20, top: 70, bottom: height - 50 }
@@ -76,7 +76,7 @@ export function lineChart({ title, x, y, series, limit }: LineChart): string {
   ])
 }
 
-/** A horizontal bar for each value, from 0 on. @throws where there is none */
+/** Draws a horizontal bar for each value, from 0 on. @throws if there is no value */
 export function barChart({ title, unit, bars }: BarChart): string {
   if (bars.length === 0) throw new Error(`there is nothing to draw: ${title}`)
   const names = 240
@@ -109,7 +109,10 @@ function text(x: number, y: number, words: string, anchor: 'start' | 'middle' | 
   return `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" fill="#222">${escape(words)}</text>`
 }
 
-/** From 0 to the first round step at or above `most`, in at most 9 marks; to 1 where all is 0. */
+/**
+ * Returns the marks of an axis from 0 to the first round number at or above `most`, at most 9; to 1 if all values are
+ * 0.
+ */
 function ticks(most: number): number[] {
   if (most === 0) return ticks(1)
   const size = 10 ** Math.floor(Math.log10(most))

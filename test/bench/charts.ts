@@ -4,11 +4,11 @@ import type { Result } from './results.ts'
 interface Bar {
   name: string
   id: string
-  /** The floor of the row rather than its value. */
+  /** Shows the floor of the row instead of its value. */
   floor?: true
 }
 
-/** Bars of one unit side by side; peers are measured by others, on two such cores. */
+/** Bars of one unit next to each other; peers were measured by others, on two such cores. */
 const charts: { name: string; title: string; unit: string; bars: Bar[]; peers?: { name: string; value: number }[] }[] =
   [
     {
@@ -47,7 +47,7 @@ const charts: { name: string; title: string; unit: string; bars: Bar[]; peers?: 
     },
   ]
 
-/** The charts that the results suffice for, by name. */
+/** Returns the charts that can be drawn from the results, by name. */
 export function chartsOf(results: readonly Result[]): Map<string, string> {
   const drawn = new Map<string, string>()
   for (const { name, title, unit, bars, peers = [] } of charts) {

@@ -1,13 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Clock } from '../../sidecar/clock.ts'
+import type { Clock } from '../../shared/clock.ts'
 
-/** Virtual time for a thousand pods at once: waits end on whole milliseconds, and nothing in a fleet cuts one short. */
+/** Virtual time for a thousand pods: waits end on whole milliseconds, and nothing in a fleet aborts one. */
 export class FleetClock implements Clock {
   readonly #start: number
   readonly #due = new Map<number, (() => void)[]>()
   #elapsed = 0
 
-  /** @param start the wall clock's, milliseconds since 1970 */
+  /** @param start of the wall clock, in milliseconds since 1970 */
   constructor(start: number) {
     this.#start = start
   }
@@ -24,7 +24,7 @@ export class FleetClock implements Clock {
     return promise
   }
 
-  /** Lets time pass until then; everybody comes to rest between two moments. */
+  /** Advances the time; all tasks come to rest between two moments. */
   async runUntil(end: number): Promise<void> {
     await turn()
     while (this.#elapsed < end) {

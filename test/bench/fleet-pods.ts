@@ -1,19 +1,19 @@
 import { createLogger } from '../../shared/log.ts'
-import type { Settings } from '../../shared/settings.ts'
-import { Sidecar, type Effects } from '../../sidecar/app.ts'
-import { liveNames, type LiveTexts } from '../../sidecar/live.ts'
-import { Registry } from '../../sidecar/metrics.ts'
+import type { Settings } from '../../shared/settings/codec.ts'
+import { Sidecar, type SidecarDependencies } from '../../sidecar/sidecar.ts'
+import { liveNames, type LiveTexts } from '../../sidecar/live/annotations.ts'
+import { Registry } from '../../sidecar/report/metrics.ts'
 import type { NotifierStatus } from '../../sidecar/notify/notifier.ts'
-import { rendering } from '../../sidecar/rendering.ts'
+import { createRenderer } from '../../shared/render/renderer.ts'
 import type { StoredSet } from '../../sidecar/volume/volume.ts'
-import { chance } from '../sidecar/support/chance.ts'
-import { settingsWith } from '../sidecar/support/settings.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { settingsWith } from '../support/settings.ts'
 import type { FleetClock } from './fleet-clock.ts'
 import type { FleetVault } from './fleet-vault.ts'
 
 export interface FleetPod {
   sidecar: Sidecar
-  /** When its first set was complete, and when it was last switched: on the clock that never goes back. */
+  /** When its first set was complete and when it was last switched, on the monotonic clock. */
   readyAt: number | undefined
   switchedAt: number | undefined
 }
@@ -21,11 +21,11 @@ export interface FleetPod {
 const noAnnotations = Object.fromEntries(liveNames.map((name) => [name, ''])) as LiveTexts
 const nobody: NotifierStatus = { channels: {}, targets: [] }
 
-/** Starts that many sidecars at the same moment: the real ones, but for volume, app and vault, which are in memory. */
+/** Starts sidecars at the same moment: the real ones, except for volume, app and vault, which are in memory. */
 export function startFleet(count: number, secrets: number, vault: FleetVault, clock: FleetClock): FleetPod[] {
   const names = Array.from({ length: secrets }, (_, index) => `secret-${index}`)
   const settings = settingsWith(names, { logLevel: 'error' })
-  return Array.from({ length: count }, (_, seed) => startPod(settings, vault, clock, chance(seed)))
+  return Array.from({ length: count }, (_, seed) => startPod(settings, vault, clock, seededRandom(seed)))
 }
 
 function startPod(settings: Settings, vault: FleetVault, clock: FleetClock, random: () => number): FleetPod {
@@ -36,7 +36,7 @@ function startPod(settings: Settings, vault: FleetVault, clock: FleetClock, rand
   const sidecar = new Sidecar(settings, {
     ...{ clock, random, volume },
     vault: () => vault,
-    render: rendering(settings),
+    render: createRenderer(settings),
     notifier: () => ({ notify: () => undefined, status: () => nobody, close: () => undefined }),
     liveTexts: () => noAnnotations,
     pod: { name: 'web-0', namespace: 'shop' },
@@ -63,7 +63,7 @@ class MemoryVolume {
   clean = () => Promise.resolve()
   notified = () => Promise.resolve(this.#notified)
   markNotified = (id: string) => Promise.resolve(void (this.#notified = id))
-  switchTo: Effects['volume']['switchTo'] = (files, manifest) => {
+  switchTo: SidecarDependencies['volume']['switchTo'] = (files, manifest) => {
     this.#set = { files, manifest }
     this.#onSwitch()
     return Promise.resolve()

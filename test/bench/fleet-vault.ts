@@ -1,5 +1,5 @@
-import type { NamedVault } from '../../sidecar/app.ts'
-import { VaultFailure, type Attributes } from '../../sidecar/vault/vault.ts'
+import type { NamedVault } from '../../sidecar/sidecar.ts'
+import { VaultFailure, type Attributes } from '../../shared/vault/store.ts'
 import { vaultRoute } from '../emulator/call.ts'
 import { Journal } from '../emulator/journal.ts'
 import { answerVault } from '../emulator/vault-api.ts'
@@ -8,7 +8,7 @@ import type { FleetClock } from './fleet-clock.ts'
 
 /** Key Vault's documented limit ({@link https://learn.microsoft.com/azure/key-vault/general/service-limits}). */
 export const limit = { requests: 4000, window: 10_000 }
-/** Milliseconds until an answer is there. */
+/** Milliseconds until an answer. */
 const latency = 20
 
 const statuses = { throttled: 429, unavailable: 503, forbidden: 403 }
@@ -17,12 +17,12 @@ const day = 86_400_000
 
 export interface FleetVaultOptions {
   clock: FleetClock
-  /** At most 25: lists have one page. */
+  /** At most 25, so that lists have one page. */
   secrets: number
   mayList: boolean
 }
 
-/** As the emulator answers, times in whole seconds. */
+/** The emulator's answer, with times in whole seconds. */
 interface Item {
   id: string
   value?: string
@@ -35,7 +35,7 @@ interface Item {
  */
 export class FleetVault implements NamedVault {
   readonly name = name
-  /** Requests in each second, those that were throttled too. */
+  /** The requests in each second, including those that were throttled. */
   readonly perSecond: number[] = []
   polls = 0
   isDown = false
@@ -50,7 +50,7 @@ export class FleetVault implements NamedVault {
   constructor(options: FleetVaultOptions) {
     const { clock, secrets } = options
     this.#options = options
-    // What is there from the start is a day old.
+    // The initial secrets are a day old.
     this.#vault = new Vault(name, { now: () => clock.now() - (this.#generation === 1 ? day : 0), changes: 0 })
     this.#names = Array.from({ length: secrets }, (_, index) => `secret-${index}`)
     const start = clock.now()
@@ -74,7 +74,7 @@ export class FleetVault implements NamedVault {
     return this.#throttled
   }
 
-  /** New versions of all secrets. */
+  /** Creates new versions of all secrets. */
   rotate(): void {
     this.#generation++
     for (const one of this.#names) this.#vault.setSecret(one, `${one} ${this.#generation}`)
@@ -100,10 +100,10 @@ export class FleetVault implements NamedVault {
   }
 
   versions(): never {
-    throw new Error('nobody in the fleet asked for a history')
+    throw new Error('no pod of the fleet requested a history')
   }
 
-  /** The body of what the vault answers to a GET. @throws where it answers something else */
+  /** Returns the body of the vault's answer to a GET. @throws if the status is not 200 */
   async ask(path: string): Promise<unknown> {
     const { clock, mayList } = this.#options
     const route = vaultRoute({ method: 'GET', path })

@@ -7,7 +7,7 @@ import { FleetVault, limit } from './fleet-vault.ts'
 const minute = 60_000
 const start = Date.UTC(2026, 0, 1)
 
-void t.test('a fleet is served, polls, and picks up what is rotated during an outage', async (t) => {
+void t.test('bench fleet: polls, and picks up a rotation that happened during an outage', async (t) => {
   const clock = new FleetClock(start)
   const vault = new FleetVault({ clock, secrets: 10, mayList: true })
   const pods = startFleet(20, 10, vault, clock)
@@ -27,7 +27,7 @@ void t.test('a fleet is served, polls, and picks up what is rotated during an ou
   t.ok(pods.every(({ switchedAt = 0 }) => switchedAt > 16 * minute))
 })
 
-void t.test('without the right to list: a GET for each object, and a LIST an hour', async (t) => {
+void t.test('bench fleet: without permission to list, one GET per object and one LIST per hour', async (t) => {
   const clock = new FleetClock(start)
   const vault = new FleetVault({ clock, secrets: 10, mayList: false })
   startFleet(5, 10, vault, clock)
@@ -41,7 +41,7 @@ void t.test('without the right to list: a GET for each object, and a LIST an hou
   t.equal(vault.lists, 10)
 })
 
-void t.test('in step every tick is a peak, of which the vault answers so much', async (t) => {
+void t.test('bench fleet: polls in step exceed what the vault answers at once', async (t) => {
   const clock = new FleetClock(start)
   const vault = new FleetVault({ clock, secrets: 10, mayList: false })
   await pollInStep({ pods: 1000, secrets: 10, interval: 2 * minute, until: 4 * minute }, vault, clock)

@@ -12,9 +12,9 @@ const pods = 1000
 const secrets = 10
 const interval = 2 * minute
 const end = 75 * minute
-/** Of nothing but polls that find nothing new. */
+/** A period in which polls find nothing new. */
 const quiet = { from: 5 * minute, to: 30 * minute }
-/** In its middle all secrets are rotated. */
+/** In the middle of this period all secrets are rotated. */
 const outage = { from: 30 * minute, to: 35 * minute }
 
 /**
@@ -22,7 +22,16 @@ const outage = { from: 30 * minute, to: 35 * minute }
  * polls, an outage, and the hourly reading of everything; beside it pods that ask in step.
  */
 export const fleet: Bench = {
-  ids: ['fleet-poll-requests', 'fleet-poll-requests-no-list', 'fleet-lists-refused', 'fleet-peak-to-mean', 'fleet-throttled', 'fleet-ready', 'fleet-recovery', 'fleet-recovery-peak'], // prettier-ignore
+  ids: [
+    'fleet-poll-requests',
+    'fleet-poll-requests-no-list',
+    'fleet-lists-refused',
+    'fleet-peak-to-mean',
+    'fleet-throttled',
+    'fleet-ready',
+    'fleet-recovery',
+    'fleet-recovery-peak',
+  ],
   async run({ draw }) {
     const ours = await live(true)
     const withoutList = await live(false)
@@ -32,13 +41,37 @@ export const fleet: Bench = {
     const runs = [ours, withoutList]
     return [
       { id: 'fleet-poll-requests', unit: 'requests', samples: [ours.perPoll], floor: [secrets], target: { atMost: 1 } },
-      { id: 'fleet-poll-requests-no-list', unit: 'requests', samples: [withoutList.perPoll], floor: [secrets], target: { ratioAtMost: 1.05 } }, // prettier-ignore
+      {
+        id: 'fleet-poll-requests-no-list',
+        unit: 'requests',
+        samples: [withoutList.perPoll],
+        floor: [secrets],
+        target: { ratioAtMost: 1.05 },
+      },
       { id: 'fleet-lists-refused', unit: 'an hour', samples: [withoutList.lists], target: { atMost: 1 } },
-      { id: 'fleet-peak-to-mean', unit: 'x', samples: [peakToMean(ours.vault)], floor: [peakToMean(inStep)], target: { atMost: 4 } }, // prettier-ignore
-      { id: 'fleet-throttled', unit: 'requests', samples: [ours.vault.throttled], floor: [inStep.throttled], target: { ratioAtMost: 0.1 } }, // prettier-ignore
+      {
+        id: 'fleet-peak-to-mean',
+        unit: 'x',
+        samples: [peakToMean(ours.vault)],
+        floor: [peakToMean(inStep)],
+        target: { atMost: 4 },
+      },
+      {
+        id: 'fleet-throttled',
+        unit: 'requests',
+        samples: [ours.vault.throttled],
+        floor: [inStep.throttled],
+        target: { ratioAtMost: 0.1 },
+      },
       { id: 'fleet-ready', unit: 's', samples: runs.map(({ ready }) => ready), target: { atMost: 60 } },
       { id: 'fleet-recovery', unit: 's', samples: runs.map((run) => run.recovery), target: { atMost: 300 } },
-      { id: 'fleet-recovery-peak', unit: 'requests/s', samples: [largest(ours.vault, outage.to, end)], floor: [limit.requests / (limit.window / second)], target: { ratioAtMost: 1 } }, // prettier-ignore
+      {
+        id: 'fleet-recovery-peak',
+        unit: 'requests/s',
+        samples: [largest(ours.vault, outage.to, end)],
+        floor: [limit.requests / (limit.window / second)],
+        target: { ratioAtMost: 1 },
+      },
     ] satisfies Measured[]
   },
 }
@@ -74,7 +107,7 @@ async function ticking(): Promise<FleetVault> {
   return vault
 }
 
-/** Requests of each second of a time. */
+/** Returns the requests in each second of a period. */
 const between = ({ perSecond }: FleetVault, from: number, to: number): number[] =>
   Array.from({ length: (to - from) / second }, (_, index) => perSecond[from / second + index] ?? 0)
 
@@ -86,7 +119,7 @@ function peakToMean(vault: FleetVault): number {
   return Math.max(...counts) / (sum(counts) / counts.length)
 }
 
-/** As the service counts them. */
+/** Counts requests as the service does. */
 function comparison(ours: FleetVault, withoutList: FleetVault, inStep: FleetVault): string {
   const series = (name: string, vault: FleetVault): Series => ({
     name,
@@ -118,7 +151,11 @@ function recovery(ours: FleetVault, withoutList: FleetVault): string {
     points: between(vault, from, to).map((count, index) => [index / 60, count]),
   })
   return lineChart({
-    ...{ title: 'The same pods: 5 minutes of outage from minute 10 on, all secrets rotated meanwhile', x: 'minutes', y: 'requests per second' }, // prettier-ignore
+    ...{
+      title: 'The same pods: 5 minutes of outage from minute 10 on, all secrets rotated meanwhile',
+      x: 'minutes',
+      y: 'requests per second',
+    },
     series: [series('no right to list', withoutList), series('as it is', ours)],
     limit: { name: 'the vault throttles', y: limit.requests / (limit.window / second) },
   })

@@ -11,7 +11,7 @@ const report = (memory: number, date = '2026-01-01'): Report => ({
   ],
 })
 
-void t.test('a run of the same commit takes the place of the earlier one; times are not kept', async (t) => {
+void t.test('bench history: a run replaces the earlier one of the same commit', async (t) => {
   const first = withRun([], { version: '1.0.0', commit: 'aaa' }, report(20))
   t.match(first, [{ version: '1.0.0', commit: 'aaa', values: { 'sidecar-memory': 20 } }])
   t.notHas(first[0]?.values, { 'webhook-p99': 1 })
@@ -24,8 +24,12 @@ void t.test('a run of the same commit takes the place of the earlier one; times 
   t.equal(again.length, 2)
 })
 
-void t.test('the chart has a bar for each version that has the figure', async (t) => {
-  const history = withRun(withRun([], { version: '1', commit: 'aaa' }, report(20)), { version: '2', commit: null }, report(21)) // prettier-ignore
+void t.test('bench history: the chart has a bar for each version that has the figure', async (t) => {
+  const history = withRun(
+    withRun([], { version: '1', commit: 'aaa' }, report(20)),
+    { version: '2', commit: null },
+    report(21),
+  )
   const chart = chartOf(history, 'sidecar-memory', 'Memory') ?? ''
   t.match(chart, '1 (aaa)')
   t.equal(chart.match(/<rect x=/g)?.length, 2)

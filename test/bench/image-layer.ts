@@ -5,7 +5,10 @@ import { gzipSync } from 'node:zlib'
 import { root } from '../demo/bundles.ts'
 import type { Bench } from './bench.ts'
 
-/** What an image has on top of its base, compressed as registries keep it: the files of every COPY in the Containerfile. */
+/**
+ * The layers of an image on top of its base, compressed like in a registry: the files of every COPY in the
+ * Containerfile.
+ */
 export const imageLayer: Bench = {
   ids: ['image-layer'],
   async run() {

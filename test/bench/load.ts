@@ -7,26 +7,26 @@ import { connect, type TLSSocket } from 'node:tls'
 
 export interface Job {
   port: number
-  /** Trusted for the server's certificate, and the name that it is to have. */
+  /** The trusted certificate of the server, and its expected name. */
   ca: string
   servername: string
   path: string
   body: string
   connections: number
-  /** Milliseconds that are measured, after those that are not. */
+  /** The measured time in milliseconds, after the warm-up. */
   duration: number
   warmUp: number
 }
 
 export interface Load {
-  /** Of all time, the warm-up's too. */
+  /** All requests, including those of the warm-up. */
   answered: number
-  /** Within `duration`. */
+  /** The requests within `duration`. */
   perSecond: number
   /** Milliseconds. */
   p50: number
   p99: number
-  /** The first answer's body. */
+  /** The body of the first answer. */
   answer: string
 }
 
@@ -68,7 +68,10 @@ async function open({ port, ca, servername }: Job): Promise<TLSSocket> {
   return promise
 }
 
-/** @returns a function that resolves with the body of the next response; one that is not 200 or has no length is an error */
+/**
+ * @returns a function that resolves to the body of the next response; another status than 200, or no length, is an
+ * error
+ */
 function reader(socket: TLSSocket): () => Promise<string> {
   let received: Buffer = Buffer.alloc(0)
   let waiting: PromiseWithResolvers<string> | undefined

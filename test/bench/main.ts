@@ -15,9 +15,9 @@ import { benches } from './benches.ts'
 import { record } from './record.ts'
 import { machine, toResult, type Report } from './results.ts'
 import { table } from './table.ts'
-import { withWorkshop } from './workshop.ts'
+import { withBenchContext } from './bench-context.ts'
 
-/** Milliseconds after which a run that hangs is given up. */
+/** Milliseconds after which a run is aborted. */
 const limit = 30 * 60_000
 
 const text = { type: 'string' } as const
@@ -29,7 +29,7 @@ if (unknown.length > 0) {
   console.error(`There is no ${unknown.join(', ')}; there are ${known.join(', ')}.`)
   process.exit(1)
 }
-// Read before the run: it may be the file that the run replaces.
+// Read before the run, which may replace the file.
 const earlier = values.compare === undefined ? undefined : (JSON.parse(readFileSync(values.compare, 'utf8')) as Report)
 
 const report: Report = { date: new Date().toISOString(), machine: machine(), results: [] }
@@ -43,7 +43,7 @@ const output = dirname(file)
 mkdirSync(output, { recursive: true })
 
 try {
-  await withWorkshop({ signal, output }, async (workshop) => {
+  await withBenchContext({ signal, output }, async (context) => {
     for (const { ids, lacks, run } of benches) {
       const wanted = ids.filter((id) => only?.includes(id) ?? true)
       if (wanted.length === 0) continue
@@ -54,11 +54,11 @@ try {
       }
       console.error(`measuring ${wanted.join(', ')}`)
       try {
-        const measured = await run(workshop)
+        const measured = await run(context)
         report.results.push(...measured.map(toResult).filter(({ id }) => wanted.includes(id)))
       } catch (error) {
         signal.throwIfAborted()
-        // What the others measured is not lost for it.
+        // The measurements of the others are kept.
         console.error(`bench: ${wanted.join(', ')}: ${(error as Error).message}`)
         process.exitCode = 1
       }

@@ -7,7 +7,7 @@ const log = `2026-01-01T00:00:02.500000000Z {"event":"started"}
 `
 const base = Date.parse('2026-01-01T00:00:00Z')
 
-void t.test('the parts of a start are all of it', async (t) => {
+void t.test('bench pod start: the parts add up to the whole start', async (t) => {
   const sidecar = logLines(log)
   t.equal(sidecar[1]?.at, base + 2750.25)
   const parts = split({ asked: base, created: base + 20, app: base + 4000, sidecar })
@@ -16,7 +16,7 @@ void t.test('the parts of a start are all of it', async (t) => {
   t.equal(admission + container + signIn + fetch + probe, 4)
 })
 
-void t.test('a log without the first set is told', async (t) => {
+void t.test('bench pod start: a log without the first set is an error', async (t) => {
   t.throws(() => split({ asked: 0, created: 0, app: 0, sidecar: logLines(log).slice(0, 2) }), /does not tell/)
   t.throws(() => logLines('no time here'), /without a time: no time here/)
 })

@@ -5,7 +5,7 @@ export interface LogLine {
   text: string
 }
 
-/** @throws where a line has no time */
+/** @throws if a line has no time */
 export function logLines(log: string): LogLine[] {
   return log
     .split('\n')
@@ -20,7 +20,7 @@ export function logLines(log: string): LogLine[] {
     })
 }
 
-/** When a pod was asked for and answered, and its first log line, in milliseconds since 1970. */
+/** When a pod was requested and created, and its first log line, in milliseconds since 1970. */
 export interface PlainTimes {
   asked: number
   created: number
@@ -31,7 +31,7 @@ export interface InjectedTimes extends PlainTimes {
   sidecar: readonly LogLine[]
 }
 
-/** Where the time of an injected pod's start goes, in seconds; together they are from `asked` to `app`. */
+/** The parts of an injected pod's start, in seconds; together they last from `asked` to `app`. */
 export interface Split {
   admission: number
   /** The sidecar's container, until its first line. */
@@ -39,11 +39,11 @@ export interface Split {
   signIn: number
   /** Reading the objects and writing the first set. */
   fetch: number
-  /** Until the kubelet has asked, and started the app's container. */
+  /** The kubelet's probe, and the start of the app's container. */
   probe: number
 }
 
-/** @throws where the log does not tell of the start, of a sign-in and of the first set */
+/** @throws if the log lacks the start, a sign-in or the first set */
 export function split({ asked, created, app, sidecar }: InjectedTimes): Split {
   const events = sidecar.map(({ at, text }) => ({
     at,

@@ -1,12 +1,12 @@
-/** Looks for a signal's target in the pod it runs in, again and again, and prints how long that took, as {@link Looks}. */
+/** Looks for a signal's target in its own pod, again and again, and prints how long that took, as {@link Looks}. */
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
-import { openProc } from '../../sidecar/notify/processes.ts'
-import { chooseTarget } from '../../sidecar/notify/target.ts'
+import { createProcFolder } from '../../sidecar/notify/signal/procfs.ts'
+import { chooseTarget } from '../../sidecar/notify/signal/target.ts'
 import type { Looks } from './process-scan.ts'
 
 const runs = 20
 const processes = Number(process.argv[2])
-const proc = openProc()
+const proc = createProcFolder()
 const looks: Looks = { entry: [], named: [], floor: [] }
 
 function readAll(): void {
@@ -32,7 +32,7 @@ async function timed(samples: number[], run: () => void | Promise<void>): Promis
   samples.push((user + system) / 1000)
 }
 
-// By turns, so that what else the machine does falls on all of them.
+// Alternating, so that other load affects all of them.
 for (let run = 0; run < runs; run++) {
   await timed(looks.floor, readAll)
   await timed(looks.entry, () => choose())

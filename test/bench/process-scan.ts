@@ -8,15 +8,18 @@ import { podWithSecrets, sidecarFlags } from './sidecar-run.ts'
 
 const processes = 5_000
 
-/** Milliseconds of the processor, the kernel's part included, for each look. */
+/** Processor time in milliseconds for each look, including the kernel's. */
 export interface Looks {
   entry: number[]
   named: number[]
-  /** Every process's `stat` opened, read and closed, and nothing made of it. */
+  /** The floor: opens, reads and closes the `stat` of every process. */
   floor: number[]
 }
 
-/** How long the sidecar looks for its signal's target among five thousand real processes of its pod, with the flags it runs with. */
+/**
+ * How long the sidecar, with its usual flags, looks for its signal's target among five thousand real processes of its
+ * pod.
+ */
 export const processScan: Bench = {
   ids: ['process-scan', 'process-scan-named'],
   async lacks() {
@@ -24,8 +27,8 @@ export const processScan: Bench = {
     if ('unavailable' in namespace) return `a process namespace of its own: ${namespace.unavailable}`
     await namespace.close()
   },
-  async run(workshop): Promise<Measured[]> {
-    const flags = sidecarFlags(await podWithSecrets(workshop, 1, '1h'))
+  async run(context): Promise<Measured[]> {
+    const flags = sidecarFlags(await podWithSecrets(context, 1, '1h'))
     const namespace = await startPodNamespace()
     if ('unavailable' in namespace) throw new Error(namespace.unavailable)
     try {
@@ -42,7 +45,7 @@ export const processScan: Bench = {
 }
 
 async function look(namespace: PodNamespace, flags: string[]): Promise<Looks> {
-  // Copies of a shell that wait: the cheapest processes there are.
+  // Copies of a waiting shell, the cheapest processes.
   const crowd = `i=0; while [ $i -lt ${processes - 1} ]; do (read line <&3) & i=$((i+1)); done; echo up; read line`
   const app = await namespace.start({
     name: 'app',

@@ -7,7 +7,7 @@ import { chartsOf } from './charts.ts'
 import { chartOf, withRun, type Entry } from './history.ts'
 import type { Report } from './results.ts'
 
-/** Writes a run's results, and beside them charts and, of a whole run, its place in the history. */
+/** Writes the results of a run, and next to them charts and, if the run was complete, its entry in the history. */
 export function record(file: string, report: Report, { isWhole }: { isWhole: boolean }): void {
   const folder = dirname(file)
   const write = (name: string, svg: string | undefined) => {
@@ -26,10 +26,14 @@ export function record(file: string, report: Report, { isWhole }: { isWhole: boo
 
 const asJson = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`
 
-/** Null where this is no clone. */
+/** Null outside of a clone. */
 function currentCommit(): string | null {
   try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim() // prettier-ignore
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
   } catch {
     return null
   }

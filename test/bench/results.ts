@@ -8,7 +8,7 @@ export interface Result {
   unit: string
   min: number
   max: number
-  /** The same on the floor or peer of the same run. */
+  /** The same figure of the floor or peer in the same run. */
   floor: number | null
   /** `value` divided by `floor`. */
   ratio: number | null
@@ -23,21 +23,24 @@ export interface Report {
   results: Result[]
 }
 
-/** What the figures were measured on. */
+/** The machine of the measurement. */
 export interface Machine {
   cpu: string
   cpus: number
   memory: string
   system: string
   node: string
-  /** Processes that on average ran or waited to in the minute before: above 0 others had a part in the figures. */
+  /**
+   * Average number of processes that ran or waited to run in the minute before: above 0, others affected the figures.
+   */
   load: number
 }
 
-/** Bounds of the value, in its unit, and of its ratio to the floor. */
+/** Limits of the value, in its unit, of its distance from the floor, and of its ratio to the floor. */
 export interface Target {
   atMost?: number
   atLeast?: number
+  aboveFloorAtMost?: number
   ratioAtMost?: number
   ratioAtLeast?: number
 }
@@ -64,7 +67,7 @@ export function toResult({ id, unit, samples, floor, target }: Measured): Result
     floor: base === null ? null : round(base),
     ratio: ratio === null ? null : round(ratio),
     target: target === undefined ? null : describe(target, unit),
-    met: target === undefined ? null : isMet(target, value, ratio),
+    met: target === undefined ? null : isMet(target, value, base),
   }
 }
 
@@ -76,24 +79,28 @@ export function median(samples: number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2
 }
 
-/** Four significant digits: more is noise. */
+/** Rounds to four significant digits; more would be noise. */
 const round = (value: number) => Number(value.toPrecision(4))
 
-const describe = ({ atMost, atLeast, ratioAtMost, ratioAtLeast }: Target, unit: string): string =>
+const describe = ({ atMost, atLeast, aboveFloorAtMost, ratioAtMost, ratioAtLeast }: Target, unit: string): string =>
   [
     atMost !== undefined && `<= ${atMost} ${unit}`,
     atLeast !== undefined && `>= ${atLeast} ${unit}`,
+    aboveFloorAtMost !== undefined && `<= floor + ${aboveFloorAtMost} ${unit}`,
     ratioAtMost !== undefined && `<= ${ratioAtMost}x floor`,
     ratioAtLeast !== undefined && `>= ${ratioAtLeast}x floor`,
   ]
     .filter((part) => part !== false)
     .join(', ')
 
-function isMet({ atMost, atLeast, ratioAtMost, ratioAtLeast }: Target, value: number, ratio: number | null): boolean {
-  const ofFloor = ratio ?? NaN
+function isMet(target: Target, value: number, floor: number | null): boolean {
+  const { atMost, atLeast, aboveFloorAtMost, ratioAtMost, ratioAtLeast } = target
+  const base = floor ?? NaN
+  const ofFloor = value / base
   return (
     (atMost === undefined || value <= atMost) &&
     (atLeast === undefined || value >= atLeast) &&
+    (aboveFloorAtMost === undefined || value - base <= aboveFloorAtMost) &&
     (ratioAtMost === undefined || ofFloor <= ratioAtMost) &&
     (ratioAtLeast === undefined || ofFloor >= ratioAtLeast)
   )

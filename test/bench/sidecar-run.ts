@@ -7,16 +7,19 @@ import type { Watched } from '../demo/processes.ts'
 import { sidecarProgram } from '../demo/runtime.ts'
 import { sidecarOf } from '../demo/sidecar.ts'
 import { createPod, review } from '../demo/webhook.ts'
-import type { Workshop } from './workshop.ts'
+import type { BenchContext } from './bench-context.ts'
 
-/** A sidecar as its own process, with what the webhook's patch gives it. */
+/** A sidecar as its own process, with everything that the webhook's patch gives it. */
 export interface SidecarRun {
   process: Watched
   /** The URL of its metrics. */
   metrics: string
   /** Its command without the program: node and V8's flags. */
   node: string[]
-  /** Milliseconds from its start to the first request that the vault or the authority saw, and to a complete set of files. */
+  /**
+   * Milliseconds from its start to the first request that the vault or the authority received, and to a complete set of
+   * files.
+   */
   firstRequest: number
   ready: number
 }
@@ -24,8 +27,12 @@ export interface SidecarRun {
 export const vault = 'bench-kv'
 const hour = 3600
 
-/** The pod of an app with so many plain secrets, all of them an hour old. */
-export async function podWithSecrets({ cloud, webhook }: Workshop, count: number, pollInterval: string): Promise<Pod> {
+/** Returns the pod of an app with a number of plain secrets, all of them an hour old. */
+export async function podWithSecrets(
+  { cloud, webhook }: BenchContext,
+  count: number,
+  pollInterval: string,
+): Promise<Pod> {
   const names = Array.from({ length: count }, (_, index) => `secret-${index}`)
   const then = Math.floor(Date.now() / 1000) - hour
   const attributes = { created: then, updated: then }
@@ -34,12 +41,16 @@ export async function podWithSecrets({ cloud, webhook }: Workshop, count: number
   return createPod(pod, (await review(webhook, pod)).patch)
 }
 
-/** Runs a pod's sidecar until it is ready. @param env variables beside those of the patch */
-export async function runSidecar(workshop: Workshop, pod: Pod, env: Record<string, string> = {}): Promise<SidecarRun> {
-  const { cloud, supervisor } = workshop
-  const folder = workshop.folder()
+/** Runs a pod's sidecar until it is ready. @param env variables in addition to those of the patch */
+export async function runSidecar(
+  context: BenchContext,
+  pod: Pod,
+  env: Record<string, string> = {},
+): Promise<SidecarRun> {
+  const { cloud, supervisor } = context
+  const folder = context.folder()
   const node: Node = { folder: join(folder, 'volumes'), podIP: '127.0.0.1', signToken: cloud.signToken }
-  layOutVolumes(pod, node)
+  await layOutVolumes(pod, node)
   const config = containerConfig(pod, sidecarOf(pod), node)
   const runtime = plainRuntime(supervisor, join(folder, 'containers'))
   let firstRequest = NaN
@@ -61,12 +72,12 @@ function isFirstSet(line: string): true | undefined {
   return event === 'switched' && first === true ? true : undefined
 }
 
-/** How often it has polled so far. */
+/** Returns the number of polls so far. */
 export async function polls({ metrics }: SidecarRun): Promise<number> {
   const text = await (await fetch(metrics)).text()
   const counts = text.matchAll(/^akv_injector_sidecar_polls_total\{.*\} (\d+)$/gm)
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
-/** The flags of node that a pod's sidecar runs with. */
+/** Returns Node's flags for a pod's sidecar. */
 export const sidecarFlags = (pod: Pod): string[] => sidecarOf(pod).args?.slice(0, -1) ?? []

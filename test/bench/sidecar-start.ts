@@ -1,35 +1,41 @@
 import type { Bench } from './bench.ts'
 import { podWithSecrets, runSidecar } from './sidecar-run.ts'
-import type { Workshop } from './workshop.ts'
+import type { BenchContext } from './bench-context.ts'
 
 const runs = 9
 
 /** From process start to the first request on the wire, and to ready, with ten objects. */
 export const sidecarStart: Bench = {
   ids: ['sidecar-first-request', 'sidecar-ready'],
-  async run(workshop) {
-    const pod = await podWithSecrets(workshop, 10, '1h')
+  async run(context) {
+    const pod = await podWithSecrets(context, 10, '1h')
     const firstRequest: number[] = []
     const ready: number[] = []
     const bare: number[] = []
     for (let run = 0; run < runs; run++) {
-      const sidecar = await runSidecar(workshop, pod)
+      const sidecar = await runSidecar(context, pod)
       firstRequest.push(sidecar.firstRequest)
       ready.push(sidecar.ready)
       await sidecar.process.stop(1000)
-      bare.push(await bareStart(workshop, sidecar.node))
+      bare.push(await bareStart(context, sidecar.node))
     }
-    // The first of all read the programs from the disk.
+    // The very first run reads the programs from the disk.
     for (const samples of [firstRequest, ready, bare]) samples.shift()
     return [
-      { id: 'sidecar-first-request', unit: 'ms', samples: firstRequest, floor: bare, target: { atMost: 100, ratioAtMost: 1.8 } }, // prettier-ignore
+      {
+        id: 'sidecar-first-request',
+        unit: 'ms',
+        samples: firstRequest,
+        floor: bare,
+        target: { atMost: 100, ratioAtMost: 1.8 },
+      },
       { id: 'sidecar-ready', unit: 'ms', samples: ready, target: { atMost: 250 } },
     ]
   },
 }
 
-/** Milliseconds until a script of nothing but one line of output has run. */
-async function bareStart({ supervisor }: Workshop, [node = '', ...flags]: string[]): Promise<number> {
+/** Returns the milliseconds that a script with one line of output takes. */
+async function bareStart({ supervisor }: BenchContext, [node = '', ...flags]: string[]): Promise<number> {
   const start = performance.now()
   const bare = supervisor.start('bare node', node, [...flags, '-e', 'console.log("up")'], { env: {} })
   await bare.line('output', (line) => line === 'up' || undefined, 10_000)

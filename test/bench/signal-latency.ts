@@ -9,16 +9,16 @@ import type { Lifetime } from '../e2e/support/process.ts'
 import { readSettings } from '../e2e/support/settings.ts'
 import type { Watched } from '../demo/processes.ts'
 import type { Bench } from './bench.ts'
-import type { Workshop } from './workshop.ts'
+import type { BenchContext } from './bench-context.ts'
 
 const pods = 20
 const rotations = 10
-/** A sidecar polls on request once in ten seconds. */
+/** A sidecar accepts one requested poll in ten seconds. */
 const spacing = 10_500
-/** The kubelet writes an annotation into a pod's volume within seconds, or with its next round. */
+/** The kubelet writes an annotation into a pod's volume within seconds, or in its next round. */
 const longest = 150_000
 
-/** Says when its handler ran, and with which secret. */
+/** Reports when its handler ran, and with which secret. */
 const app = `
 const say = (at) => console.log(JSON.stringify({ at, value: require('fs').readFileSync('/mnt/secrets/db-password', 'utf8') }))
 process.on('SIGHUP', () => say(Date.now()))
@@ -32,11 +32,11 @@ setInterval(() => {}, 1000)`
 export const signalLatency: Bench = {
   ids: ['signal-latency', 'signal-latency-p99'],
   lacks: () => (process.env['KUBECONFIG'] ? undefined : 'a cluster, named by KUBECONFIG'),
-  async run(workshop) {
+  async run(context) {
     const settings = readSettings(process.env)
     const image = imageVariables(settings).E2E_IMAGE
     const samples = await withInstallation(settings, console.error, () =>
-      withLifetime((life) => rotateAll(workshop, life, image)),
+      withLifetime((life) => rotateAll(context, life, image)),
     )
     const p99 = samples.toSorted((a, b) => a - b)[Math.ceil(samples.length * 0.99) - 1] ?? NaN
     return [
@@ -46,7 +46,7 @@ export const signalLatency: Bench = {
   },
 }
 
-/** Ends what was begun in `use`, the last first. */
+/** Ends everything that was started in `use`, the last first. */
 async function withLifetime<T>(use: (life: Lifetime) => Promise<T>): Promise<T> {
   const ends: (() => unknown)[] = []
   try {
@@ -57,7 +57,7 @@ async function withLifetime<T>(use: (life: Lifetime) => Promise<T>): Promise<T> 
 }
 
 /** @returns milliseconds for each rotation of each pod */
-async function rotateAll({ supervisor }: Workshop, life: Lifetime, image: string): Promise<number[]> {
+async function rotateAll({ supervisor }: BenchContext, life: Lifetime, image: string): Promise<number[]> {
   const namespace = await makeNamespace(life)
   const emulator = await connectEmulator(life)
   const vault = await makeVault(life)
@@ -79,7 +79,7 @@ async function rotateAll({ supervisor }: Workshop, life: Lifetime, image: string
     const log = supervisor.start(`log of ${name}`, 'kubectl', ['logs', '-n', namespace, name, '-c', 'app', '-f'])
     life.teardown(() => log.stop(1_000))
     await handled(log, 'first')
-    // Not all at once: what one costs the machine is not to be waited for by another.
+    // One after the other, so that they do not slow each other down.
     await sleep((index * spacing) / pods)
     const times: number[] = []
     for (let rotation = 1; rotation <= rotations; rotation++) {
@@ -96,7 +96,7 @@ async function rotateAll({ supervisor }: Workshop, life: Lifetime, image: string
   return (await Promise.all(names.map(latenciesOf))).flat()
 }
 
-/** When the app's handler ran and read this value, as it says itself, in milliseconds since 1970. */
+/** Returns when the app's handler ran and read this value, as it reports itself, in milliseconds since 1970. */
 const handled = (log: Watched, expected: string): Promise<number> =>
   log.line(
     `handler that read ${expected}`,
@@ -113,7 +113,10 @@ interface Line {
   operation?: string
 }
 
-/** When each change was seen: the end of the first read after a poll was asked for. Its line is written at that moment. */
+/**
+ * Returns when each change was found: the end of the first read after a poll was requested. Its line is written at that
+ * moment.
+ */
 function seenAt(lines: Line[]): number[] {
   return lines.flatMap(({ event }, index) => {
     if (event !== 'refresh') return []

@@ -5,12 +5,12 @@ import { descriptors, memory } from './proc.ts'
 import { podWithSecrets, polls, runSidecar, vault } from './sidecar-run.ts'
 
 const second = 1000
-/** SOAK_MINUTES=60 for a long one. */
+/** SOAK_MINUTES=60 for a longer run. */
 const duration = Number(process.env['SOAK_MINUTES'] ?? 3) * 60 * second
-/** Until the engine has compiled what is used, and its heap has found its size. */
+/** Time for the engine to compile the code in use, and for its heap to reach its size. */
 const warmUp = duration / 3
 const objects = 25
-/** Of figures that go up and down between two collections of garbage. */
+/** For figures that vary between two garbage collections. */
 const window = duration / 6
 
 interface Sample {
@@ -20,12 +20,12 @@ interface Sample {
   descriptors: number
 }
 
-/** A sidecar that polls every second and finds a rotation every few: whether it grows. */
+/** Whether a sidecar grows that polls every second and often finds a rotation. */
 export const soak: Bench = {
   ids: ['soak-memory', 'soak-descriptors'],
-  async run(workshop) {
-    const { cloud, draw, signal } = workshop
-    const sidecar = await runSidecar(workshop, await podWithSecrets(workshop, objects, '1s'))
+  async run(context) {
+    const { cloud, draw, signal } = context
+    const sidecar = await runSidecar(context, await podWithSecrets(context, objects, '1s'))
     const { pid } = sidecar.process
     const samples: Sample[] = []
     const start = performance.now()

@@ -2,7 +2,7 @@ import type { Report, Result } from './results.ts'
 
 const header = ['id', 'median', 'min', 'max', 'unit', 'floor', 'ratio', 'target', 'met']
 
-/** The results as a table for people; with an earlier report, each row says how far it is from that one's. */
+/** Returns the results as a table; with an earlier report, each row shows the difference. */
 export function table(results: Result[], earlier?: Pick<Report, 'results'>): string {
   const before = new Map(earlier?.results.map((result) => [result.id, result]))
   const rows = results.map((result) => [
@@ -21,7 +21,7 @@ export function table(results: Result[], earlier?: Pick<Report, 'results'>): str
 const number = (value: number | null) =>
   value === null ? '' : value.toLocaleString('en', { maximumFractionDigits: 2 })
 
-/** A change within what the runs themselves spread is said to be that. */
+/** A change within the spread of the runs is marked as such. */
 function change(now: Result, before: Result | undefined): string {
   if (before === undefined) return 'new'
   const percent = `${now.value < before.value ? '' : '+'}${((now.value / before.value - 1) * 100).toFixed(1)} %`

@@ -8,49 +8,53 @@ import type { Job, Load } from './load.ts'
 import { cpuTime } from './proc.ts'
 import type { Measured } from './results.ts'
 import { webhookInCluster } from './webhook-in-cluster.ts'
-import type { Workshop } from './workshop.ts'
+import type { BenchContext } from './bench-context.ts'
 
 const runs = 5
 const connections = 16
 const duration = 2000
 const warmUp = 500
-/** Requests until the engine has compiled what is used, however slow the machine is at the moment. */
+/** Requests until the engine has compiled the code in use, however slow the machine is. */
 const untilWarm = 20_000
 const podSize = 4000
 
-/** Reviews of a pod over keep-alive HTTPS, next to an empty route of the same framework and as many bytes each way. */
+/**
+ * Reviews of a pod over keep-alive HTTPS, compared with an empty route of the same framework and the same number of
+ * bytes.
+ */
 export const webhookLoad: Bench = {
   ids: ['webhook-throughput', 'webhook-p50', 'webhook-p99', 'webhook-cpu'],
-  async run(workshop) {
-    const webhook = await webhookInCluster(workshop, { namespaces: 20, serviceAccounts: 100 })
+  async run(context) {
+    const webhook = await webhookInCluster(context, { namespaces: 20, serviceAccounts: 100 })
     try {
-      return await underLoad(workshop, webhook)
+      return await underLoad(context, webhook)
     } finally {
       await webhook.close()
     }
   },
 }
 
-async function underLoad(workshop: Workshop, webhook: Webhook): Promise<Measured[]> {
-  const { certificate } = workshop
+async function underLoad(context: BenchContext, webhook: Webhook): Promise<Measured[]> {
+  const { certificate } = context
   const body = JSON.stringify(admissionReview(podOfSize(podSize)))
   webhook.process.deafen()
   const { port, ca, servername } = webhook
   const reviews = { port, ca, servername, path: '/mutate', pid: webhook.process.pid }
-  const answer = await warm(workshop, reviews, body)
+  const answer = await warm(context, reviews, body)
   if (!answer.includes('"allowed":true') || !answer.includes('"patch"')) throw new Error(`no injection: ${answer}`)
   const { cert, key } = certificate
-  const floor = await startFloor(workshop, { cert, key, answer: Buffer.byteLength(answer) })
+  const floor = await startFloor(context, { cert, key, answer: Buffer.byteLength(answer) })
   const empty = { ...floor, ca: certificate.ca, servername: certificate.servername, path: '/' }
-  const received = await warm(workshop, empty, body)
-  if (received.length !== answer.length) throw new Error(`the floor sends ${received.length} bytes, not ${answer.length}`) // prettier-ignore
+  const received = await warm(context, empty, body)
+  if (received.length !== answer.length)
+    throw new Error(`the floor sends ${received.length} bytes, not ${answer.length}`)
 
   const figures: Figures[] = []
   const floors: Figures[] = []
   for (let run = 0; run < runs; run++) {
-    // One after the other, so that what else the machine does hits both.
-    floors.push(await measure(workshop, empty, body))
-    figures.push(await measure(workshop, reviews, body))
+    // Alternating, so that other load affects both.
+    floors.push(await measure(context, empty, body))
+    figures.push(await measure(context, reviews, body))
   }
   const of = (field: 'perSecond' | 'p50' | 'p99' | 'cpu') => ({
     samples: figures.map((one) => one[field]),
@@ -69,26 +73,26 @@ interface Server extends Pick<Job, 'port' | 'ca' | 'servername' | 'path'> {
 }
 type Figures = Load & { cpu: number }
 
-/** Requests until the server is warm. @returns an answer's body */
-async function warm(workshop: Workshop, server: Server, body: string): Promise<string> {
+/** Sends requests until the server is warm. @returns the body of an answer */
+async function warm(context: BenchContext, server: Server, body: string): Promise<string> {
   let [requests, answer] = [0, '']
   while (requests < untilWarm) {
-    const load = await measure(workshop, server, body)
+    const load = await measure(context, server, body)
     requests += load.answered
     answer = load.answer
   }
   return answer
 }
 
-/** One run of the load generator; `cpu` is the server's time for a request, in milliseconds. */
-async function measure(workshop: Workshop, server: Server, body: string): Promise<Figures> {
+/** Runs the load generator once; `cpu` is the server's time for a request, in milliseconds. */
+async function measure(context: BenchContext, server: Server, body: string): Promise<Figures> {
   const { pid, ...target } = server
   const before = cpuTime(pid)
-  const load = await generate(workshop, { ...target, body, connections, duration, warmUp })
+  const load = await generate(context, { ...target, body, connections, duration, warmUp })
   return { ...load, cpu: (cpuTime(pid) - before) / load.answered }
 }
 
-async function generate({ supervisor }: Workshop, job: Job): Promise<Load> {
+async function generate({ supervisor }: BenchContext, job: Job): Promise<Load> {
   const child = fork(join(import.meta.dirname, 'load.ts'), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   const generator = supervisor.adopt('the load generator', child)
   const { promise, resolve } = Promise.withResolvers<{ load?: Load; error?: string }>()
@@ -101,7 +105,7 @@ async function generate({ supervisor }: Workshop, job: Job): Promise<Load> {
   return load
 }
 
-async function startFloor({ supervisor }: Workshop, job: FloorJob): Promise<{ port: number; pid: number }> {
+async function startFloor({ supervisor }: BenchContext, job: FloorJob): Promise<{ port: number; pid: number }> {
   const child = fork(join(import.meta.dirname, 'floor.ts'), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   const server = supervisor.adopt('the floor', child)
   const { promise, resolve, reject } = Promise.withResolvers<number>()
@@ -111,7 +115,7 @@ async function startFloor({ supervisor }: Workshop, job: FloorJob): Promise<{ po
   return { port: await promise, pid: server.pid }
 }
 
-/** The demo's pod with as many variables as it takes. */
+/** Returns the demo's pod with enough variables to reach a size. */
 function podOfSize(bytes: number): object {
   const pod = appPod({ vault: 'bench-kv', objects: 'secret-0, secret-1, secret-2', signal: 'SIGHUP' }, [])
   const env: { name: string; value: string }[] = []

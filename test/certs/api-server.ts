@@ -5,8 +5,8 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { KubeConfig } from '@kubernetes/client-node'
-import type { Api } from '../../certs/requests.ts'
-import { kubernetesApi } from '../../webhook/cluster/api.ts'
+import type { Api } from '../../shared/kubernetes/responses.ts'
+import { createKubernetesApi } from '../../shared/kubernetes/api.ts'
 
 interface Webhook {
   name: string
@@ -60,7 +60,7 @@ export async function startApiServer(): Promise<ApiServer> {
   )
 
   const api: ApiServer = {
-    client: kubernetesApi(kubeConfig),
+    client: createKubernetesApi(kubeConfig),
     objects,
     requests,
     fault: () => undefined,

@@ -1,17 +1,17 @@
 import t from 'tap'
 import { BACKDATE_MS, createAuthority, issueLeaf, serviceNames } from '../../certs/authority.ts'
-import { extensions, field, verifies } from './openssl.ts'
+import { extensions, field, verifies } from '../support/openssl.ts'
 
 const DAY = 24 * 60 * 60_000
 const now = Date.parse('2030-05-01T12:00:00Z')
 const names = serviceNames({ names: ['hook', 'hook-standby'], namespace: 'system', clusterDomain: 'example.internal' })
 
-const one = await createAuthority({ now, lifetime: 365 * DAY })
-const other = await createAuthority({ now, lifetime: 365 * DAY })
-const leaf = await issueLeaf({ ...one, names, now, lifetime: 30 * DAY })
+const one = await createAuthority({ now, lifetimeMs: 365 * DAY })
+const other = await createAuthority({ now, lifetimeMs: 365 * DAY })
+const leaf = await issueLeaf({ ...one, names, now, lifetimeMs: 30 * DAY })
 const bundle = one.authority.pem + other.authority.pem
 
-void t.test('OpenSSL accepts the certificate', async (t) => {
+void t.test('authority: OpenSSL accepts the certificate', async (t) => {
   const directory = t.testdir()
   const cases: [string, Parameters<typeof verifies>[1], boolean][] = [
     ['under the name that the API server calls', { leaf: leaf.pem, bundle, name: 'hook.system.svc', at: now }, true],
@@ -35,7 +35,7 @@ void t.test('OpenSSL accepts the certificate', async (t) => {
   for (const [name, question, answer] of cases) t.equal(verifies(directory, question), answer, name)
 })
 
-void t.test('what an authority may do, and what it is known by', async (t) => {
+void t.test('authority: it may only sign, and is identified by its key', async (t) => {
   const directory = t.testdir()
   const keyId = extensions(directory, one.authority.pem, 'subjectKeyIdentifier')[1]
   t.strictSame(extensions(directory, one.authority.pem, 'basicConstraints,keyUsage'), [
@@ -49,7 +49,7 @@ void t.test('what an authority may do, and what it is known by', async (t) => {
   t.strictSame(extensions(directory, leaf.pem, 'authorityKeyIdentifier'), ['X509v3 Authority Key Identifier:', keyId])
 })
 
-void t.test('what a certificate may do', async (t) => {
+void t.test('authority: a certificate that it issues may only serve TLS', async (t) => {
   const directory = t.testdir()
   t.strictSame(extensions(directory, leaf.pem, 'basicConstraints,keyUsage,extendedKeyUsage,subjectAltName'), [
     'X509v3 Basic Constraints: critical',
@@ -63,41 +63,44 @@ void t.test('what a certificate may do', async (t) => {
   ])
 })
 
-void t.test('serial numbers are random, positive and long', async (t) => {
+void t.test('authority: serial numbers are random, positive and long', async (t) => {
   const directory = t.testdir()
   const serials = [one.authority, other.authority, leaf].map(({ pem }) => field(directory, pem, 'serial'))
   t.equal(new Set(serials).size, 3)
   for (const serial of serials) t.match(serial, /^[4-7][0-9A-F]{31}$/)
 })
 
-void t.test('times, also where X.509 changes their form', async (t) => {
+void t.test('authority: validity times are correct before and after 2050', async (t) => {
   const directory = t.testdir()
   t.strictSame(
     [field(directory, one.authority.pem, 'startdate'), field(directory, one.authority.pem, 'enddate')],
     ['May  1 11:55:00 2030 GMT', 'May  1 12:00:00 2031 GMT'],
   )
   const late = Date.parse('2049-12-01T00:00:00Z')
-  const authority = await createAuthority({ now: late, lifetime: 365 * DAY })
-  const lateLeaf = await issueLeaf({ ...authority, names, now: late, lifetime: 60 * DAY })
+  const authority = await createAuthority({ now: late, lifetimeMs: 365 * DAY })
+  const lateLeaf = await issueLeaf({ ...authority, names, now: late, lifetimeMs: 60 * DAY })
   t.ok(
     verifies(directory, { leaf: lateLeaf.pem, bundle: authority.authority.pem, name: names[0], at: late + 59 * DAY }),
   )
 })
 
-void t.test('a certificate ends with its authority at the latest', async (t) => {
-  const cut = await issueLeaf({ ...one, names, now: now + 350 * DAY, lifetime: 30 * DAY })
+void t.test('authority: a certificate ends with its authority at the latest', async (t) => {
+  const cut = await issueLeaf({ ...one, names, now: now + 350 * DAY, lifetimeMs: 30 * DAY })
   t.equal(cut.notAfter, one.authority.notAfter)
   t.equal(leaf.notAfter, now + 30 * DAY)
   t.equal(leaf.authority, one.authority.id)
 })
 
-void t.test("another authority's key issues nothing", async (t) => {
-  await t.rejects(issueLeaf({ authority: one.authority, key: other.key, names, now, lifetime: DAY }), /does not belong/)
+void t.test("authority: another authority's key issues nothing", async (t) => {
+  await t.rejects(
+    issueLeaf({ authority: one.authority, key: other.key, names, now, lifetimeMs: DAY }),
+    /does not belong/,
+  )
 })
 
-void t.test('names as long as Kubernetes allows', async (t) => {
+void t.test('authority: Service and namespace names may have the longest names that Kubernetes allows', async (t) => {
   const long = serviceNames({ names: ['a'.repeat(63)], namespace: 'b'.repeat(63) })
-  const longLeaf = await issueLeaf({ ...one, names: long, now, lifetime: DAY })
+  const longLeaf = await issueLeaf({ ...one, names: long, now, lifetimeMs: DAY })
   const directory = t.testdir()
   for (const name of long) {
     t.ok(verifies(directory, { leaf: longLeaf.pem, bundle, name, at: now }), name)

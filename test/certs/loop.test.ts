@@ -1,10 +1,10 @@
 import t from 'tap'
-import type { Clock } from '../../certs/clock.ts'
-import { systemClock } from '../../certs/clock.ts'
-import { repeat } from '../../certs/loop.ts'
+import type { WallClock } from '../../shared/clock.ts'
+import { realClock } from '../../shared/clock.ts'
+import { startLoop } from '../../certs/loop.ts'
 
 /** A clock on which nothing is ever over unless it is ended early. */
-const endless: Clock = {
+const endless: WallClock = {
   now: () => 0,
   wait: (_milliseconds, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
 }
@@ -22,9 +22,9 @@ function counted(pause: number) {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-void t.test('a pass, a pause, a pass', async (t) => {
+void t.test('loop: passes and pauses alternate', async (t) => {
   const { passes, pass } = counted(1000)
-  const loop = repeat(pass, endless)
+  const loop = startLoop(pass, endless)
   t.equal(passes.begun, 1, 'the first begins at once')
   passes.finish()
   await turn()
@@ -43,9 +43,9 @@ void t.test('a pass, a pause, a pass', async (t) => {
   await loop.stop()
 })
 
-void t.test('no pause where none is asked for', async (t) => {
+void t.test('loop: a pass that asks for no pause is followed by the next at once', async (t) => {
   const { passes, pass } = counted(0)
-  const loop = repeat(pass, endless)
+  const loop = startLoop(pass, endless)
   passes.finish()
   await turn()
   t.equal(passes.begun, 2)
@@ -54,9 +54,9 @@ void t.test('no pause where none is asked for', async (t) => {
   await stopped
 })
 
-void t.test('stopping waits for the pass that is running, and is the end', async (t) => {
+void t.test('loop: stopping waits for the running pass, and no other follows', async (t) => {
   const { passes, pass } = counted(0)
-  const loop = repeat(pass, endless)
+  const loop = startLoop(pass, endless)
   const stopped = loop.stop().then(() => passes.ended)
   await turn()
   passes.finish()
@@ -66,13 +66,13 @@ void t.test('stopping waits for the pass that is running, and is the end', async
   t.equal(passes.begun, 1)
 })
 
-void t.test('the real clock waits, and stops waiting', async (t) => {
-  const before = systemClock.now()
-  await systemClock.wait(20, new AbortController().signal)
-  t.ok(systemClock.now() - before >= 15)
+void t.test('loop: the real clock waits, and ends its wait when the loop stops', async (t) => {
+  const before = realClock.now()
+  await realClock.wait(20, new AbortController().signal)
+  t.ok(realClock.now() - before >= 15)
   const controller = new AbortController()
-  const waiting = systemClock.wait(2 ** 30, controller.signal)
+  const waiting = realClock.wait(2 ** 30, controller.signal)
   controller.abort()
   await waiting
-  await systemClock.wait(2 ** 30, controller.signal)
+  await realClock.wait(2 ** 30, controller.signal)
 })

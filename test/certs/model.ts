@@ -1,19 +1,20 @@
-// A cluster, its clock and its replicas in memory, for trying what would take years: certificates are symbols, every request and answer
-// waits in a queue until the test lets it through, in any order, or loses it.
-import { BACKDATE_MS } from '../../certs/authority.ts'
-import type { ClusterCertificates, ClusterConfiguration, ClusterSecret } from '../../certs/cluster.ts'
+/**
+ * A cluster, its clock and its replicas in memory, to try in seconds what takes years. Every request and every answer
+ * waits in a queue until the test delivers it, in any order, or loses it.
+ */
+import type { ClusterCertificates, ClusterConfiguration, ClusterSecret } from '../../certs/store.ts'
 import type { CertificateEvent } from '../../certs/events.ts'
-import { startCertificates, type Certificates } from '../../certs/manager.ts'
-import type { Pki } from '../../certs/pki.ts'
-import type { Lifetimes } from '../../certs/rotation.ts'
-import type { Authority, Leaf } from '../../certs/x509.ts'
+import { startCertificates, type Certificates } from '../../certs/self-managed.ts'
+import type { Lifetimes } from '../../certs/secret-state.ts'
+import type { Leaf } from '../../certs/x509.ts'
+import { changed, newConfiguration, type LiveWebhook } from './model-configuration.ts'
+import { SymbolicPki } from './symbolic-pki.ts'
 
 const SERVICES = { names: ['hook'], namespace: 'system' } as const
 
 /** More than any sequence of steps needs: a replica that asks for more asks without end. */
 const MOST_MOVES = 20_000
 
-type LiveWebhook = ClusterConfiguration['webhooks'][number]
 export type Call = Pick<LiveWebhook, 'path' | 'segment'>
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
@@ -36,7 +37,7 @@ export interface Replica {
   seen: ReadonlyMap<string, number>
 }
 
-export class World {
+export class CertificateModel {
   now = Date.parse('2030-01-01T00:00:00Z')
   readonly lifetimes: Lifetimes
   secret: Mutable<ClusterSecret> | undefined = { resourceVersion: '1', data: {} }
@@ -48,23 +49,25 @@ export class World {
   /** steps that were taken too early, in words */
   tooEarly: string[] = []
   events: CertificateEvent[] = []
-  /** what callers trusted, and until when: other API servers may still go by it for the settle time */
+  /** what callers trusted, and until when: other API servers may still go by it for the propagation time */
   trustedBefore: { trusted: Set<string>; calls: Call[]; until: number }[] = []
-  /** the number of the last change, and of the last one that was none of ours to the caBundles */
+  /** the number of the last change, and of the last change to the caBundles by someone else */
   change = 1
   interference = 0
-  /** authorities that issued when there was no valid certificate to wait with */
-  urgent = new Set<string>()
-  private made = 0
-  /** authorities that every webhook of ours contains, and since when without a gap */
+  private readonly pki: SymbolicPki
+  /** authorities that every webhook of the injector contains, and since when without a gap */
   private trustedSince: ReadonlyMap<string, number> = new Map()
   private timers: { at: number; ring: () => void }[] = []
   private watchers: { replica: Replica; changed: () => void }[] = []
 
   constructor(replicas: number, lifetimes: Lifetimes, configurations = 2) {
     this.lifetimes = lifetimes
+    this.pki = new SymbolicPki(
+      () => this.now,
+      () => this.leafIn(this.secret?.data ?? {}),
+    )
     this.configurations = Array.from({ length: configurations }, (_, number) =>
-      this.newConfiguration(`configuration ${number}`),
+      newConfiguration(++this.change, `configuration ${number}`),
     )
     for (let number = 0; number < replicas; number++) this.start()
   }
@@ -91,7 +94,7 @@ export class World {
         options: () => ({}),
         attach: () => () => undefined,
         swap: ({ certificate, key }) => {
-          const leaf = parse({ certificate, key, names: [], authorities: this.known })
+          const leaf = parse({ certificate, key, names: [], authorities: this.pki.known })
           if (!leaf) throw new Error('not a pair')
           this.checkSettled('serves', replica, leaf, replica.serving)
           replica.serving = leaf
@@ -134,7 +137,7 @@ export class World {
     }
   }
 
-  /** Ids of the authorities that every webhook of ours trusts. */
+  /** IDs of the authorities that every webhook of the injector trusts. */
   get trusted(): Set<string> {
     const bundles = this.configurations.flatMap(({ webhooks }) =>
       webhooks.map(({ caBundle }) => this.pki.parseAuthorities(caBundle).map(({ id }) => id)),
@@ -153,13 +156,13 @@ export class World {
 
   setBundle(number: number, webhook: number, caBundle: string): void {
     this.interfere(number, (configuration) =>
-      this.changed(configuration, () => ({ caBundle }), webhook % configuration.webhooks.length),
+      changed(++this.change, configuration, () => ({ caBundle }), webhook % configuration.webhooks.length),
     )
   }
 
   setSegment(number: number, webhook: number, segment: string | undefined): void {
     this.interfere(number, (configuration) =>
-      this.changed(configuration, () => ({ segment }), webhook % configuration.webhooks.length),
+      changed(++this.change, configuration, () => ({ segment }), webhook % configuration.webhooks.length),
     )
   }
 
@@ -169,7 +172,7 @@ export class World {
   }
 
   recreateConfiguration(number: number): void {
-    this.interfere(number, ({ id }) => this.newConfiguration(id))
+    this.interfere(number, ({ id }) => newConfiguration(++this.change, id))
   }
 
   /** Someone else changes the Secret. */
@@ -179,11 +182,16 @@ export class World {
   }
 
   newSegment(): string {
-    return String(++this.made).padStart(32, '0')
+    return this.pki.createSegment()
   }
 
   foreignAuthority(): string {
-    return this.newAuthority(this.lifetimes.authority * 3).pem
+    return this.pki.newAuthority(this.lifetimes.authorityMs * 3).pem
+  }
+
+  /** Authorities that issued a certificate while none was valid, so that waiting would not have helped. */
+  get urgent(): ReadonlySet<string> {
+    return this.pki.urgent
   }
 
   private connection(replica: Replica): ClusterCertificates {
@@ -213,7 +221,10 @@ export class World {
           const calls = this.calls.filter(({ segment }) => segment !== undefined)
           this.trustedBefore.push({ trusted: this.trusted, calls, until: this.now })
           this.change++
-          this.configurations[index] = this.changed(live, ({ name }) => ({ caBundle, segment: segments[name] }))
+          this.configurations[index] = changed(++this.change, live, ({ name }) => ({
+            caBundle,
+            segment: segments[name],
+          }))
           this.configurationsChanged()
           return true
         }),
@@ -243,9 +254,9 @@ export class World {
     if (!next || !last || next.authority === last.authority || last.notAfter <= this.now) return
     if (!seen.has(last.authority) && seen.has(next.authority)) return
     const since = seen.get(next.authority)
-    if (since !== undefined && since + this.lifetimes.settle <= this.now) return
+    if (since !== undefined && since + this.lifetimes.propagationMs <= this.now) return
     this.tooEarly.push(
-      `${verb} ${next.id} of ${next.authority}, trusted ${since === undefined ? 'by nobody' : `for ${this.now - since} ms`}`,
+      `${verb} ${next.id} of ${next.authority}, trusted ${since === undefined ? 'by no caller' : `for ${this.now - since} ms`}`,
     )
   }
 
@@ -279,66 +290,4 @@ export class World {
       })
     })
   }
-
-  private newConfiguration(id: string): ClusterConfiguration {
-    const webhooks = ['enabled', 'report'].map((name) => ({ name, caBundle: '', segment: undefined, path: `/${name}` }))
-    const number = String(++this.change)
-    return { id, uid: number, resourceVersion: number, generation: 1, webhooks }
-  }
-
-  private changed(
-    configuration: ClusterConfiguration,
-    change: (webhook: LiveWebhook) => Partial<LiveWebhook>,
-    only?: number,
-  ): ClusterConfiguration {
-    return {
-      ...configuration,
-      resourceVersion: String(++this.change),
-      generation: configuration.generation + 1,
-      webhooks: configuration.webhooks.map((webhook, index) =>
-        index === (only ?? index) ? { ...webhook, ...change(webhook) } : webhook,
-      ),
-    }
-  }
-
-  private readonly known: Authority[] = []
-
-  private newAuthority(lifetime: number): Authority {
-    const times = { notBefore: this.now - BACKDATE_MS, notAfter: this.now + lifetime }
-    const authority = symbol({ id: `A${++this.made}`, ...times })
-    this.known.push(authority)
-    return authority
-  }
-
-  private readonly pki: Pki = {
-    createAuthority: async ({ lifetime }) => {
-      const authority = this.newAuthority(lifetime)
-      return { authority, key: `key of ${authority.id}` }
-    },
-    createSegment: () => this.newSegment(),
-    issueLeaf: async ({ authority, key, now, lifetime }) => {
-      if (key !== `key of ${authority.id}`) throw new Error('not its key')
-      const id = `L${++this.made}`
-      const kept = this.leafIn(this.secret?.data ?? {})
-      if (!kept || kept.notAfter <= this.now) this.urgent.add(authority.id)
-      const times = { notBefore: now - BACKDATE_MS, notAfter: Math.min(now + lifetime, authority.notAfter) }
-      return { ...symbol({ id, authority: authority.id, ...times }), key: `key of ${id}` }
-    },
-    isKeyOf: (pem, key) => typeof pem === 'string' && key === `key of ${read<Authority>(pem)[0]?.id}`,
-    parseAuthorities: (pem) => read<Authority>(pem),
-    parseLeaf: ({ certificate, key, authorities }) => {
-      const [leaf] = read<Leaf>(certificate)
-      if (!leaf || key !== `key of ${leaf.id}` || !authorities.some(({ id }) => id === leaf.authority)) return undefined
-      return { ...leaf, key }
-    },
-  }
-}
-
-/** `[{...}]` stands for a certificate; two of them beside each other for a bundle. */
-function symbol<T extends object>(content: T): T & { pem: string } {
-  return { ...content, pem: `[${JSON.stringify(content)}]\n` }
-}
-
-function read<T>(pem: string): (T & { pem: string })[] {
-  return (pem.match(/^\[\{.*\}\]$/gm) ?? []).flatMap((line) => (JSON.parse(line) as (T & object)[]).map(symbol))
 }

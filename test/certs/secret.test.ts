@@ -1,15 +1,16 @@
 import t from 'tap'
 import { createAuthority, issueLeaf } from '../../certs/authority.ts'
 import { pki } from '../../certs/pki.ts'
-import { decodeSecret, encodeSecret, withAuthorities, withRecords, type SecretState } from '../../certs/secret.ts'
+import { decodeSecret, encodeSecret, withAuthorities, withRecords } from '../../certs/secret.ts'
+import { type SecretState } from '../../certs/secret-state.ts'
 
 const HOUR = 60 * 60_000
-const lifetimes = { authority: 90 * HOUR, leaf: 30 * HOUR, settle: 60_000 }
+const lifetimes = { authorityMs: 90 * HOUR, leafMs: 30 * HOUR, propagationMs: 60_000 }
 const now = Date.parse('2030-01-01T00:00:00Z')
 const names = ['hook.system.svc', 'hook-standby.system.svc']
-const old = await createAuthority({ now: now - HOUR, lifetime: lifetimes.authority })
-const next = await createAuthority({ now, lifetime: lifetimes.authority })
-const leaf = await issueLeaf({ ...old, names, now, lifetime: lifetimes.leaf })
+const old = await createAuthority({ now: now - HOUR, lifetimeMs: lifetimes.authorityMs })
+const next = await createAuthority({ now, lifetimeMs: lifetimes.authorityMs })
+const leaf = await issueLeaf({ ...old, names, now, lifetimeMs: lifetimes.leafMs })
 
 const state: SecretState = withRecords(
   withAuthorities({ authorities: [], signer: next, leaf, segments: ['ab'.repeat(16)], records: {} }, [
@@ -21,7 +22,7 @@ const state: SecretState = withRecords(
 )
 const data = { ...encodeSecret(state) }
 
-void t.test('what is written is what is read', async (t) => {
+void t.test('certificate Secret: everything that is written is read back', async (t) => {
   t.strictSame(decodeSecret(data, names, pki), state)
   t.strictSame(
     state.authorities.map(({ id }) => id),
@@ -33,7 +34,7 @@ void t.test('what is written is what is read', async (t) => {
   })
 })
 
-void t.test('what is damaged is left out, and the rest is read', async (t) => {
+void t.test('certificate Secret: damaged parts are ignored, and the rest is read', async (t) => {
   const damaged = 'damaged'
   const cases: [string, Record<string, string>, Partial<SecretState>][] = [
     ['everything', {}, { authorities: [], signer: undefined, leaf: undefined, records: {} }],
@@ -41,7 +42,11 @@ void t.test('what is damaged is left out, and the rest is read', async (t) => {
     ['ca.key', { ...data, 'ca.key': damaged }, { signer: undefined, leaf }],
     ['path-segments.json', { ...data, 'path-segments.json': damaged }, { segments: [], leaf }],
     ['path-segments.json holds an object', { ...data, 'path-segments.json': '{"0":1}' }, { segments: [] }],
-    ['path-segments.json holds other things', { ...data, 'path-segments.json': `["..","${'x'.repeat(32)}",3,"${'c'.repeat(32)}"]` }, { segments: ['c'.repeat(32)] }], // prettier-ignore
+    [
+      'path-segments.json holds other things',
+      { ...data, 'path-segments.json': `["..","${'x'.repeat(32)}",3,"${'c'.repeat(32)}"]` },
+      { segments: ['c'.repeat(32)] },
+    ],
     [
       "ca.key is the old authority's",
       { ...data, 'ca.key': old.key },
@@ -61,24 +66,29 @@ void t.test('what is damaged is left out, and the rest is read', async (t) => {
   )
 })
 
-void t.test('records', async (t) => {
-  const until = (changed: Partial<SecretState>, at = now) =>
-    Object.fromEntries(
-      Object.entries(withRecords({ ...state, records: {}, ...changed }, at, lifetimes).records).map(([id, record]) => [
-        id === old.authority.id ? 'old' : id === next.authority.id ? 'next' : id,
-        (record.leavesUntil - now) / HOUR,
-      ]),
+void t.test(
+  'certificate Secret: a record says how long certificates of an authority may live, and is kept until then',
+  async (t) => {
+    const until = (changed: Partial<SecretState>, at = now) =>
+      Object.fromEntries(
+        Object.entries(withRecords({ ...state, records: {}, ...changed }, at, lifetimes).records).map(
+          ([id, record]) => [
+            id === old.authority.id ? 'old' : id === next.authority.id ? 'next' : id,
+            (record.leavesUntil - now) / HOUR,
+          ],
+        ),
+      )
+    const record = (leavesUntil: number) => ({ leavesUntil: now + leavesUntil * HOUR, notAfter: now + 80 * HOUR })
+    t.strictSame(
+      until({}),
+      { old: 30 },
+      'the certificate that is there counts, an authority that issued nothing does not',
     )
-  const record = (leavesUntil: number) => ({ leavesUntil: now + leavesUntil * HOUR, notAfter: now + 80 * HOUR })
-  t.strictSame(
-    until({}),
-    { old: 30 },
-    'the certificate that is there counts, an authority that issued nothing does not',
-  )
-  t.strictSame(until({ records: { [old.authority.id]: record(50) } }), { old: 50 }, 'an earlier one may live longer')
-  t.strictSame(until({ records: { [old.authority.id]: record(10) } }), { old: 30 })
-  t.strictSame(until({ leaf: undefined }), { old: 30 }, 'an authority of unknown history issued nothing after now')
-  t.strictSame(until({ leaf: undefined }, now + 80 * HOUR), { old: 89 }, 'and nothing that outlives itself')
-  t.strictSame(until({ records: { gone: record(10) } }), { gone: 10, old: 30 }, 'what was let go of is remembered')
-  t.strictSame(until({ records: { gone: record(10) } }, now + 80 * HOUR), { old: 89 }, 'until it has ended')
-})
+    t.strictSame(until({ records: { [old.authority.id]: record(50) } }), { old: 50 }, 'an earlier one may live longer')
+    t.strictSame(until({ records: { [old.authority.id]: record(10) } }), { old: 30 })
+    t.strictSame(until({ leaf: undefined }), { old: 30 }, 'an authority of unknown history issued nothing after now')
+    t.strictSame(until({ leaf: undefined }, now + 80 * HOUR), { old: 89 }, 'and nothing that outlives itself')
+    t.strictSame(until({ records: { gone: record(10) } }), { gone: 10, old: 30 }, 'what was let go of is remembered')
+    t.strictSame(until({ records: { gone: record(10) } }, now + 80 * HOUR), { old: 89 }, 'until it has ended')
+  },
+)

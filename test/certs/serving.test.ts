@@ -6,11 +6,12 @@ import t, { type Test } from 'tap'
 import { createAuthority, issueLeaf, serviceNames } from '../../certs/authority.ts'
 import { createServing, type Pair } from '../../certs/serving.ts'
 import type { Leaf } from '../../certs/x509.ts'
+import { until } from '../support/until.ts'
 
 const names = serviceNames({ names: ['hook'], namespace: 'system' })
 const now = Date.now()
-const [one, other] = await Promise.all([1, 2].map(() => createAuthority({ now, lifetime: 60 * 60_000 })))
-const issue = (authority: typeof one) => issueLeaf({ ...authority!, names, now, lifetime: 60_000 * 10 })
+const [one, other] = await Promise.all([1, 2].map(() => createAuthority({ now, lifetimeMs: 60 * 60_000 })))
+const issue = (authority: typeof one) => issueLeaf({ ...authority!, names, now, lifetimeMs: 60_000 * 10 })
 const [first, second, foreign] = await Promise.all([issue(one), issue(one), issue(other)])
 const pair = ({ pem, key }: Leaf): Pair => ({ certificate: pem, key })
 
@@ -40,7 +41,7 @@ async function handshake(
   }
 }
 
-void t.test('before the first certificate no handshake succeeds, after it all do', async (t) => {
+void t.test('serving: no handshake succeeds before the first certificate, and all do after it', async (t) => {
   const serving = createServing()
   const server = https.createServer(serving.options(), (_request, response) => response.end('ok'))
   const port = await listening(t, server)
@@ -50,7 +51,7 @@ void t.test('before the first certificate no handshake succeeds, after it all do
   t.equal((await handshake(port, one!.authority.pem)).id, first.id)
 })
 
-void t.test('a server that was made before a swap and attached after it gets it', async (t) => {
+void t.test('serving: a server that is attached after a swap gets the new certificate', async (t) => {
   const serving = createServing()
   serving.swap(pair(first))
   const server = https.createServer(serving.options())
@@ -64,7 +65,7 @@ void t.test('a server that was made before a swap and attached after it gets it'
   t.equal((await handshake(port, one!.authority.pem)).id, second.id)
 })
 
-void t.test('the floor stays where it is', async (t) => {
+void t.test('serving: a swap does not lower the minimum TLS version and cipher strength', async (t) => {
   const old = { maxVersion: 'TLSv1.2', ciphers: 'DEFAULT:@SECLEVEL=0' } as const
   const older = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' } as const
   const cases = [
@@ -89,7 +90,7 @@ void t.test('the floor stays where it is', async (t) => {
   }
 })
 
-void t.test('what is no pair is refused, and the one before stays', async (t) => {
+void t.test('serving: a certificate without its key is rejected, and the previous pair stays', async (t) => {
   const serving = createServing()
   serving.swap(pair(first))
   const server = https.createServer(serving.options())
@@ -107,7 +108,7 @@ void t.test('what is no pair is refused, and the one before stays', async (t) =>
   }
 })
 
-void t.test('swaps under continuous connections drop nothing', async (t) => {
+void t.test('serving: swaps under continuous connections drop nothing', async (t) => {
   const serving = createServing()
   serving.swap(pair(first))
   let release: (() => void) | undefined
@@ -137,7 +138,7 @@ void t.test('swaps under continuous connections drop nothing', async (t) => {
   for (let swaps = 0; swaps < 60; swaps++) {
     const next = [second, foreign, first][swaps % 3]!
     serving.swap(pair(next))
-    if (swaps % 20 < 3) await waitFor(() => served.has(next.id))
+    if (swaps % 20 < 3) await until('the new certificate is served', () => served.has(next.id), { intervalMs: 1 })
     else await get('/', false)
   }
   going = false
@@ -161,8 +162,4 @@ function request(options: https.RequestOptions): Promise<{ body: string; certifi
     })
     outgoing.on('error', reject)
   })
-}
-
-async function waitFor(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { isAnchoredIn, isKeyOf, parseAuthorities, parseCertificates, parseLeaf, parsePair } from '../../certs/x509.ts'
-import { openssl } from './openssl.ts'
+import { openssl } from '../support/openssl.ts'
 
 const directory = t.testdir()
 
@@ -28,7 +28,7 @@ const leaf = make('leaf', { issuer: 'root' })
 const deep = make('deep', { issuer: 'middle' })
 const alone = make('alone')
 
-void t.test('bundles', async (t) => {
+void t.test('certificates: a bundle is read certificate by certificate, and damaged ones are skipped', async (t) => {
   const damaged = root.certificate.replace(/[A-Za-z]{20}/, '####################')
   const cases: [string, string, number][] = [
     ['nothing', '', 0],
@@ -51,7 +51,7 @@ void t.test('bundles', async (t) => {
   t.not(first?.id, second?.id)
 })
 
-void t.test('pairs of use to us', async (t) => {
+void t.test('certificates: a pair serves only if the key, the issuer and every name fit', async (t) => {
   const authorities = parseAuthorities(other.certificate + root.certificate)
   const question = { ...leaf, names: ['leaf.system.svc'], authorities }
   t.match(parseLeaf(question), { authority: authorities[1]!.id, pem: leaf.certificate, key: leaf.key })
@@ -60,7 +60,7 @@ void t.test('pairs of use to us', async (t) => {
     ['no key', { ...question, key: '' }],
     ['no certificate', { ...question, certificate: '' }],
     ['one name too few', { ...question, names: [...question.names, 'other.system.svc'] }],
-    ['no authority of ours', { ...question, authorities: parseAuthorities(other.certificate) }],
+    ['no authority of the injector', { ...question, authorities: parseAuthorities(other.certificate) }],
     [
       'an issuer of the same name with another key',
       { ...question, authorities: parseAuthorities(make('root', { authority: true }).certificate) },
@@ -69,20 +69,20 @@ void t.test('pairs of use to us', async (t) => {
   for (const [name, pair] of cases) t.equal(parseLeaf(pair), undefined, name)
 })
 
-void t.test('keys', async (t) => {
+void t.test('certificates: a key belongs to one certificate only', async (t) => {
   t.ok(isKeyOf(root.certificate, root.key))
   t.notOk(isKeyOf(root.certificate, other.key))
   t.notOk(isKeyOf('damaged', root.key))
   t.notOk(isKeyOf(root.certificate, 'damaged'))
 })
 
-void t.test("pairs of someone else's", async (t) => {
+void t.test('certificates: a mounted pair needs a certificate and the key of its leaf', async (t) => {
   t.match(parsePair({ certificate: deep.certificate + middle.certificate, key: deep.key }).chain, { length: 2 })
   t.throws(() => parsePair({ certificate: deep.certificate, key: middle.key }), /does not belong/)
   t.throws(() => parsePair({ certificate: '', key: middle.key }), /no certificate/)
 })
 
-void t.test('what a bundle trusts', async (t) => {
+void t.test('certificates: a bundle trusts a chain only if it contains one of its issuers', async (t) => {
   const cases: [string, string, string, boolean][] = [
     ['its issuer', leaf.certificate, root.certificate, true],
     ['its issuer among others', leaf.certificate, other.certificate + root.certificate, true],

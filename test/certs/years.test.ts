@@ -1,10 +1,11 @@
 import t from 'tap'
-import { DEFAULT_LIFETIMES, startCertificates } from '../../certs/manager.ts'
-import { kubernetesCertificates } from '../../certs/store.ts'
+import { DEFAULT_LIFETIMES, startCertificates } from '../../certs/self-managed.ts'
+import { createKubernetesStore } from '../../certs/kubernetes-store.ts'
 import { startApiServer } from './api-server.ts'
 import { broken, disagreement, endAll } from './model-rules.ts'
-import { World } from './model.ts'
-import { verifies } from './openssl.ts'
+import { CertificateModel } from './model.ts'
+import { verifies } from '../support/openssl.ts'
+import { until } from '../support/until.ts'
 
 const SECRET = '/api/v1/namespaces/system/secrets/certificates'
 const CONFIGURATION = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/injector'
@@ -13,34 +14,34 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-void t.test('nine years with the default lifetimes', async (t) => {
-  const world = new World(3, DEFAULT_LIFETIMES)
-  const { authority: life } = DEFAULT_LIFETIMES
+void t.test('certificate model: nine years with the default lifetimes pass without a gap', async (t) => {
+  const model = new CertificateModel(3, DEFAULT_LIFETIMES)
+  const { authorityMs: life } = DEFAULT_LIFETIMES
   const counts = new Set<number>()
   const segments = new Set<string | undefined>()
   const steps = new Map<string, number>()
-  await world.pass(MINUTE)
-  for (const end = world.now + 9 * life; world.now < end;) {
-    await world.pass(7 * DAY, 12 * HOUR)
-    world.kill(world.replicas[0]!)
-    world.start()
-    await world.pass(2 * MINUTE)
-    const problem = broken(world, { lag: true }) ?? disagreement(world)
-    if (problem) return t.fail(`${new Date(world.now).toISOString()}: ${problem}`)
-    counts.add(world.trusted.size)
-    segments.add(world.calls[0]?.segment)
+  await model.pass(MINUTE)
+  for (const end = model.now + 9 * life; model.now < end;) {
+    await model.pass(7 * DAY, 12 * HOUR)
+    model.kill(model.replicas[0]!)
+    model.start()
+    await model.pass(2 * MINUTE)
+    const problem = broken(model, { lag: true }) ?? disagreement(model)
+    if (problem) return t.fail(`${new Date(model.now).toISOString()}: ${problem}`)
+    counts.add(model.trusted.size)
+    segments.add(model.calls[0]?.segment)
   }
-  for (const event of world.events) if (event.type === 'step') steps.set(event.step, (steps.get(event.step) ?? 0) + 1)
+  for (const event of model.events) if (event.type === 'step') steps.set(event.step, (steps.get(event.step) ?? 0) + 1)
   // The first one, and a new one every 243 days: after two thirds of a year.
   t.equal(steps.get('create-authority'), 14)
   t.equal(steps.get('drop-authorities'), 13)
   t.strictSame([...counts].toSorted(), [1, 2])
   t.equal(segments.size, 14, 'each authority brings a path segment of its own')
   t.equal(steps.get('drop-segments'), 13)
-  await endAll(world)
+  await endAll(model)
 })
 
-void t.test('a year and a half with OpenSSL as the judge of every change', async (t) => {
+void t.test('certificate model: OpenSSL accepts every change of a year and a half', async (t) => {
   const api = await startApiServer()
   t.teardown(() => api.close())
   api.put(SECRET, { kind: 'Secret' })
@@ -54,7 +55,7 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
   let sleeper: { at: number; wake: () => void } | undefined
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const services = { names: ['hook'], namespace: 'system' } as const
-  const cluster = kubernetesCertificates({
+  const cluster = createKubernetesStore({
     api: api.client,
     services,
     secretName: 'certificates',
@@ -65,7 +66,7 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
   const certificates = startCertificates({
     cluster: { ...cluster, watch: () => () => undefined },
     services,
-    lifetimes: { authority: 300 * DAY, leaf: 100 * DAY, settle: 60_000 },
+    lifetimes: { authorityMs: 300 * DAY, leafMs: 100 * DAY, propagationMs: 60_000 },
     log: silent,
     clock: {
       now: () => now,
@@ -81,7 +82,7 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
   const bundles = new Set<string>()
   const paths = new Set<string>()
   for (const end = now + 520 * DAY; now < end; now += DAY) {
-    await until(() => sleeper !== undefined)
+    await until('the loop sleeps', () => sleeper !== undefined, { intervalMs: 1 })
     const leaf = String(certificates.tlsOptions().cert)
     const bundle = liveBundle()
     if (!seen.has(leaf + bundle))
@@ -103,7 +104,3 @@ void t.test('a year and a half with OpenSSL as the judge of every change', async
   )
   t.equal(paths.size, 3, 'and two new paths')
 })
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2))
-}

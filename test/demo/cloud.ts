@@ -1,19 +1,19 @@
-import { createServer } from 'node:net'
 import { stringify } from 'yaml'
 import { startEmulator, type Emulator } from '../emulator/emulator.ts'
 import { makeIssuer } from '../emulator/issuer.ts'
 import { clientId, namespace, serviceAccount } from './cluster.ts'
+import { freePort } from '../support/free-port.ts'
 
-/** A cloud of this machine's own, and a cluster's issuer that it trusts. */
+/** A cloud on this machine, and a cluster's issuer that it trusts. */
 export interface Cloud {
   emulator: Emulator
-  /** The administrator's file that tells the webhook of this cloud. */
+  /** The administrator's file, which tells the webhook about this cloud. */
   configuration: string
   /** A token of the pod's ServiceAccount, as the kubelet projects it. */
-  signToken: (audience: string, expiresIn: number) => string
+  signToken: (audience: string, expiresIn: number) => Promise<string>
 }
 
-/** Names that no resolver knows: sidecars reach them through the proxy that the administrator's file names. */
+/** Names that no resolver knows: sidecars reach them through the proxy in the administrator's file. */
 const suffix = 'vault.emulator.example'
 const authorityHost = 'https://login.emulator.example/'
 
@@ -33,7 +33,7 @@ export async function startCloud(): Promise<Cloud> {
     clouds: { Emulator: { authorityHost, vaultSuffix: suffix, caCertificates: emulator.ca } },
     proxy: { httpsProxy: await emulator.proxy() },
     bounds: { 'poll-interval': { min: '50ms' } },
-    // All that runs here shares one address.
+    // Everything that runs here shares one address.
     sidecarPort: await freePort(),
   }
   return {
@@ -41,19 +41,4 @@ export async function startCloud(): Promise<Cloud> {
     configuration: stringify(configuration),
     signToken: (audience, expiresIn) => issuer.token({ namespace, serviceAccount, audience, expiresIn }),
   }
-}
-
-/** A port that nothing listens on, below the range from which the kernel gives out its own. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 22_000)
-    if (await isFree(port)) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const server = createServer()
-  server.once('error', () => resolve(false)).listen(port, () => server.close(() => resolve(true)))
-  return promise
 }

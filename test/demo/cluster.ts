@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { annotationPrefix, injectionLabel, workloadIdentityLabel } from '../../shared/names.ts'
 
-/** As much of a pod as the demo reads; everything else in it is passed on as it is. */
+/** The parts of a pod that the demo reads; everything else is kept unchanged. */
 export interface Pod {
   metadata: { uid?: string; annotations?: Record<string, string>; labels?: Record<string, string> }
   spec: { containers: Container[]; initContainers?: Container[]; volumes?: Volume[]; shareProcessNamespace?: boolean }
@@ -29,7 +29,7 @@ export const serviceAccount = 'shop'
 export const clientId = '5a3ec1d0-0000-4000-8000-000000000001'
 const template = 'shop-5d9c7bd4f9'
 
-/** Namespace and ServiceAccount as a user would have applied them. */
+/** Namespace and ServiceAccount as a user would apply them. */
 const objects = {
   namespaces: { [namespace]: { metadata: { name: namespace, labels: { [injectionLabel]: 'enabled' } } } },
   serviceaccounts: {
@@ -109,7 +109,7 @@ export function appPod(annotations: Record<string, string>, args: string[]) {
   }
 }
 
-/** What the API server sends to the webhook when the pod is created. */
+/** Returns what the API server sends to the webhook when the pod is created. */
 export const admissionReview = (pod: object) => ({
   apiVersion: 'admission.k8s.io/v1',
   kind: 'AdmissionReview',

@@ -61,7 +61,7 @@ function startedBy(session: number, folder: string): string[] {
 
 const fingerprints = ({ lines }: Run) => lines.flatMap((line) => /db-password has SHA-256 (\w+)/.exec(line)?.[1] ?? [])
 
-const story = [
+const scenario = [
   'ok start a Key Vault emulator over TLS',
   'ok start the webhook over HTTPS',
   'ok post an AdmissionReview of a new pod',
@@ -74,26 +74,32 @@ const story = [
 ]
 const names = ({ steps }: Run) => steps.map((step) => step.split(': ')[0])
 
-void t.test('a rotated secret reaches the app, by a signal where the system lets us', async (t) => {
+void t.test('demo: a rotated secret reaches the app, by signal if the system allows it', async (t) => {
   const run = await runDemo(t, [])
   t.equal(run.code, 0, 'exit code', { lines: run.lines })
-  t.same(names(run).slice(-story.length), story)
+  t.same(names(run).slice(-scenario.length), scenario)
   const [first, second] = fingerprints(run)
   t.ok(first && second && first !== second, 'the app shows another fingerprint')
   const isNamespace = run.lines.some((line) => line.includes('the app is told by a signal'))
-  t.ok(run.steps.some((step) => step.includes(isNamespace ? 'it says: SIGHUP' : 'it says: POST /reload'))) // prettier-ignore
-  t.ok(run.lines.some((line) => line.includes('mountPath: /mnt/secrets, readOnly: true')), 'the patch is shown') // prettier-ignore
-  t.ok(run.lines.some((line) => /db-password +-> \.\.data\/db-password {2}\(0444 24 bytes\)/.test(line)), 'so are the files') // prettier-ignore
+  t.ok(run.steps.some((step) => step.includes(isNamespace ? 'it says: SIGHUP' : 'it says: POST /reload')))
+  t.ok(
+    run.lines.some((line) => line.includes('mountPath: /mnt/secrets, readOnly: true')),
+    'the patch is shown',
+  )
+  t.ok(
+    run.lines.some((line) => /db-password +-> \.\.data\/db-password {2}\(0444 24 bytes\)/.test(line)),
+    'so are the files',
+  )
 })
 
-void t.test('without a pid namespace the app is told by notify-url', async (t) => {
+void t.test('demo: without a PID namespace the app is notified through notify-url', async (t) => {
   const run = await runDemo(t, ['--notify', 'url'])
   t.equal(run.code, 0, 'exit code', { lines: run.lines })
-  t.same(names(run).slice(-story.length), story)
+  t.same(names(run).slice(-scenario.length), scenario)
   t.ok(run.steps.some((step) => step.includes('it says: POST /reload')))
 })
 
-void t.test('a step that fails is named with its reason: here a sidecar that gives up', async (t) => {
+void t.test('demo: a failed step is named with its reason, here a sidecar that gives up', async (t) => {
   const script = join(import.meta.dirname, 'refused-sidecar.mjs')
   const run = await runDemo(t, ['--sidecar', script])
   t.equal(run.code, 1)
@@ -104,7 +110,7 @@ void t.test('a step that fails is named with its reason: here a sidecar that giv
   t.match(run.lines.at(-1), 'demo failed at step "wait until the sidecar is ready"')
 })
 
-void t.test('Ctrl-C ends it, and everything that it started', async (t) => {
+void t.test('demo: Ctrl-C ends it and every process it started', async (t) => {
   const run = await runDemo(t, [], (line, pid) => {
     if (line.includes('run the sidecar')) process.kill(-pid, 'SIGINT')
   })
@@ -112,7 +118,7 @@ void t.test('Ctrl-C ends it, and everything that it started', async (t) => {
   t.match(run.steps.at(-1), 'FAIL wait until the sidecar is ready: stopped by SIGINT')
 })
 
-void t.test('a mistake in its options is told', async (t) => {
+void t.test('demo: an invalid option is named', async (t) => {
   const run = await runDemo(t, ['--notify', 'telepathy'])
   t.equal(run.code, 1)
   t.match(run.lines.join('\n'), '--notify takes signal or url')

@@ -2,13 +2,13 @@ import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import type { Container, Pod, Volume } from './cluster.ts'
 
-/** What a kubelet knows of a pod beside its spec. */
+/** What a kubelet knows about a pod in addition to its spec. */
 export interface Node {
-  /** Where volumes are laid out, one folder each. */
+  /** The folder for volumes, one folder each. */
   folder: string
   podIP: string
-  /** Signs a ServiceAccount token of the pod for the audience, valid for so many seconds. */
-  signToken: (audience: string, expiresIn: number) => string
+  /** Signs a ServiceAccount token of the pod for an audience and a number of seconds. */
+  signToken: (audience: string, expiresIn: number) => Promise<string>
 }
 
 /** A folder of the node that a container sees at an absolute path. */
@@ -18,7 +18,7 @@ export interface Mount {
   readOnly: boolean
 }
 
-/** What is needed to run a container: exactly what its spec says, with the values that only the node knows. */
+/** Everything needed to run a container: exactly what its spec says, with the values that only the node knows. */
 export interface ContainerConfig {
   name: string
   /** The image's entrypoint is node. */
@@ -27,7 +27,7 @@ export interface ContainerConfig {
   mounts: Mount[]
 }
 
-/** Reads a container, whose volumes have been laid out by {@link layOutVolumes}. */
+/** Reads a container whose volumes {@link layOutVolumes} has created. */
 export function containerConfig(pod: Pod, container: Container, node: Pick<Node, 'folder' | 'podIP'>): ContainerConfig {
   const env = (container.env ?? []).map(({ name, value, valueFrom }) => [
     name,
@@ -45,34 +45,37 @@ export function containerConfig(pod: Pod, container: Container, node: Pick<Node,
   }
 }
 
-/** Makes every volume of the pod that the node itself fills: a folder, a token, the pod's own fields. */
-export function layOutVolumes(pod: Pod, node: Node): void {
+/** Creates every volume of the pod that the node itself fills: a folder, a token, the pod's own fields. */
+export async function layOutVolumes(pod: Pod, node: Node): Promise<void> {
   for (const volume of pod.spec.volumes ?? []) {
     const folder = join(node.folder, volume.name)
     mkdirSync(folder, { recursive: true })
     // What a pod's containers write to is open to every user of them.
     if (volume.emptyDir) chmodSync(folder, 0o777)
-    const files = filesOf(volume, pod, node)
+    const files = await filesOf(volume, pod, node)
     if (files.length > 0) writeAtomically(folder, files)
   }
 }
 
 type File = [path: string, content: string]
 
-function filesOf({ projected, downwardAPI }: Volume, pod: Pod, node: Node): File[] {
-  const tokens = (projected?.sources ?? []).flatMap(({ serviceAccountToken }): File[] => {
+async function filesOf({ projected, downwardAPI }: Volume, pod: Pod, node: Node): Promise<File[]> {
+  const tokens = (projected?.sources ?? []).flatMap(({ serviceAccountToken }): Promise<File>[] => {
     if (!serviceAccountToken) return []
     const { audience = '', expirationSeconds = 3600, path } = serviceAccountToken
-    return [[path, node.signToken(audience, expirationSeconds)]]
+    return [node.signToken(audience, expirationSeconds).then((token) => [path, token])]
   })
   const fields = (downwardAPI?.items ?? []).map(({ path, fieldRef }): File => [
     path,
     field(pod, fieldRef?.fieldPath ?? '', node.podIP),
   ])
-  return [...tokens, ...fields]
+  return [...(await Promise.all(tokens)), ...fields]
 }
 
-/** The kubelet's layout: files in a folder of their own, `..data` pointing to it, and a link `<name>` -> `..data/<name>` each. */
+/**
+ * The kubelet's layout: files in a folder, `..data` as a link to it, and a link `<name>` -> `..data/<name>` for each
+ * file.
+ */
 export function writeAtomically(folder: string, files: File[]): void {
   const current = `..${new Date().toISOString().replace(/\D/g, '_')}`
   mkdirSync(join(folder, current), { recursive: true })

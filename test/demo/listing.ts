@@ -9,7 +9,9 @@ export function listing(folder: string): string[] {
     .filter((name) => lstatSync(join(folder, name)).isSymbolicLink())
     .map((name) => {
       const file = statSync(join(folder, name))
-      const what = file.isFile() ? `${(file.mode & 0o777).toString(8).padStart(4, '0')} ${file.size} bytes` : 'the current set' // prettier-ignore
+      const what = file.isFile()
+        ? `${(file.mode & 0o777).toString(8).padStart(4, '0')} ${file.size} bytes`
+        : 'the current set'
       return `${name.padEnd(width)} -> ${readlinkSync(join(folder, name))}  (${what})`
     })
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: the whole story on one machine, without a cluster and without Azure. Needs nothing but Node and npm.
+ * `npm run demo`: the whole scenario on one machine, without a cluster and without Azure. Needs nothing but Node and npm.
  *
  * --notify signal|url   how the app is told; without it by a signal where this system lets us make a pid namespace
  * --sidecar FILE        what to run in place of dist/sidecar.js
@@ -14,9 +14,9 @@ import { bundles } from './bundles.ts'
 import { Supervisor } from './processes.ts'
 import { openRuntime } from './open-runtime.ts'
 import { createSteps, StepFailure } from './steps.ts'
-import { tell } from './story.ts'
+import { runScenario } from './scenario.ts'
 
-/** Milliseconds that the demo takes at most, whatever happens. */
+/** Milliseconds that the demo takes at most. */
 const limit = 50_000
 /** Milliseconds between SIGTERM and SIGKILL: the sidecar and the app end at once, the webhook serves on for a while. */
 const graceTime = 500
@@ -40,13 +40,13 @@ const started = performance.now()
 const folder = mkdtempSync(join(tmpdir(), 'akv-injector-demo-'))
 const supervisor = new Supervisor()
 const ends: (() => Promise<void>)[] = []
-/** As a pod ends: each is asked first. */
+/** Like the end of a pod: each process gets SIGTERM first. */
 async function endAll(): Promise<void> {
   await supervisor.stopAll(graceTime)
   for (const end of ends.splice(0).reverse()) await end()
   rmSync(folder, { recursive: true, force: true })
 }
-/** At once, after whatever happened. */
+/** At once, whatever happened. */
 async function dropAll(): Promise<void> {
   await Promise.allSettled(ends.splice(0).map((end) => end()))
   await supervisor.stopAll(0)
@@ -59,13 +59,13 @@ try {
   const step = createSteps({ signal: stop.signal })
   const { runtime, notify } = await step('prepare to run containers', async (say) => {
     const opening = openRuntime(supervisor, join(folder, 'containers'), wanted)
-    // Before it is there: who stops the demo meanwhile leaves nothing behind either.
+    // Registered before it exists, so that a stopped demo leaves nothing behind either.
     ends.push(async () => (await opening).runtime.close())
     const opened = await opening
     say(opened.sentence)
     return opened
   })
-  await tell({
+  await runScenario({
     step,
     signal: stop.signal,
     print: (line) => console.log(`       ${line}`),

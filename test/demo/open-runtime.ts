@@ -4,11 +4,11 @@ import { plainRuntime } from './plain-runtime.ts'
 import type { Supervisor } from './processes.ts'
 import { onMachine, type Runtime } from './runtime.ts'
 
-/** What the pod's containers run in, and how the sidecar then tells the app. */
+/** The runtime of the pod's containers, and how the sidecar notifies the app in it. */
 export interface Opened {
   runtime: Runtime
   notify: 'signal' | 'url'
-  /** For people. */
+  /** For messages. */
   sentence: string
 }
 
@@ -24,7 +24,7 @@ export async function openRuntime(supervisor: Supervisor, folder: string, wanted
   return { runtime: namespaceRuntime(supervisor, namespace), notify: 'signal', sentence }
 }
 
-/** Containers that see their volumes at the very paths of the pod's spec, and each other's processes. */
+/** Containers that see their volumes at the paths of the pod's spec, and each other's processes. */
 function namespaceRuntime(supervisor: Supervisor, namespace: PodNamespace): Runtime {
   const terminationLogs = new Map<string, string>()
   return {

@@ -8,19 +8,19 @@ export interface Exit {
   signal: NodeJS.Signals | null
 }
 
-/** How a process is reached whose child process is but a go-between. */
+/** How to reach a process whose child process is only an intermediary. */
 export interface Handle {
   pid: number
   kill: (signal: NodeJS.Signals) => Promise<void>
 }
 
-/** A process that is watched: what it wrote, and its end. */
+/** A process that is watched: its output and its end. */
 export class Watched {
   readonly name: string
   readonly pid: number
   readonly exited: Promise<Exit>
   exit: Exit | undefined
-  /** The lines of both its outputs. */
+  /** The lines of both outputs. */
   readonly lines: string[] = []
   readonly #child: ChildProcess
   readonly #kill: Handle['kill'] | undefined
@@ -54,7 +54,7 @@ export class Watched {
     })
   }
 
-  /** From here on what it writes is thrown away unread, since reading takes time of the processor that is measured. */
+  /** Discards further output unread, because reading takes processor time that is being measured. */
   deafen(): void {
     for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.removeAllListeners('data').resume()
   }
@@ -90,17 +90,22 @@ export class Watched {
     })
   }
 
-  /** A sentence for a process that should be running. */
+  /** Returns a message for a process that should be running. */
   ended(when: string): string {
     const { code, signal } = this.exit ?? { code: null, signal: null }
     return `${this.name} ended ${when} (${signal ?? `exit code ${code}`})${this.#tail()}`
   }
 
   #tail(): string {
-    return this.lines.length === 0 ? '' : `; it wrote last:\n${this.lines.slice(-12).map((line) => `       ${line}`).join('\n')}` // prettier-ignore
+    return this.lines.length === 0
+      ? ''
+      : `; it wrote last:\n${this.lines
+          .slice(-12)
+          .map((line) => `       ${line}`)
+          .join('\n')}`
   }
 
-  /** Signals the process and those it started, where it leads a group of its own. */
+  /** Signals the process, and its group if it leads one. */
   async kill(signal: NodeJS.Signals): Promise<void> {
     if (this.#child.pid === undefined) return
     if (this.#kill) return this.exit ? undefined : this.#kill(signal)
@@ -112,7 +117,7 @@ export class Watched {
     }
   }
 
-  /** Ends it: SIGTERM first, SIGKILL for what is left after `grace` milliseconds. */
+  /** Ends it: with SIGTERM, and with SIGKILL if it still runs after `grace` milliseconds. */
   async stop(grace: number): Promise<Exit> {
     if (!this.exit) {
       await this.kill('SIGTERM')
@@ -127,7 +132,7 @@ export class Watched {
 export class Supervisor {
   readonly #all: Watched[] = []
 
-  /** Starts a process in a group of its own, so that Ctrl-C reaches this program alone, which then ends them in order. */
+  /** Starts a process in its own group, so that Ctrl-C reaches only this program, which then ends them in order. */
   start(
     name: string,
     command: string,

@@ -5,9 +5,9 @@ import type { Watched } from './processes.ts'
 /** Runs containers as processes of this machine. */
 export interface Runtime {
   start(config: ContainerConfig, program: Program): Promise<Watched>
-  /** What the container left in its termination log. */
+  /** The content of the container's termination log. */
   terminationMessage(container: string): string
-  /** Ends at once what still runs. */
+  /** Ends every running process at once. */
   close(): Promise<void>
 }
 
@@ -19,6 +19,6 @@ export interface Program {
 
 export const sidecarProgram = (source: string): Program => ({ path: sidecarScript, source })
 
-/** A word of a container's command, where it names node or the program. */
+/** Translates a word of a container's command if it names node or the program. */
 export const onMachine = (word: string, { path, source }: Program): string =>
   word === 'node' ? process.execPath : word === path ? source : word

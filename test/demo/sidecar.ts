@@ -3,7 +3,7 @@ import type { Container, Pod } from './cluster.ts'
 import { containerConfig, layOutVolumes, type Node } from './kubelet.ts'
 import type { Watched } from './processes.ts'
 import { sidecarProgram, type Runtime } from './runtime.ts'
-import { until } from './steps.ts'
+import { until } from '../support/until.ts'
 
 export interface Sidecar {
   process: Watched
@@ -18,10 +18,10 @@ export function sidecarOf(pod: Pod): Container {
   return container
 }
 
-/** Runs the sidecar of a patched pod with what the patch gives it and nothing else. */
+/** Runs the sidecar of a patched pod with exactly what the patch gives it. */
 export async function startSidecar(pod: Pod, script: string, runtime: Runtime, node: Node): Promise<Sidecar> {
   const container = sidecarOf(pod)
-  layOutVolumes(pod, node)
+  await layOutVolumes(pod, node)
   const port = container.startupProbe?.httpGet?.port
   if (port === undefined) throw new Error('the sidecar in the patched pod has no startup probe by HTTP')
   const process = await runtime.start(containerConfig(pod, container, node), sidecarProgram(script))
@@ -39,10 +39,15 @@ export async function untilReady(
   timeout: number,
 ): Promise<void> {
   const path = sidecarOf(pod).startupProbe?.httpGet?.path ?? '/'
-  await until(`answer of the sidecar's startup probe ${path}`, timeout, async () => {
-    if (process.exit) throw new Error(runtime.terminationMessage(process.name) || process.ended('before it was ready'))
-    const response = await fetch(url + path, { signal: AbortSignal.timeout(1000) }).catch(() => undefined)
-    await response?.body?.cancel()
-    return response?.ok === true ? true : undefined
-  })
+  await until(
+    `the startup probe ${path} of the sidecar answers 200`,
+    async () => {
+      if (process.exit)
+        throw new Error(runtime.terminationMessage(process.name) || process.ended('before it was ready'))
+      const response = await fetch(url + path, { signal: AbortSignal.timeout(1000) }).catch(() => undefined)
+      await response?.body?.cancel()
+      return response?.ok
+    },
+    { timeoutMs: timeout },
+  )
 }

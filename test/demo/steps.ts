@@ -1,6 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
-/** What a step has to say in its line, beside its name. */
+/** The text of a step's line after its name. */
 export type Say = (text: string) => void
 /** A step that failed; `cause` says why. */
 export class StepFailure extends Error {
@@ -15,14 +13,14 @@ export interface StepOptions {
   write?: (line: string) => void
   /** Milliseconds. */
   now?: () => number
-  /** Ends the step at hand and with it the story; its reason becomes the step's. */
+  /** Ends the current step and with it the scenario; its reason becomes the step's. */
   signal: AbortSignal
 }
 
-/** Runs one step: a line with its number, time, name and what it said; throws a {@link StepFailure}. */
+/** Runs one step: prints a line with its number, time, name and text; throws a {@link StepFailure}. */
 export type Step = <T>(name: string, run: (say: Say) => T | Promise<T>) => Promise<T>
 
-/** Numbers and times the steps of a story, whose lines come as each ends. */
+/** Numbers and times the steps of a scenario and prints a line at the end of each. */
 export function createSteps({
   write = console.log,
   now = performance.now.bind(performance),
@@ -30,7 +28,7 @@ export function createSteps({
 }: StepOptions): Step {
   let number = 0
   const stopped = aborted(signal)
-  // A stop between two steps is the next one's.
+  // A stop between two steps ends the next one.
   stopped.catch(() => {})
   return async (name, run) => {
     const start = now()
@@ -58,22 +56,4 @@ function aborted(signal: AbortSignal): Promise<never> {
   if (signal.aborted) stop()
   else signal.addEventListener('abort', stop, { once: true })
   return promise
-}
-
-/**
- * Asks until there is an answer other than undefined.
- * @param what for the error once the time (milliseconds) is over
- */
-export async function until<T>(
-  what: string,
-  timeout: number,
-  ask: () => T | undefined | Promise<T | undefined>,
-): Promise<T> {
-  const end = performance.now() + timeout
-  for (;;) {
-    const answer = await ask()
-    if (answer !== undefined) return answer
-    if (performance.now() > end) throw new Error(`no ${what} within ${timeout / 1000} s`)
-    await sleep(20)
-  }
 }

@@ -7,22 +7,22 @@ import { createAuthority, issueLeaf, serviceNames } from '../../certs/authority.
 import { admissionReview, writeCluster, type Pod } from './cluster.ts'
 import type { Supervisor, Watched } from './processes.ts'
 
-/** The webhook as a process of its own. */
+/** The webhook as its own process. */
 export interface Webhook {
   process: Watched
   port: number
-  /** What the API server trusts (PEM), and the name under which it calls. */
+  /** What the API server trusts (PEM), and the name that it calls. */
   ca: string
   servername: string
 }
 
 const day = 24 * 3600 * 1000
 
-/** A serving certificate as the injector makes its own. */
+/** A serving certificate like the injector's own. */
 export async function makeCertificate(now = Date.now()) {
   const names = serviceNames({ names: ['akv-injector'], namespace: 'akv-injector-system' })
-  const { authority, key } = await createAuthority({ now, lifetime: day })
-  const leaf = await issueLeaf({ authority, key, names, now, lifetime: day })
+  const { authority, key } = await createAuthority({ now, lifetimeMs: day })
+  const leaf = await issueLeaf({ authority, key, names, now, lifetimeMs: day })
   return { ca: authority.pem, cert: leaf.pem, key: leaf.key, servername: names[0] }
 }
 
@@ -30,7 +30,7 @@ export interface WebhookOptions {
   supervisor: Supervisor
   /** The program: dist/webhook.js, or webhook/main.ts. */
   script: string
-  /** Where its files are written. */
+  /** The folder for its files. */
   folder: string
   /** The administrator's file. */
   configuration: string
@@ -59,14 +59,14 @@ export async function startWebhook({ supervisor, script, folder, configuration }
   return { process: process_, port, ca, servername }
 }
 
-/** The port that a line of the webhook's log tells of. */
+/** Returns the port in a line of the webhook's log. */
 export function listeningPort(line: string): number | undefined {
   if (!line.startsWith('{')) return undefined
   const { msg, port } = JSON.parse(line) as { msg?: string; port?: number }
   return msg === 'listening' ? port : undefined
 }
 
-/** What the webhook answered about a pod. */
+/** The webhook's answer about a pod. */
 export interface Answer {
   warnings: string[]
   patch: Operation[]
@@ -96,7 +96,7 @@ export async function review({ port, ca, servername }: Webhook, pod: object): Pr
   return { patch, warnings: response.warnings ?? [] }
 }
 
-/** Applies a patch as the API server does, and gives the pod the name and uid that it would. */
+/** Applies a patch as the API server does, and gives the pod a name and UID. */
 export function createPod(pod: { metadata: { generateName: string } }, patch: Operation[]): Pod {
   const patched = jsonPatch.applyPatch(structuredClone(pod), patch, true).newDocument as unknown as Pod
   const name = `${pod.metadata.generateName}x7k2p`

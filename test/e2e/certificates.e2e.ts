@@ -6,14 +6,15 @@ import { pod } from './support/apps.ts'
 import { beside, install, render, writeSelfManaged } from './support/own-installation.ts'
 import { apply, get, kubectl } from './support/kubectl.ts'
 import { readyPods, statusOf, type Pod } from './support/pods.ts'
-import { eventually } from './support/process.ts'
+import { eventually } from './support/eventually.ts'
 import { askReplica } from './support/replica.ts'
-import { makeTeam } from './support/stage.ts'
+import { makeTeam } from './support/fixture.ts'
+import { startStranger } from './support/stranger.ts'
 
 const system = 'platform-rotation'
 const selector = 'app.kubernetes.io/name=akv-injector'
 
-/** An authority lives a minute: with a new one every 40 s all of a year's rotations but the waiting is there. */
+/** An authority lives for a minute: a new one every 40 s gives all rotations of a year without the waiting. */
 const environment = {
   CERTIFICATE_AUTHORITY_SECONDS: '60',
   CERTIFICATE_SECONDS: '20',
@@ -21,7 +22,7 @@ const environment = {
   DRAIN_SECONDS: '5',
 }
 
-/** The authority that has issued the certificate in the Secret, once it is the newest. */
+/** Returns the authority that issued the certificate in the Secret, once it is the newest. */
 async function issuing(): Promise<string | false> {
   const { data } = await get<{ data?: Record<string, string> }>(system, 'secret', 'akv-injector-certificates')
   const certificate = (key: string) => new X509Certificate(Buffer.from(data?.[key] ?? '', 'base64'))
@@ -29,23 +30,51 @@ async function issuing(): Promise<string | false> {
   return leaf.verify(newest.publicKey) && newest.fingerprint256
 }
 
-/** Changes the administrator's file; the kubelet takes a minute to bring it to the pods. */
-const configure = (text: string): Promise<string> =>
-  apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'akv-injector-configuration', namespace: system }, data: { 'configuration.yaml': text } }) // prettier-ignore
+/** Returns the path that the API server calls for pods that are created. */
+async function injectPath(): Promise<string> {
+  const { webhooks } = await get<{ webhooks: { name: string; clientConfig: { service: { path?: string } } }[] }>(
+    '',
+    'mutatingwebhookconfiguration',
+    'akv-injector-rotation',
+  )
+  return webhooks.find(({ name }) => name.startsWith('inject.'))?.clientConfig.service.path ?? ''
+}
 
-/** Signals a container's program: the process 1 of a namespace of its own would be spared. */
+/** Changes the administrator's file; the kubelet takes up to a minute to update it in the pods. */
+const configure = (text: string): Promise<string> =>
+  apply({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'akv-injector-configuration', namespace: system },
+    data: { 'configuration.yaml': text },
+  })
+
+/** Signals a container's program, which must not be PID 1 of its own namespace: that one ignores such signals. */
 const signal = (pod: string, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<string> =>
-  kubectl(['exec', '-n', system, pod, '--', '/nodejs/bin/node', '-e', `
+  kubectl([
+    'exec',
+    '-n',
+    system,
+    pod,
+    '--',
+    '/nodejs/bin/node',
+    '-e',
+    `
     const { readdirSync, readFileSync } = require('node:fs')
     const isWebhook = (pid) => { try { return readFileSync('/proc/' + pid + '/cmdline', 'utf8').split('\\0').includes('/app/webhook.js') } catch { return false } }
     for (const pid of readdirSync('/proc').filter((name) => /^\\d+$/.test(name)).filter(isWebhook)) process.kill(Number(pid), '${signal}')
-  `]) // prettier-ignore
+  `,
+  ])
 
-void t.test('no admission fails while authorities, certificates and replicas come and go', async (t) => {
-  const folder = writeSelfManaged('e2e-rotation', system, `patches:
+void t.test('certificates: no admission fails while authorities, certificates and replicas change', async (t) => {
+  const folder = writeSelfManaged(
+    'e2e-rotation',
+    system,
+    `patches:
   - target: {kind: Deployment}
     patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: akv-injector}, spec: {template: {spec: {shareProcessNamespace: true}}}}'
-`) // prettier-ignore
+`,
+  )
   await install(t, beside(await render(folder), 'rotation', environment))
   const replicas = () => readyPods(system, selector, 2, 120)
   await replicas()
@@ -80,9 +109,22 @@ void t.test('no admission fails while authorities, certificates and replicas com
       { seconds: 120, every: 2000 },
     )
 
+  const stranger = await startStranger(t)
+  const statusAt = async (path: string): Promise<number> =>
+    (await stranger.post(`https://akv-injector.${system}.svc${path}`, {})).status
+  const firstPath = await injectPath()
+  t.match(firstPath, /^\/[0-9a-f]{32}\/mutate$/)
+  t.equal(await statusAt(firstPath), 400, 'with the segment a body is read')
+
   await configure('tenant: 11111111-1111-1111-1111-111111111111')
   await anotherAuthority()
   await anotherAuthority()
+  const secondPath = await eventually('another segment', async () => {
+    const path = await injectPath()
+    return path !== firstPath && path
+  })
+  t.equal(await statusAt(secondPath), 400, 'a segment is rotated with the authority')
+  await eventually('the first segment is refused', async () => (await statusAt(firstPath)) === 404, { seconds: 120 })
   const [first, second] = await replicas()
   const stays = second!.metadata.name
   await answers(stays, '/metrics', /^akv_injector_configuration_valid 0$/m)
@@ -104,7 +146,7 @@ void t.test('no admission fails while authorities, certificates and replicas com
     `none of ${pods.admitted()} admissions failed in ${seen.size - 1} changes of the authority`,
   )
 
-  // The second time the kubelet lets ten seconds pass before it starts the program again.
+  // Before the second restart, the kubelet waits ten seconds.
   for (const [component, restarts] of [
     ['webhook', 1],
     ['standby', 1],
@@ -122,7 +164,7 @@ void t.test('no admission fails while authorities, certificates and replicas com
       `${component} killed ${restarts}: ${pods.admitted()} admitted so far, ${pods.byStandby()} of them by the standby`,
     )
   }
-  // As a lost node looks to the API server: connections that nobody answers, until the endpoint is gone.
+  // A lost node looks like this to the API server: connections without an answer, until the endpoint is removed.
   const [hung] = await readyPods(system, `${selector},app.kubernetes.io/component=webhook`, 1)
   await signal(hung!.metadata.name, 'SIGSTOP')
   await readyPods(system, `${selector},app.kubernetes.io/component=webhook`, 0)

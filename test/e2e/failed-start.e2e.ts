@@ -3,21 +3,23 @@ import { sidecarContainer } from '../../shared/names.ts'
 import { pod } from './support/apps.ts'
 import { apply } from './support/kubectl.ts'
 import { describedLastState, getPod, statusOf } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeTeam } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeTeam } from './support/fixture.ts'
 
 const app = { name: 'app', script: 'while :; do sleep 1; done' }
 
-/** The last state of a pod's sidecar. */
+/** Returns the last state of a pod's sidecar. */
 async function lastRun(namespace: string, name: string) {
   const status = statusOf(await getPod(namespace, name), sidecarContainer)
   return { restarts: status?.restartCount ?? 0, ...status?.lastState?.terminated }
 }
 
-void t.test('a vault name that does not resolve: kubectl describe pod has it within 75 s', async (t) => {
+void t.test('failed start: kubectl describe pod shows within 75 s that a vault name does not resolve', async (t) => {
   const namespace = await makeTeam(t)
   const created = Date.now()
-  await apply(pod(namespace, 'app', { annotations: { vault: 'kv-misspelled', objects: 'db-password' }, containers: [app] })) // prettier-ignore
+  await apply(
+    pod(namespace, 'app', { annotations: { vault: 'kv-misspelled', objects: 'db-password' }, containers: [app] }),
+  )
   const described = await eventually(
     'kubectl describe pod has the reason as the last state',
     async () => {
@@ -31,7 +33,7 @@ void t.test('a vault name that does not resolve: kubectl describe pod has it wit
   t.match(described, /secret db-password: (ENOTFOUND|EAI_AGAIN|ETIMEDOUT)/)
 })
 
-void t.test('a start that fails again and again ends each run by itself and never loses its reason', async (t) => {
+void t.test('failed start: each run ends by itself and keeps its reason', async (t) => {
   const namespace = await makeTeam(t)
   const annotations = { vault: 'kv-misspelled', objects: 'db-password', 'startup-timeout': '20s' }
   await apply(pod(namespace, 'app', { annotations, containers: [app] }))

@@ -3,7 +3,7 @@ import { sidecarContainer } from '../../shared/names.ts'
 import { deployment } from './support/apps.ts'
 import { apply, kubectl } from './support/kubectl.ts'
 import { logHas, readyPods } from './support/pods.ts'
-import { makeStage } from './support/stage.ts'
+import { makeFixture } from './support/fixture.ts'
 
 const script = `
 echo "first: $(cat /mnt/secrets/db-password) $(cat /mnt/secrets/api-key) $(cat /mnt/secrets/conf/token)"
@@ -12,9 +12,9 @@ touch /mnt/secrets/new 2>&1; echo "touch: $?"
 sh -c 'echo x > /mnt/secrets/db-password' 2>&1; echo "write: $?"
 while :; do sleep 1; done`
 
-void t.test("a Deployment's containers read three secrets in their first instruction", async (t) => {
+void t.test("start: a Deployment's containers read three secrets in their first instruction", async (t) => {
   const secrets = { 'db-password': 'one', 'api-key': 'two', token: 'three' }
-  const { namespace, vault } = await makeStage(t, secrets, { 'pod-security.kubernetes.io/enforce': 'restricted' })
+  const { namespace, vault } = await makeFixture(t, secrets, { 'pod-security.kubernetes.io/enforce': 'restricted' })
   await apply(
     deployment(namespace, 'web', 2, {
       annotations: { vault, objects: 'db-password, api-key, token=conf/token' },

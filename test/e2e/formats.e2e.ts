@@ -1,15 +1,15 @@
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
 import t from 'tap'
-import { Pki } from '../sidecar/render/pki.ts'
+import { Pki } from '../support/pki.ts'
 import { clientId, listing as listingOfAll, makeServiceAccount, pod, restrictedPod } from './support/apps.ts'
 import { connectEmulator, issuerOf, makeVault } from './support/emulator.ts'
 import { apply, makeNamespace, tryApply } from './support/kubectl.ts'
 import { logHas, readyPod } from './support/pods.ts'
-import { eventually } from './support/process.ts'
+import { eventually } from './support/eventually.ts'
 import { hasDefinition, installDefinition, secretProviderClass } from './support/secret-provider-class.ts'
-import { makeStage, makeTeam } from './support/stage.ts'
+import { makeFixture, makeTeam } from './support/fixture.ts'
 
-/** Says of every file its permission bits, owners and digest, and who reads it. */
+/** Prints permission bits, owners and digest of every file, and the user who reads it. */
 const listing = `
 echo "uid $(id -u)"
 cd /mnt/secrets/..data/ && find . -type f ! -name '..*' | while read -r file; do
@@ -21,7 +21,7 @@ while :; do sleep 1; done`
 const digest = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex')
 const app = { name: 'app', script: listing }
 
-void t.test('without the kind in the cluster a pod is refused, and told why', async (t) => {
+void t.test('SecretProviderClass: in a cluster without that kind a pod is denied with the reason', async (t) => {
   if (await hasDefinition()) return t.pass('the cluster has it')
   const namespace = await makeTeam(t)
   const { code, stderr } = await tryApply([
@@ -34,7 +34,7 @@ void t.test('without the kind in the cluster a pod is refused, and told why', as
   )
 })
 
-void t.test("a SecretProviderClass's files, byte for byte, for an app of another user", async (t) => {
+void t.test('SecretProviderClass: its files are written byte for byte for an app of another user', async (t) => {
   await installDefinition(t)
   const namespace = await makeNamespace(t, { 'pod-security.kubernetes.io/enforce': 'restricted' })
   const emulator = await connectEmulator(t)
@@ -49,7 +49,7 @@ void t.test("a SecretProviderClass's files, byte for byte, for an app of another
     await emulator.setSecret(vault, 'rotated', value, { attributes: { created: 1_700_000_000 - age } })
   }
   await emulator.setSecret(vault, 'db-password', 'pässword\n')
-  // Nothing but the class names the identity, as with the driver.
+  // Only the class names the identity, as with the driver.
   await apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'app', namespace } })
   await apply(
     secretProviderClass(
@@ -62,7 +62,6 @@ void t.test("a SecretProviderClass's files, byte for byte, for an app of another
         usePodIdentity: 'false',
       },
       [
-        // prettier-ignore
         ['objectName: db-password', 'objectType: secret', 'objectAlias: db/main/password', 'filePermission: 0440'],
         ['objectName: rotated', 'objectType: secret', 'objectVersionHistory: 2', 'objectAlias: db/rotated'],
         ['objectName: signing', 'objectType: key'],
@@ -71,7 +70,14 @@ void t.test("a SecretProviderClass's files, byte for byte, for an app of another
     ),
     secretProviderClass(namespace, 'tls', { keyvaultName: other, clientID: clientId }, [
       ['objectName: web-tls', 'objectType: secret', 'objectAlias: tls/web.pem'],
-      ['objectName: web-tls', 'objectType: secret', 'objectFormat: pfx', 'objectEncoding: base64', 'objectAlias: tls/web.pfx', 'filePermission: 0640'], // prettier-ignore
+      [
+        'objectName: web-tls',
+        'objectType: secret',
+        'objectFormat: pfx',
+        'objectEncoding: base64',
+        'objectAlias: tls/web.pfx',
+        'filePermission: 0640',
+      ],
     ]),
   )
   const annotations = { 'secret-provider-class': 'web, tls', objects: 'db-password=plain', vault }
@@ -80,7 +86,7 @@ void t.test("a SecretProviderClass's files, byte for byte, for an app of another
   const refused = await tryApply([pod(namespace, 'app', { annotations, ...options })])
   t.match(
     refused.stderr,
-    /no client id: ServiceAccount "app"/,
+    /no client ID: ServiceAccount "app"/,
     'what the pod itself asks for needs an identity of its own',
   )
 
@@ -104,9 +110,9 @@ void t.test("a SecretProviderClass's files, byte for byte, for an app of another
   })
 })
 
-void t.test('a class is read as it is when the pod is created', async (t) => {
+void t.test('SecretProviderClass: a class is read as it is when the pod is created', async (t) => {
   await installDefinition(t)
-  const { namespace, vault } = await makeStage(t, { 'db-password': 'x' })
+  const { namespace, vault } = await makeFixture(t, { 'db-password': 'x' })
   const withClass = pod(namespace, 'app', { annotations: { 'secret-provider-class': 'web' }, containers: [app] })
   t.match((await tryApply([withClass])).stderr, /there is no SecretProviderClass "web" in namespace/)
   const parameters = { keyvaultName: vault, resourceGroup: 'rg' }
@@ -124,7 +130,7 @@ void t.test('a class is read as it is when the pod is created', async (t) => {
   await readyPod(namespace, 'app')
 })
 
-void t.test('objects of one pod are asked for as identities of several tenants, each for its own', async (t) => {
+void t.test('identities: objects of one pod are requested with identities of several tenants', async (t) => {
   await installDefinition(t)
   const namespace = await makeNamespace(t)
   const [emulator, vault, foreign] = [await connectEmulator(t), await makeVault(t), await makeVault(t)]
@@ -140,29 +146,86 @@ void t.test('objects of one pod are asked for as identities of several tenants, 
   await emulator.allowOnly(ofB, foreign, 'secrets/for-b')
   const node = { keyvaultName: vault, useVMManagedIdentity: 'true' }
   await apply(
-    secretProviderClass(namespace, 'a', { keyvaultName: vault, clientID: ofA }, [['objectName: for-a', 'objectType: secret']]), // prettier-ignore
-    secretProviderClass(namespace, 'b', { keyvaultName: foreign, clientID: ofB, tenantID: tenant }, [['objectName: for-b', 'objectType: secret']]), // prettier-ignore
+    secretProviderClass(namespace, 'a', { keyvaultName: vault, clientID: ofA }, [
+      ['objectName: for-a', 'objectType: secret'],
+    ]),
+    secretProviderClass(namespace, 'b', { keyvaultName: foreign, clientID: ofB, tenantID: tenant }, [
+      ['objectName: for-b', 'objectType: secret'],
+    ]),
     secretProviderClass(namespace, 'node', node, [['objectName: for-a', 'objectType: secret']]),
   )
   for (const name of ['app', 'other']) await makeServiceAccount(namespace, name, ofPod)
   const objects = '- for-pod\n- {name: for-a, path: not-mine, optional: true}'
   const annotations = { 'secret-provider-class': 'a, b', objects, vault }
   await apply(pod(namespace, 'app', { annotations, containers: [{ name: 'app', script: listingOfAll }] }))
-  const stranger = { annotations: { 'secret-provider-class': 'b' }, spec: { serviceAccountName: 'other' }, containers: [app] } // prettier-ignore
+  const stranger = {
+    annotations: { 'secret-provider-class': 'b' },
+    spec: { serviceAccountName: 'other' },
+    containers: [app],
+  }
   await apply(pod(namespace, 'stranger', stranger))
   await readyPod(namespace, 'app')
   const log = await logHas(namespace, 'app', 'app', 'listed')
   t.strictSame(log.trim().split('\n'), ['for-a for-a value', 'for-b for-b value', 'for-pod for-pod value', 'listed'])
-  const denied = `vault ${vault}, secret for-a: 403 ForbiddenByRbac: identity ${ofPod} may not get it; grant .*Key Vault Secrets User` // prettier-ignore
+  const denied = `vault ${vault}, secret for-a: 403 ForbiddenByRbac: identity ${ofPod} is not allowed to get it; grant .*Key Vault Secrets User`
   t.ok(await logHas(namespace, 'app', 'akv-injector', new RegExp(denied)), 'the pod itself may not')
-  const unknown = `sign-in of identity ${ofB} at .*/${tenant}: 400 AADSTS70021.* subject .*system:serviceaccount:${namespace}:other` // prettier-ignore
+  const unknown = `sign-in of identity ${ofB} at .*/${tenant}: 400 AADSTS70021.* subject .*system:serviceaccount:${namespace}:other`
   t.ok(await logHas(namespace, 'stranger', 'akv-injector', new RegExp(unknown)), 'nor another ServiceAccount')
 
-  const { issued } = Object.groupBy((await emulator.tokens()).filter(({ sub }) => sub === subject), ({ outcome }) => outcome) // prettier-ignore
+  const { issued } = Object.groupBy(
+    (await emulator.tokens()).filter(({ sub }) => sub === subject),
+    ({ outcome }) => outcome,
+  )
   const tenants = Object.fromEntries((issued ?? []).map((token) => [token.client, token.tenant]))
   const own = '11111111-1111-1111-1111-111111111111'
-  t.strictSame(tenants, { [ofPod]: own, [ofA]: own, [ofB]: tenant }, 'each signed in, and nobody else')
+  t.strictSame(tenants, { [ofPod]: own, [ofA]: own, [ofB]: tenant }, 'each signed in, and no other identity')
 
-  const refused = await tryApply([pod(namespace, 'node', { annotations: { 'secret-provider-class': 'node' }, containers: [app] })]) // prettier-ignore
-  t.match(refused.stderr, /the node's identity is not used, because every pod of the node has it/)
+  const refused = await tryApply([
+    pod(namespace, 'node', { annotations: { 'secret-provider-class': 'node' }, containers: [app] }),
+  ])
+  t.match(refused.stderr, /the node's identity is not allowed, because every pod on the node has it/)
+})
+
+void t.test('formats: fields, conversions, selected bundles and escapes of one pod', async (t) => {
+  const { namespace, emulator, vault } = await makeFixture(t, { 'db-password': 'p@ss/w:rd #1*' })
+  const chain = new Pki(t).chain('P-256', 3)
+  await emulator.setSecret(vault, 'db', JSON.stringify({ user: 'app', hosts: ['a', 'b'] }))
+  await emulator.importCertificate(vault, 'web-tls', chain.key + chain.certificates.join(''))
+  await emulator.setSecret(vault, 'web-a', 'a', { tags: { app: 'web' } })
+  const objects = `
+objects:
+  - db-password
+  - { name: db, property: user, path: db/user }
+  - { name: db, property: hosts, path: db/hosts }
+  - { name: web-tls, split: true, path: tls/web.pem }
+  - { name: web-tls, format: pfx, encoding: base64, path: tls/web.pfx }
+  - { name: web-tls, format: truststore, path: tls/trust.p12 }
+  - find: { tags: { app: web }, group: web }
+templates:
+  url: '{{ files["db/user"] }}:{{ secrets["db-password"] | percent_encode }}'
+bundles:
+  app.env: { format: dotenv, only: [db-password, db/user], groups: [web], names: { db/user: PGUSER } }
+  app.json: { format: json, except: [web-tls, db/hosts] }`
+  await apply(pod(namespace, 'app', { annotations: { vault, objects }, containers: [app] }))
+  await readyPod(namespace, 'app')
+  const log = await logHas(namespace, 'app', 'app', 'listed')
+  const files = Object.fromEntries(
+    Array.from(log.matchAll(/^file \.\/(\S+) \S+ \S+ (\S+)$/gm), ([, path = '', hash = '']) => [path, hash]),
+  )
+  const { 'tls/web.pfx': pfx, 'tls/trust.p12': truststore, 'tls/web.pem.key': key, ...texts } = files
+  t.ok(pfx && truststore && key, 'PKCS#12 and the key, whose bytes unit tests read back')
+  t.strictSame(texts, {
+    'db-password': digest('p@ss/w:rd #1*'),
+    'db/user': digest('app'),
+    'db/hosts': digest('["a","b"]'),
+    'web-a': digest('a'),
+    url: digest('app:p%40ss%2Fw%3Ard%20%231%2A'),
+    'app.env': digest("DB_PASSWORD='p@ss/w:rd #1*'\nPGUSER='app'\nWEB_A='a'\n"),
+    'app.json': digest(
+      `${JSON.stringify({ 'db-password': 'p@ss/w:rd #1*', db: 'app', 'web-a': 'a' }, undefined, 2)}\n`,
+    ),
+    'tls/web.pem': digest(chain.key + chain.certificates.join('')),
+    'tls/web.pem.crt': digest(chain.certificates.join('')),
+    'tls/web.pem.ca.crt': digest(chain.certificates.slice(1).join('')),
+  })
 })

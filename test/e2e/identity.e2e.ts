@@ -5,13 +5,13 @@ import { connectEmulator, issuerOf, makeVault } from './support/emulator.ts'
 import { bindingAudience, createBound } from './support/identity-binding.ts'
 import { apply, makeNamespace, tryApply } from './support/kubectl.ts'
 import { logHas, readyPod } from './support/pods.ts'
-import { makeStage } from './support/stage.ts'
+import { makeFixture } from './support/fixture.ts'
 
 const app = { name: 'app', script: 'while :; do sleep 1; done' }
 const reader = { name: 'app', script: listing }
 
-void t.test("the token that is exchanged is the pod's own ServiceAccount token of this cluster", async (t) => {
-  const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'x' })
+void t.test("identity: the pod's own ServiceAccount token of this cluster is exchanged", async (t) => {
+  const { namespace, emulator, vault } = await makeFixture(t, { 'db-password': 'x' })
   await apply(pod(namespace, 'app', { annotations: { vault, objects: 'db-password' }, containers: [app] }))
   await readyPod(namespace, 'app')
 
@@ -25,7 +25,7 @@ void t.test("the token that is exchanged is the pod's own ServiceAccount token o
   }
 })
 
-void t.test('a pod whose ServiceAccount has no client id is denied by its name', async (t) => {
+void t.test('identity: a pod whose ServiceAccount has no client ID is denied, with its name', async (t) => {
   const namespace = await makeNamespace(t)
   await makeServiceAccount(namespace, 'nobody', '')
   const object = pod(namespace, 'app', {
@@ -43,7 +43,7 @@ void t.test('a pod whose ServiceAccount has no client id is denied by its name',
   t.equal(admitted.code, 0, `annotated a moment ago is enough: ${admitted.stderr}`)
 })
 
-void t.test('with an identity binding the pod signs in at the token proxy', async (t) => {
+void t.test('identity: with an identity binding the pod signs in at the token proxy', async (t) => {
   const namespace = await makeNamespace(t)
   const [emulator, vault, bound] = [await connectEmulator(t), await makeVault(t), randomUUID()]
   await emulator.setSecret(vault, 'db-password', 'bound')

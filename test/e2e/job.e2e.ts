@@ -2,16 +2,16 @@ import t from 'tap'
 import { podTemplate } from './support/apps.ts'
 import { apply, get, list } from './support/kubectl.ts'
 import { logHas, type Pod } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeStage } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeFixture } from './support/fixture.ts'
 
 interface Job {
   status: { conditions?: { type: string; status: string }[] }
 }
 
 for (const mode of ['native', 'once']) {
-  void t.test(`a Job completes with its sidecar, mode ${mode}`, async (t) => {
-    const { namespace, vault } = await makeStage(t, { 'db-password': 'for-the-job' })
+  void t.test(`job: a Job completes with its sidecar in mode ${mode}`, async (t) => {
+    const { namespace, vault } = await makeFixture(t, { 'db-password': 'for-the-job' })
     const { metadata, spec } = podTemplate({
       annotations: { vault, objects: 'db-password', mode },
       containers: [{ name: 'app', script: 'echo job: $(cat /mnt/secrets/db-password)' }],

@@ -4,8 +4,8 @@ import { injectionLabel, sidecarContainer, workloadIdentityLabel } from '../../s
 import { deployment, pod } from './support/apps.ts'
 import { apply, get, kubectl, list, toYaml, tryApply, tryKubectl, type KubernetesObject } from './support/kubectl.ts'
 import { getPod, type Pod } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeStage, makeTeam } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeFixture, makeTeam } from './support/fixture.ts'
 
 const app = { name: 'app', script: 'while :; do sleep 1; done' }
 const wanted = { vault: 'my-kv', objects: 'db-password' }
@@ -13,7 +13,7 @@ const wanted = { vault: 'my-kv', objects: 'db-password' }
 const isInjected = (pod: Pod): boolean =>
   [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].some(({ name }) => name === sidecarContainer)
 
-void t.test('a pod that did not ask stays as it is', async (t) => {
+void t.test('opting in: a pod that does not request injection is unchanged', async (t) => {
   const namespace = await makeTeam(t)
   const other = await makeTeam(t, { [injectionLabel]: 'disabled' })
   const cases: [string, object][] = [
@@ -40,7 +40,7 @@ void t.test('a pod that did not ask stays as it is', async (t) => {
   }
 })
 
-void t.test('the mirror of a static pod, as its kubelet makes one, stays as it is', async (t) => {
+void t.test('opting in: the mirror of a static pod is unchanged', async (t) => {
   const namespace = await makeTeam(t)
   const [node] = await list<{ metadata: { name: string; uid: string } }>(namespace, 'nodes')
   const { name, uid } = node!.metadata
@@ -57,12 +57,15 @@ void t.test('the mirror of a static pod, as its kubelet makes one, stays as it i
     spec: { ...bare, nodeName: name },
   }
   const asKubelet = [`--as=system:node:${name}`, '--as-group=system:nodes']
-  const { code, stdout, stderr } = await tryKubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json', ...asKubelet], toYaml([mirror])) // prettier-ignore
+  const { code, stdout, stderr } = await tryKubectl(
+    ['create', '-f', '-', '--dry-run=server', '-o', 'json', ...asKubelet],
+    toYaml([mirror]),
+  )
   t.equal(code, 0, stderr)
   t.notOk(isInjected(JSON.parse(stdout) as Pod))
 })
 
-void t.test('every problem of a pod is told where its author looks', async (t) => {
+void t.test('opting in: the denial has every problem, also in the Event of the ReplicaSet', async (t) => {
   const namespace = await makeTeam(t)
   const annotations = { ...wanted, 'poll-intervall': '5m', signal: 'SIGHP', 'mount-path': 'secrets' }
   const denied = await tryApply([pod(namespace, 'wrong', { annotations, containers: [app] })])
@@ -89,8 +92,8 @@ void t.test('every problem of a pod is told where its author looks', async (t) =
   t.match(event.message, 'did you mean "SIGHUP"')
 })
 
-void t.test('a dry run answers as the real thing would, and leaves no trace', async (t) => {
-  const { namespace, emulator, vault } = await makeStage(t, {})
+void t.test('opting in: a dry run is answered like a real request and leaves no Event', async (t) => {
+  const { namespace, emulator, vault } = await makeFixture(t, {})
   const options = { annotations: { ...wanted, vault }, containers: [app] }
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'dry', uid: randomUUID(), controller: true }
   const asking = pod(namespace, 'dry', options)
@@ -113,8 +116,8 @@ void t.test('a dry run answers as the real thing would, and leaves no trace', as
   t.equal(owners.length, 1)
 })
 
-void t.test('one apply of the example in the README is enough', async (t) => {
-  const { namespace, vault } = await makeStage(t, { 'db-password': 'x' })
+void t.test('opting in: the example of the README works with one apply', async (t) => {
+  const { namespace, vault } = await makeFixture(t, { 'db-password': 'x' })
   await apply(pod(namespace, 'app', { annotations: { ...wanted, vault }, containers: [app] }))
   const created = await get<Pod & KubernetesObject>(namespace, 'pod', 'app')
   t.match(created.metadata.annotations, { 'azure.keyvault.injector/status': 'injected' })

@@ -4,16 +4,16 @@ import { pod } from './support/apps.ts'
 import { apply, get, logs, tryApply } from './support/kubectl.ts'
 import { startMesh } from './support/mesh.ts'
 import type { Pod } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeTeam } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeTeam } from './support/fixture.ts'
 
 interface Captured {
   request: { request: { uid: string; object: Pod } }
   response: { response: { uid: string; allowed: boolean; patch?: string } }
 }
 
-void t.test('a mesh that adds a container after us: our second answer is an empty patch', async (t) => {
-  // What stands between the API server and our webhook here, and is the mesh too: it records both sides of every review.
+void t.test('reinvocation: after a mesh added a container, the second patch is empty', async (t) => {
+  // This proxy is between the API server and the injector's webhook, and is also the mesh: it records every review.
   const mesh = await startMesh(t)
   const namespace = await makeTeam(t, { [injectionLabel]: 'captured', ...mesh.labels })
   await mesh.register('a-capture', '/capture')
@@ -24,7 +24,7 @@ void t.test('a mesh that adds a container after us: our second answer is an empt
       annotations: { vault: 'my-kv', objects: 'db-password', signal: 'SIGHUP', 'signal-container': 'app' },
       containers: [{ name: 'app', script: 'while :; do sleep 1; done' }],
     })
-  // The Service's rules follow a moment after its pod is ready.
+  // The Service's rules follow shortly after its pod is ready.
   await eventually('the mesh answers', async () => (await tryApply([asking('probe')], '--dry-run=server')).code === 0)
   await apply(asking('app'))
   const created = await get<Pod>(namespace, 'pod', 'app')
@@ -47,7 +47,7 @@ void t.test('a mesh that adds a container after us: our second answer is an empt
   t.ok(proxy, 'the created pod has the container that the mesh added')
   t.notOk(
     proxy?.volumeMounts?.some(({ name }) => name === secretsVolume),
-    'it has no mount of ours',
+    'it has no mount of the injector',
   )
   t.equal(created.spec.initContainers?.filter(({ name }) => name === sidecarContainer).length, 1, 'one sidecar')
 })

@@ -3,17 +3,19 @@ import { injectionLabel, sidecarContainer } from '../../shared/names.ts'
 import { pod } from './support/apps.ts'
 import { apply, kubectl, tryApply } from './support/kubectl.ts'
 import type { Pod } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeTeam } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeTeam } from './support/fixture.ts'
 
 interface Registration {
   webhooks: { name: string }[]
 }
 
-void t.test('a registration for v1beta1 only: the API server asks and is answered in it', async (t) => {
+void t.test('review versions: an entry for AdmissionReview v1beta1 only is answered in v1beta1', async (t) => {
   const value = 'v1beta1'
   const namespace = await makeTeam(t, { [injectionLabel]: value })
-  const live = JSON.parse(await kubectl(['get', 'mutatingwebhookconfiguration', 'akv-injector', '-o', 'json'])) as Registration // prettier-ignore
+  const live = JSON.parse(
+    await kubectl(['get', 'mutatingwebhookconfiguration', 'akv-injector', '-o', 'json']),
+  ) as Registration
   const inject = live.webhooks.find(({ name }) => name.startsWith('inject.'))
   const name = `akv-injector-${namespace}`
   t.teardown(() => kubectl(['delete', 'mutatingwebhookconfiguration', name]))
@@ -30,7 +32,12 @@ void t.test('a registration for v1beta1 only: the API server asks and is answere
     ],
   })
   const create = (annotations: Record<string, string>) =>
-    tryApply([pod(namespace, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] })], '--dry-run=server', '-o', 'json') // prettier-ignore
+    tryApply(
+      [pod(namespace, 'app', { annotations, containers: [{ name: 'app', script: 'true' }] })],
+      '--dry-run=server',
+      '-o',
+      'json',
+    )
   const wanted = { vault: 'my-kv', objects: 'db-password' }
   // A registration takes a moment to be in force.
   const injected = await eventually('the pod is injected', async () => {
@@ -40,7 +47,7 @@ void t.test('a registration for v1beta1 only: the API server asks and is answere
   })
   t.ok(injected)
   const questionable = await create({ ...wanted, 'signal-container': 'app' })
-  t.match(questionable.stderr, /Warning: signal-container has no effect/)
+  t.match(questionable.stderr, /Warning: add the annotation signal, or remove signal-container: it has no effect alone/)
   const refused = await create({ ...wanted, splay: 'soon', mode: 'nativ' })
   t.not(refused.code, 0)
   t.match(refused.stderr, /has 2 problems: .*mode "nativ".*splay "soon"/)

@@ -3,10 +3,13 @@ import { sidecarContainer } from '../../shared/names.ts'
 import { deployment, reloading } from './support/apps.ts'
 import { apply, logs } from './support/kubectl.ts'
 import { logHas, readyPods } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeStage } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeFixture } from './support/fixture.ts'
 
-/** Reads both files of one set again and again, and says so when a pair is new. A set that was replaced meanwhile is gone. */
+/**
+ * Reads both files of one set again and again, and reports each new pair. A set that was replaced in the meantime is
+ * gone.
+ */
 const pairs = `
 old=
 while :; do
@@ -20,8 +23,8 @@ done`
 
 const reloads = (log: string): number => log.split('reloaded:').length - 1
 
-void t.test('a rotation reaches the files as a whole, and SIGHUP the entry process, once', async (t) => {
-  const { namespace, emulator, vault } = await makeStage(t, { user: 'user-1', 'db-password': 'password-1' })
+void t.test('rotation: all files are switched at once, and the entry process gets SIGHUP once', async (t) => {
+  const { namespace, emulator, vault } = await makeFixture(t, { user: 'user-1', 'db-password': 'password-1' })
   await apply(
     deployment(namespace, 'web', 2, {
       annotations: {

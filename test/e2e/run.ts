@@ -1,6 +1,6 @@
 /**
- * The end-to-end suite: builds the images, installs the overlay `emulator` with kustomize, runs the stories through kubectl, and
- * removes everything again. `npm run test:e2e [-- story ...]`; settings.ts tells what the environment may say.
+ * The end-to-end suite: builds the images, installs the overlay `emulator` with kustomize, runs the scenarios through kubectl, and
+ * removes everything again. `npm run test:e2e [-- scenario ...]`; settings.ts tells what the environment may say.
  */
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
@@ -11,12 +11,17 @@ import { readSettings, type E2eSettings } from './support/settings.ts'
 const root = join(import.meta.dirname, '../..')
 const say = (text: string): void => console.error(`e2e: ${text}`)
 
-/** The stories, and then what is to be seen when all have been told: of the time since the installation began. */
-async function tell(settings: E2eSettings, names: string[], since: string): Promise<number> {
+/** Runs the scenarios, then the checks of everything that happened since the installation began. */
+async function runScenarios(settings: E2eSettings, names: string[], since: string): Promise<number> {
   const started = { E2E_STARTED: since }
   const find = (pattern: string): string[] => globSync(pattern, { cwd: root }).sort()
   const isAsked = (file: string): boolean => names.length === 0 || names.some((name) => basename(file).startsWith(name))
-  const code = await runFiles(find('test/e2e/*.e2e.ts').filter(isAsked), settings, started)
+  let code = 0
+  // Those in the folder `alone` change what the others share.
+  for (const pattern of ['test/e2e/*.e2e.ts', 'test/e2e/alone/*.e2e.ts']) {
+    const files = find(pattern).filter(isAsked)
+    if (files.length > 0) code = (await runFiles(files, settings, started)) || code
+  }
   return (await runFiles(find('test/e2e/after/*.e2e.ts'), settings, started)) || code
 }
 
@@ -40,8 +45,8 @@ async function main(): Promise<number> {
   }
   try {
     return await withInstallation(settings, say, (since) => {
-      say('running the stories')
-      return tell(settings, process.argv.slice(2), since)
+      say('running the scenarios')
+      return runScenarios(settings, process.argv.slice(2), since)
     })
   } catch (error) {
     say((error as Error).message)

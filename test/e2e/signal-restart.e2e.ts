@@ -3,13 +3,13 @@ import { sidecarContainer } from '../../shared/names.ts'
 import { annotate, deployment, pod } from './support/apps.ts'
 import { apply, kubectl, list, logs } from './support/kubectl.ts'
 import { getPod, logHas, readyPod, readyPods, statusOf } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeStage } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeFixture } from './support/fixture.ts'
 
 const node = { script: '', image: process.env['E2E_IMAGE'] }
 
 /**
- * Reads its secret once. On SIGTERM it is not ready any more, serves on until nobody but the kubelet has asked it for three
+ * Reads its secret once. On SIGTERM it is not ready any more, keeps serving until only the kubelet has sent requests for three
  * seconds, so that its endpoint is gone, and exits.
  */
 const server = `
@@ -22,13 +22,16 @@ require('http').createServer(({ url }, response) => {
   response.end(process.env.HOSTNAME + ' ' + password)
 }).listen(8080, () => console.log('serving ' + password))
 process.on('SIGTERM', () => {
-  console.log('SIGTERM, until nobody asks any more')
+  console.log('SIGTERM, until no request arrives')
   ready = false
   asked = Date.now()
   setInterval(() => Date.now() - asked > 3000 && process.exit(0), 100)
 })`
 
-/** Asks the Service fifty times a second, by a connection of its own each time, and tells twice a second what it got so far. */
+/**
+ * Calls the Service fifty times a second, each time over a new connection, and reports twice a second what it received
+ * so far.
+ */
 const client = `
 const http = require('http')
 const count = { asked: 0, failed: 0, answers: {}, errors: {} }
@@ -51,7 +54,7 @@ setInterval(() => console.log(JSON.stringify(count)), 500)`
 interface Count {
   asked: number
   failed: number
-  /** By what was answered: the pod and the secret it serves. */
+  /** The answers, by pod and secret. */
   answers: Record<string, number>
   errors: Record<string, number>
 }
@@ -61,9 +64,9 @@ interface EndpointSlice {
   endpoints?: { conditions: { ready?: boolean } }[]
 }
 
-void t.test('SIGTERM restarts two replicas apart, and no request fails', async (t) => {
-  const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'one' })
-  // Each replica sees the change when the test has it polled, which pins apart what a splay only makes likely.
+void t.test('signal restart: SIGTERM restarts two replicas one after the other, and no request fails', async (t) => {
+  const { namespace, emulator, vault } = await makeFixture(t, { 'db-password': 'one' })
+  // The test requests a poll of each replica, so that the restarts are certainly apart; a splay only makes that likely.
   const annotations = { vault, objects: 'db-password', 'poll-interval': '1h', signal: 'SIGTERM' }
   await apply(
     {
@@ -95,12 +98,19 @@ void t.test('SIGTERM restarts two replicas apart, and no request fails', async (
 
   await emulator.setSecret(vault, 'db-password', 'two')
   for (const name of names) {
-    await kubectl(['annotate', 'pod', '-n', namespace, name, ...Object.entries(annotate({ refresh: 'two' })).map((pair) => pair.join('='))]) // prettier-ignore
+    await kubectl([
+      'annotate',
+      'pod',
+      '-n',
+      namespace,
+      name,
+      ...Object.entries(annotate({ refresh: 'two' })).map((pair) => pair.join('=')),
+    ])
     await eventually(`${name} was restarted`, async () => {
       const status = statusOf(await getPod(namespace, name), 'app')
       return status?.restartCount === 1 && status.ready
     })
-    t.match(await logs(namespace, name, 'app', '--previous'), 'SIGTERM, until nobody asks any more')
+    t.match(await logs(namespace, name, 'app', '--previous'), 'SIGTERM, until no request arrives')
     t.match(await logs(namespace, name, sidecarContainer), '"outcome":"delivered"')
     await bothServe()
     await answered(`${name} two`)
@@ -127,7 +137,7 @@ void t.test('SIGTERM restarts two replicas apart, and no request fails', async (
     return JSON.parse(log.trimEnd().split('\n').at(-1) ?? '') as Count
   }
 
-  /** Waits until the client has had each of these answers since now. */
+  /** Waits until the client has received each of these answers from now on. */
   async function answered(...texts: string[]): Promise<void> {
     const before = await count()
     await eventually(`the client was answered ${texts.join(', ')}`, async () => {

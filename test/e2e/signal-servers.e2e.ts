@@ -9,10 +9,10 @@ import { pod } from './support/apps.ts'
 import { forward } from './support/forward.ts'
 import { apply } from './support/kubectl.ts'
 import { getPod, logHas, readyPod, statusOf } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeStage } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeFixture } from './support/fixture.ts'
 
-/** Has nginx and redis-server, as Debian packages them. */
+/** An image with nginx and redis-server, as Debian packages them. */
 const image = process.env['E2E_SERVERS_IMAGE']
 
 const nginxConfiguration = `
@@ -31,7 +31,7 @@ http {
   }
 }`
 
-/** The serial number of the certificate that a server shows. */
+/** Returns the serial number of a server's certificate. */
 const shownSerial = (port: number): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(
@@ -44,8 +44,8 @@ const shownSerial = (port: number): Promise<string> =>
     ).on('error', reject)
   })
 
-void t.test('nginx serves a rotated certificate after its SIGHUP', async (t) => {
-  const { namespace, emulator, vault } = await makeStage(t, {})
+void t.test('signal servers: nginx serves a rotated certificate after SIGHUP', async (t) => {
+  const { namespace, emulator, vault } = await makeFixture(t, {})
   const authority = makeAuthority()
   const rotate = async (): Promise<string> => {
     const { cert, key } = authority.issue({ names: ['web.example.com'] })
@@ -83,15 +83,15 @@ void t.test('nginx serves a rotated certificate after its SIGHUP', async (t) => 
   t.equal(statusOf(await getPod(namespace, 'app'), 'nginx')?.restartCount, 0, 'reloaded, not restarted')
 })
 
-/** What redis answers to a password. */
+/** Returns redis's answer to a password. */
 async function authenticate(port: number, password: string): Promise<string> {
   const socket = connectTcp({ host: '127.0.0.1', port })
   socket.write(`AUTH ${password}\r\nQUIT\r\n`)
   return text(socket)
 }
 
-void t.test('redis takes a rotated password when SIGTERM has had it restarted', async (t) => {
-  const { namespace, emulator, vault } = await makeStage(t, { 'redis-password': 'one' })
+void t.test('signal servers: redis accepts a rotated password after SIGTERM restarted it', async (t) => {
+  const { namespace, emulator, vault } = await makeFixture(t, { 'redis-password': 'one' })
   await apply(
     pod(namespace, 'app', {
       annotations: {
@@ -124,10 +124,14 @@ void t.test('redis takes a rotated password when SIGTERM has had it restarted', 
   t.match(await authenticate(again, 'one'), 'WRONGPASS')
 })
 
-/** A pod `app` of a Node program that has the secret `db-password`, and how to wait for what it says. */
+/** Creates a pod `app` with a Node program and the secret `db-password`; returns how to wait for its output. */
 async function makeNodePod(t: Test, script: string, annotations: Record<string, string>) {
-  const { namespace, emulator, vault } = await makeStage(t, { 'db-password': 'one' })
-  const command = ['/nodejs/bin/node', '-e', `const read = () => require('fs').readFileSync('/mnt/secrets/db-password', 'utf8')\n${script}`] // prettier-ignore
+  const { namespace, emulator, vault } = await makeFixture(t, { 'db-password': 'one' })
+  const command = [
+    '/nodejs/bin/node',
+    '-e',
+    `const read = () => require('fs').readFileSync('/mnt/secrets/db-password', 'utf8')\n${script}`,
+  ]
   await apply(
     pod(namespace, 'app', {
       annotations: { vault, objects: 'db-password', 'poll-interval': '2s', ...annotations },
@@ -143,7 +147,7 @@ async function makeNodePod(t: Test, script: string, annotations: Record<string, 
   }
 }
 
-void t.test('a Node app reloads on SIGHUP', async (t) => {
+void t.test('signal servers: a Node app reloads on SIGHUP', async (t) => {
   const script = `
     process.on('SIGHUP', () => console.log('reloaded: ' + read()))
     setInterval(() => {}, 1000)
@@ -154,7 +158,7 @@ void t.test('a Node app reloads on SIGHUP', async (t) => {
   t.pass('its handler ran')
 })
 
-void t.test('an app is told by a POST, and shares no process namespace for it', async (t) => {
+void t.test('signal servers: without a shared process namespace an app is notified by a POST', async (t) => {
   const script = `
     require('http').createServer((request, response) => {
       let body = ''
@@ -168,7 +172,9 @@ void t.test('an app is told by a POST, and shares no process namespace for it', 
   const { namespace, rotate, says } = await makeNodePod(t, script, { 'notify-url': 'http://localhost:8081/-/reload' })
   await rotate()
   const [, body = ''] = /^POST \/-\/reload (.*)$/m.exec(await says('reloaded: two')) ?? []
-  t.match(JSON.parse(body), { changed: [{ type: 'secret', name: 'db-password', version: /^[0-9a-f]{32}$/, paths: ['db-password'] }] }) // prettier-ignore
+  t.match(JSON.parse(body), {
+    changed: [{ type: 'secret', name: 'db-password', version: /^[0-9a-f]{32}$/, paths: ['db-password'] }],
+  })
   t.notMatch(body, /one|two/, 'no value')
   await logHas(namespace, 'app', sidecarContainer, 'answered 204')
   t.notOk((await getPod(namespace, 'app')).spec.shareProcessNamespace)

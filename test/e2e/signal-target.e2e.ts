@@ -3,13 +3,13 @@ import { sidecarContainer } from '../../shared/names.ts'
 import { reloading } from './support/apps.ts'
 import { logs, tryKubectl } from './support/kubectl.ts'
 import { getPod, logHas, statusOf } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeToldPod } from './support/told.ts'
+import { eventually } from './support/eventually.ts'
+import { makeNotifiedPod } from './support/notifications.ts'
 
 const app = { name: 'app', script: reloading('echo $$ > /tmp/pid') }
 
-void t.test('of two containers only the named one gets the signal', async (t) => {
-  const { namespace, rotate, delivered } = await makeToldPod(t, {
+void t.test('signal target: of two containers only the named one gets the signal', async (t) => {
+  const { namespace, rotate, delivered } = await makeNotifiedPod(t, {
     annotations: { 'signal-container': 'app' },
     containers: [{ name: 'other', script: reloading('') }, app],
   })
@@ -21,8 +21,8 @@ void t.test('of two containers only the named one gets the signal', async (t) =>
   t.equal(statusOf(await getPod(namespace, 'app'), 'other')?.restartCount, 0)
 })
 
-void t.test('behind a shell that starts it, an app gets the signal by its name', async (t) => {
-  const { namespace, rotate } = await makeToldPod(t, {
+void t.test('signal target: an app behind a shell gets the signal by its process name', async (t) => {
+  const { namespace, rotate } = await makeNotifiedPod(t, {
     annotations: { 'signal-process': 'reloader' },
     objects: (namespace) => [
       {
@@ -46,10 +46,10 @@ void t.test('behind a shell that starts it, an app gets the signal by its name',
   t.notMatch(await logHas(namespace, 'app', 'app', 'reloaded: two'), 'wrong process')
 })
 
-void t.test('a signal that is due while the sidecar is killed still arrives', async (t) => {
-  const { namespace, rotate, exec } = await makeToldPod(t, { annotations: { splay: '30s' }, containers: [app] })
+void t.test('signal target: a signal that is due while the sidecar is killed still arrives', async (t) => {
+  const { namespace, rotate, exec } = await makeNotifiedPod(t, { annotations: { splay: '30s' }, containers: [app] })
   await logHas(namespace, 'app', 'app', 'running')
-  // The delay is drawn: where it was too short for the kill to come before the signal, another rotation is needed.
+  // The delay is random: if it was too short for the kill to come before the signal, another rotation is needed.
   const isTold = async (value: string): Promise<boolean> =>
     (await logs(namespace, 'app', 'app')).includes(`reloaded: ${value}`)
   let value = ''
@@ -61,9 +61,18 @@ void t.test('a signal that is due while the sidecar is killed still arrives', as
       async () => (await exec('app', 'cat', '/mnt/secrets/db-password')) === value,
     )
     if (await isTold(value)) continue
-    await tryKubectl(
-      ['exec', '-n', namespace, 'app', '-c', sidecarContainer, '--', '/nodejs/bin/node', '-e', killSidecar], // prettier-ignore
-    )
+    await tryKubectl([
+      'exec',
+      '-n',
+      namespace,
+      'app',
+      '-c',
+      sidecarContainer,
+      '--',
+      '/nodejs/bin/node',
+      '-e',
+      killSidecar,
+    ])
     if (!(await isTold(value))) break
   }
   await eventually('the sidecar was restarted', async () => {
@@ -73,12 +82,12 @@ void t.test('a signal that is due while the sidecar is killed still arrives', as
   await logHas(namespace, 'app', 'app', `reloaded: ${value}`, 60)
 })
 
-void t.test('an app whose container is down during a rotation gets one signal when it is back', async (t) => {
-  const { namespace, rotate, exec } = await makeToldPod(t, { containers: [app] })
+void t.test('signal target: an app that is down during a rotation gets one signal when it is back', async (t) => {
+  const { namespace, rotate, exec } = await makeNotifiedPod(t, { containers: [app] })
   await logHas(namespace, 'app', 'app', 'running')
   const status = async () => statusOf(await getPod(namespace, 'app'), 'app')
   const kill = () => exec('app', 'sh', '-c', 'kill -9 $(cat /tmp/pid)')
-  // The kubelet waits before the second restart, and a rotation fits in.
+  // The kubelet waits before the second restart, so a rotation fits in between.
   await kill().catch(() => {})
   await eventually('the app is back', async () => {
     const { restartCount, state } = (await status()) ?? {}
@@ -94,7 +103,7 @@ void t.test('an app whose container is down during a rotation gets one signal wh
   t.equal(await exec('app', 'cat', '/mnt/secrets/db-password'), 'three')
 })
 
-/** Runs in the sidecar's container, whose image has no shell. */
+/** Runs a program in the sidecar's container, whose image has no shell. */
 const killSidecar = `
 for (const pid of require('fs').readdirSync('/proc').filter(Number)) {
   try {

@@ -1,16 +1,16 @@
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import type { Status } from '../../sidecar/status.ts'
+import type { Status } from '../../sidecar/report/status.ts'
 import { pod, reloading, restrictedContainer } from './support/apps.ts'
 import { tryApply } from './support/kubectl.ts'
 import { connectSidecar, getPod, logHas } from './support/pods.ts'
-import { makeTeam } from './support/stage.ts'
-import { makeToldPod } from './support/told.ts'
+import { makeTeam } from './support/fixture.ts'
+import { makeNotifiedPod } from './support/notifications.ts'
 
 const script = reloading('')
-/** Every restriction but that on the user. */
+/** Every restriction except the one on the user. */
 const anyUser = { seccompProfile: { type: 'RuntimeDefault' } }
-/** Of the user's image: what runs there cannot be known at admission. */
+/** With the image's own user, which admission cannot know. */
 const image = process.env['E2E_USER_IMAGE']
 
 const cases: {
@@ -26,8 +26,8 @@ const cases: {
 ]
 
 for (const { name, pod: context, container } of cases) {
-  void t.test(`an app that runs as ${name} gets the signal`, async (t) => {
-    const { namespace, rotate } = await makeToldPod(t, {
+  void t.test(`signal user: an app that runs as ${name} gets the signal`, async (t) => {
+    const { namespace, rotate } = await makeNotifiedPod(t, {
       containers: [{ name: 'app', script, securityContext: { ...restrictedContainer, ...container } }],
       spec: { securityContext: context },
     })
@@ -38,29 +38,26 @@ for (const { name, pod: context, container } of cases) {
   })
 }
 
-void t.test(
-  "an image's own user: the wrong one is told within seconds, with the annotation that mends it",
-  async (t) => {
-    const { namespace } = await makeToldPod(t, {
-      containers: [{ name: 'app', image, script }],
-      spec: { securityContext: anyUser },
-    })
-    const advice = 'azure.keyvault.injector/run-as-user: \\"4711\\"'
-    t.match(await logHas(namespace, 'app', sidecarContainer, 'not-permitted', 20), advice, 'in the log')
-    const ask = await connectSidecar(t, namespace, 'app')
-    const metrics = await (await ask('/metrics')).text()
-    t.match(metrics, 'akv_injector_sidecar_signal_permitted{outcome="not-permitted"} 0\n', 'as a metric')
-    const status = (await (await ask('/status')).json()) as Status
-    t.match(status.notification, {
-      permission: { outcome: 'not-permitted', detail: JSON.parse(`"${advice}"`) as string },
-      targets: [{ container: 'app', uid: 4711 }],
-    })
-  },
-)
+void t.test('signal user: a wrong user is reported within seconds, with the annotation that fixes it', async (t) => {
+  const { namespace } = await makeNotifiedPod(t, {
+    containers: [{ name: 'app', image, script }],
+    spec: { securityContext: anyUser },
+  })
+  const advice = 'azure.keyvault.injector/run-as-user: \\"4711\\"'
+  t.match(await logHas(namespace, 'app', sidecarContainer, 'not-permitted', 20), advice, 'in the log')
+  const ask = await connectSidecar(t, namespace, 'app')
+  const metrics = await (await ask('/metrics')).text()
+  t.match(metrics, 'akv_injector_sidecar_signal_permitted{outcome="not-permitted"} 0\n', 'as a metric')
+  const status = (await (await ask('/status')).json()) as Status
+  t.match(status.notification, {
+    permission: { outcome: 'not-permitted', detail: JSON.parse(`"${advice}"`) as string },
+    targets: [{ container: 'app', uid: 4711 }],
+  })
+})
 
 for (const annotations of [{ 'run-as-user': '4711' }, { 'signal-permission': 'cap-kill' }]) {
-  void t.test(`an image's own user, with ${Object.keys(annotations)[0]}`, async (t) => {
-    const { namespace, rotate } = await makeToldPod(t, {
+  void t.test(`signal user: an image's own user gets the signal with ${Object.keys(annotations)[0]}`, async (t) => {
+    const { namespace, rotate } = await makeNotifiedPod(t, {
       annotations,
       labels: { 'pod-security.kubernetes.io/enforce': 'baseline' },
       containers: [{ name: 'app', image, script }],
@@ -73,11 +70,14 @@ for (const annotations of [{ 'run-as-user': '4711' }, { 'signal-permission': 'ca
   })
 }
 
-void t.test('cap-kill where Pod Security is restricted: denied with that reason', async (t) => {
-  const namespace = await makeTeam(t, { 'pod-security.kubernetes.io/enforce': 'restricted' })
-  const annotations = { vault: 'my-kv', objects: 'x', signal: 'SIGHUP', 'signal-permission': 'cap-kill' }
-  const denied = await tryApply([pod(namespace, 'app', { annotations, containers: [{ name: 'app', script }] })])
-  t.not(denied.code, 0)
-  t.match(denied.stderr, 'cap-kill')
-  t.match(denied.stderr, 'restricted')
-})
+void t.test(
+  'signal user: cap-kill in a namespace with restricted Pod Security is denied with that reason',
+  async (t) => {
+    const namespace = await makeTeam(t, { 'pod-security.kubernetes.io/enforce': 'restricted' })
+    const annotations = { vault: 'my-kv', objects: 'x', signal: 'SIGHUP', 'signal-permission': 'cap-kill' }
+    const denied = await tryApply([pod(namespace, 'app', { annotations, containers: [{ name: 'app', script }] })])
+    t.not(denied.code, 0)
+    t.match(denied.stderr, 'cap-kill')
+    t.match(denied.stderr, 'restricted')
+  },
+)

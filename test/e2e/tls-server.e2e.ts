@@ -8,12 +8,12 @@ import { nodeContainer, pod } from './support/apps.ts'
 import { forward } from './support/forward.ts'
 import { apply, logs } from './support/kubectl.ts'
 import { logHas, readyPod } from './support/pods.ts'
-import { eventually } from './support/process.ts'
-import { makeStage } from './support/stage.ts'
+import { eventually } from './support/eventually.ts'
+import { makeFixture } from './support/fixture.ts'
 
 interface Served {
   body: string
-  /** Of the certificate; not known on a connection that was used before. */
+  /** The certificate's serial number; unknown on a connection that was used before. */
   serial: string | undefined
   /** Whether the connection was used before. */
   reused: boolean
@@ -22,7 +22,7 @@ interface Served {
 
 const name = 'web.example'
 
-/** Asks the server, verifying its certificate. */
+/** Requests a page and verifies the server's certificate. */
 function ask(agent: Agent, port: number, ca: string): Promise<Served> {
   return new Promise((resolve, reject) => {
     const asked = request({ agent, host: '127.0.0.1', port, servername: name, ca, timeout: 10_000 }, (response) => {
@@ -30,7 +30,7 @@ function ask(agent: Agent, port: number, ca: string): Promise<Served> {
       const serial = asked.reusedSocket ? undefined : socket.getPeerX509Certificate()?.serialNumber
       let body = ''
       response.setEncoding('utf8').on('data', (text: string) => (body += text))
-      response.on('end', () => resolve({ body, serial, reused: asked.reusedSocket, port: socket.localPort })) // prettier-ignore
+      response.on('end', () => resolve({ body, serial, reused: asked.reusedSocket, port: socket.localPort }))
       response.on('error', reject)
     })
     asked.on('timeout', () => asked.destroy(new Error('no answer in time')))
@@ -38,8 +38,8 @@ function ask(agent: Agent, port: number, ca: string): Promise<Served> {
   })
 }
 
-void t.test('a TLS server takes a rotated certificate up on its signal and drops no connection', async (t) => {
-  const { namespace, emulator, vault } = await makeStage(t, {})
+void t.test('TLS server: it loads a rotated certificate on its signal and drops no connection', async (t) => {
+  const { namespace, emulator, vault } = await makeFixture(t, {})
   const authority = makeAuthority()
   const [first, second] = [authority.issue({ names: [name] }), authority.issue({ names: [name] })]
   const serialOf = ({ cert }: { cert: string }): string => new X509Certificate(cert).serialNumber
@@ -76,7 +76,7 @@ void t.test('a TLS server takes a rotated certificate up on its signal and drops
   await emulator.importCertificate(vault, 'web-tls', second.key + second.cert)
   let asked = 0
   await eventually('new connections get the new certificate', async () => {
-    // Every failure on the way would be a dropped connection: eventually() must not swallow it.
+    // Every failure in between would be a dropped connection, so eventually() must not swallow it.
     const [onKept, onFresh] = await Promise.all([ask(kept, port, authority.ca), fresh()]).catch((error: unknown) => {
       t.fail('a connection was dropped', { error })
       throw error

@@ -1,7 +1,8 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import type { VaultRoute } from './call.ts'
 import { matches } from './glob.ts'
-import { decodeJwt, isSignedBy, signJwt, type Jwks } from './jwt.ts'
+import type { JWK } from 'jose'
+import { claimsOf, isSignedBy, signJwt, type Jwks } from './jwt.ts'
 
 /** A permission of one client; every field is a pattern, absent means all. */
 export interface Grant {
@@ -11,6 +12,9 @@ export interface Grant {
   /** Verbs such as `get`, `list`, `versions`, `set`; absent: all. */
   verbs?: string[]
 }
+
+/** Names and attributes, and no value, as the service's role Key Vault Reader. */
+export const metadataOnly: Grant[] = [{ verbs: ['list', 'versions'] }]
 
 /** The clients' permissions. A client without an entry may do everything. */
 export class Access {
@@ -64,7 +68,9 @@ export class Tokens {
   readonly #pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   readonly #kid = randomUUID()
   readonly #now: () => number
-  readonly jwks: Jwks = { keys: [{ ...this.#pair.publicKey.export({ format: 'jwk' }), kid: this.#kid, use: 'sig' }] }
+  readonly jwks: Jwks = {
+    keys: [{ ...(this.#pair.publicKey.export({ format: 'jwk' }) as JWK), kid: this.#kid, use: 'sig' }],
+  }
   #issued = 0
   #revoked = 0
 
@@ -72,7 +78,7 @@ export class Tokens {
     this.#now = now
   }
 
-  issue({ tenant, client, resource, lifetime }: TokenRequest): string {
+  issue({ tenant, client, resource, lifetime }: TokenRequest): Promise<string> {
     const iat = Math.floor(this.#now() / 1000)
     const iss = `https://sts.windows.net/${tenant}/`
     const claims = { aud: resource, iss, iat, nbf: iat, exp: iat + lifetime, appid: client, oid: client, tid: tenant }
@@ -85,9 +91,9 @@ export class Tokens {
   }
 
   /** The claims of a good token for this tenant and resource, or why it is refused. */
-  check(token: string, tenant: string, resource: string): TokenClaims | string {
-    const claims = decodeJwt(token)?.claims as TokenClaims | undefined
-    if (!claims || !isSignedBy(token, this.jwks.keys)) return 'The signature of the token is not valid.'
+  async check(token: string, tenant: string, resource: string): Promise<TokenClaims | string> {
+    const claims = claimsOf(token) as TokenClaims | undefined
+    if (!claims || !(await isSignedBy(token, this.jwks))) return 'The signature of the token is not valid.'
     if (claims.aud !== resource) return `AKV10022: Invalid audience. Expected ${resource}, found ${claims.aud}.`
     if (claims.tid !== tenant) return `AKV10032: Invalid issuer. Expected the tenant ${tenant}, found ${claims.iss}.`
     if (claims.exp * 1000 <= this.#now()) return 'The token has expired.'

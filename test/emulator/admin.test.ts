@@ -3,16 +3,16 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { publishCa } from './in-cluster.ts'
-import { failureOf, startStage, type Stage } from './sdk.ts'
+import { failureOf, startFixture, type EmulatorFixture } from './sdk.ts'
 import { makeAuthority } from './tls.ts'
 
-let stage: Stage
+let fixture: EmulatorFixture
 let url: string
 t.before(async () => {
-  stage = await startStage()
-  url = await stage.emulator.admin()
+  fixture = await startFixture()
+  url = await fixture.emulator.admin()
 })
-t.teardown(() => stage.end())
+t.teardown(() => fixture.end())
 
 /** A request to the admin API: status and body. */
 async function admin(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
@@ -24,13 +24,13 @@ async function admin(method: string, path: string, body?: unknown): Promise<{ st
   return { status: response.status, body: content && (JSON.parse(content) as unknown) }
 }
 
-void t.test('it says where to sign in and what to trust', async (t) => {
-  const { authorityHost, tenant, ca } = stage.emulator
+void t.test('emulator admin: the root page names the authority and the CA', async (t) => {
+  const { authorityHost, tenant, ca } = fixture.emulator
   t.match(await admin('GET', ''), { status: 200, body: { authorityHost, tenant, ca } })
 })
 
-void t.test('objects of all kinds are written, changed and deleted', async (t) => {
-  const secrets = stage.secrets('admin-kv')
+void t.test('emulator admin: writes, changes and deletes objects of every type', async (t) => {
+  const secrets = fixture.secrets('admin-kv')
   const written = await admin('PUT', '/vaults/admin-kv/secrets/hello', { value: 'world', contentType: 'text/plain' })
   const { version } = (await secrets.getSecret('hello')).properties
   t.match(written, { status: 200, body: { version } })
@@ -45,10 +45,10 @@ void t.test('objects of all kinds are written, changed and deleted', async (t) =
 
   await admin('PUT', '/vaults/admin-kv/keys/made', { kty: 'EC', curve: 'P-384' })
   await admin('PUT', '/vaults/admin-kv/keys/given', { jwk: { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AQ' } })
-  t.match((await stage.keys('admin-kv').getKey('made')).key, { kty: 'EC', crv: 'P-384' })
-  t.strictSame(Buffer.from((await stage.keys('admin-kv').getKey('given')).key?.x ?? []), Buffer.from([0]))
+  t.match((await fixture.keys('admin-kv').getKey('made')).key, { kty: 'EC', crv: 'P-384' })
+  t.strictSame(Buffer.from((await fixture.keys('admin-kv').getKey('given')).key?.x ?? []), Buffer.from([0]))
 
-  const certificates = stage.certificates('admin-kv')
+  const certificates = fixture.certificates('admin-kv')
   await admin('PUT', '/vaults/admin-kv/certificates/web', { pending: true })
   t.notOk((await certificates.getCertificate('web')).cer)
   const made = await admin('PUT', '/vaults/admin-kv/certificates/web', { names: ['web.example'] })
@@ -57,9 +57,9 @@ void t.test('objects of all kinds are written, changed and deleted', async (t) =
   t.match((await secrets.getSecret('web')).value, /PRIVATE KEY[^]*CERTIFICATE/)
 })
 
-void t.test('faults, counts, requests, grants and tokens are switched and read', async (t) => {
-  stage.emulator.vault('my-kv').setSecret('name', 'value')
-  const client = stage.secrets('my-kv')
+void t.test('emulator admin: sets and reads faults, counts, requests, grants and tokens', async (t) => {
+  fixture.emulator.vault('my-kv').setSecret('name', 'value')
+  const client = fixture.secrets('my-kv')
   await client.getSecret('name')
 
   const added = await admin('POST', '/faults', { match: { vault: 'my-kv' }, fault: { kind: 'throttle' }, times: 1 })
@@ -74,10 +74,10 @@ void t.test('faults, counts, requests, grants and tokens are switched and read',
   await client.getSecret('name')
   t.strictSame((await admin('GET', '/counts?vault=my-kv')).body, { 'secrets.get': 1 })
   t.match(await admin('GET', '/requests?operation=secrets.*'), {
-    body: [{ object: 'name', status: 200, client: stage.clientId }],
+    body: [{ object: 'name', status: 200, client: fixture.clientId }],
   })
 
-  const grant = { client: stage.clientId, grants: [{ object: 'secrets/other' }] }
+  const grant = { client: fixture.clientId, grants: [{ object: 'secrets/other' }] }
   await admin('POST', '/grants', grant)
   t.match(await failureOf(client.getSecret('name')), { status: 403 })
   await admin('DELETE', '/grants')
@@ -88,12 +88,12 @@ void t.test('faults, counts, requests, grants and tokens are switched and read',
   await admin('DELETE', '/tokens')
   t.match(await failureOf(client.getSecret('name')), { status: 401 })
 
-  const federated = { clientId: 'later', issuer: stage.issuer.issuer, subject: 'system:serviceaccount:shop:web' }
+  const federated = { clientId: 'later', issuer: fixture.issuer.issuer, subject: 'system:serviceaccount:shop:web' }
   await admin('POST', '/credentials', federated)
-  t.ok(await stage.credential({ clientId: 'later' }).getToken('https://vault.localhost/.default'))
+  t.ok(await fixture.credential({ clientId: 'later' }).getToken('https://vault.localhost/.default'))
 })
 
-void t.test('mistakes are told', async (t) => {
+void t.test('emulator admin: a wrong request is answered with what is wrong', async (t) => {
   const mistakes: [method: string, path: string, body: unknown, message: RegExp][] = [
     ['POST', '/faults', { fault: { kind: 'trottle' } }, /fault is/],
     ['POST', '/faults', { kind: 'throttle' }, /fault is/],
@@ -114,7 +114,7 @@ void t.test('mistakes are told', async (t) => {
   t.match(await fetch(`${url}/secrets/name`), { status: 404 })
 })
 
-void t.test('the CA is put into a ConfigMap, new or old', async (t) => {
+void t.test('emulator: publishes its CA in a new or existing ConfigMap', async (t) => {
   const authority = makeAuthority()
   const asked: unknown[] = []
   const server = createServer(authority.issue(), (request, response) => {

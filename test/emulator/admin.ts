@@ -7,7 +7,7 @@
  *     PUT    /admin/vaults/{vault}/keys/{name}            {jwk} or {kty, size?, curve?}, attributes?
  *     PUT    /admin/vaults/{vault}/certificates/{name}    {value, password?, contentType?, exportable?} (PEM or PKCS#12 in base64),
  *                                                         {pending: true}, or {names: [...]} for one made here
- *     PATCH  /admin/vaults/{vault}/{collection}/{name}    attributes: {enabled?, exp?, nbf?, updated?, created?}
+ *     PATCH  /admin/vaults/{vault}/{collection}/{name}    attributes: {enabled?, exp?, nbf?, updated?, created?}, and tags
  *     DELETE /admin/vaults/{vault}/{collection}/{name}
  *     GET | POST | DELETE /admin/faults                   {match?, fault: {kind, ...}, times?, above?} -> {id}; DELETE /admin/faults/{id} for one
  *     GET | DELETE        /admin/counts[?vault=]          by operation; DELETE resets counts and requests
@@ -144,8 +144,11 @@ async function vaults(emulator: Emulator, method: string, [vaultName, kind, name
   const collection = collections.find((one) => one === kind)
   if (!collection || name === undefined) return undefined
   if (method === 'PUT') return ok({ version: await put(emulator, vault, collection, name, body) })
+  const { tags, ...attributes } = given as { tags?: Record<string, string> }
   const found =
-    method === 'DELETE' ? vault.delete(collection, name) : vault.update(collection, name, checkAttributes(given))
+    method === 'DELETE'
+      ? vault.delete(collection, name)
+      : vault.update(collection, name, checkAttributes(attributes), undefined, tags)
   return found ? done : { status: 404, body: { error: `There is no ${collection}/${name} in ${vaultName}.` } }
 }
 

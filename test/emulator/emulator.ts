@@ -2,7 +2,7 @@
  * A Key Vault emulator: the REST protocol over TLS, and as much of Entra ID as a workload identity needs, for the unmodified
  * Azure SDKs. Values live in memory.
  *
- * Vaults are told apart by host name: the first label is the vault (`https://my-kv.<suffix>:<port>`), and the challenge names
+ * Vaults are distinguished by host name: the first label is the vault (`https://my-kv.<suffix>:<port>`), and the challenge names
  * the rest of the host as its resource, which the SDKs accept as they are. How those names reach the emulator:
  *
  * - in a cluster, by one Service per vault name in front of the emulator's pod (`https://my-kv.<namespace>.svc.cluster.local/`);

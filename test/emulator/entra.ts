@@ -2,7 +2,7 @@ import type { Tokens } from './access.ts'
 import type { Call } from './call.ts'
 import { aadstsError, type Answer } from './errors.ts'
 import { matches } from './glob.ts'
-import { decodeJwt } from './jwt.ts'
+import { claimsOf } from './jwt.ts'
 import { checkAssertion, type FederatedCredential, type IssuerKeys, type Refusal, type SeenAssertion } from './trust.ts'
 
 /** The part of Entra ID that a workload identity needs. */
@@ -106,7 +106,7 @@ async function token({ host, body }: Call, tenant: string, entra: Entra, now: nu
   )
   const malformed = checkForm(form, tenant, candidates, entra)
   const { claims, verified, refusal } = malformed
-    ? { claims: decodeJwt(assertion)?.claims ?? {}, verified: false, refusal: malformed }
+    ? { claims: claimsOf(assertion) ?? {}, verified: false, refusal: malformed }
     : await checkAssertion(assertion, candidates, entra.keys, now)
   const { iss, sub, aud } = claims
   const outcome = refusal ? `AADSTS${refusal.code}` : 'issued'
@@ -115,7 +115,7 @@ async function token({ host, body }: Call, tenant: string, entra: Entra, now: nu
   return refusal ? aadstsError(refusal.code, refusal.message, now) : issue(form, tenant, client, entra)
 }
 
-function issue(form: URLSearchParams, tenant: string, client: string, entra: Entra): Answer {
+async function issue(form: URLSearchParams, tenant: string, client: string, entra: Entra): Promise<Answer> {
   const resource = resourceOf(form) ?? ''
   const { tokenLifetime: lifetime, refreshIn } = entra
   return {
@@ -125,7 +125,7 @@ function issue(form: URLSearchParams, tenant: string, client: string, entra: Ent
       expires_in: lifetime,
       ext_expires_in: lifetime,
       ...(refreshIn !== undefined && { refresh_in: refreshIn }),
-      access_token: entra.tokens.issue({ tenant, client, resource, lifetime }),
+      access_token: await entra.tokens.issue({ tenant, client, resource, lifetime }),
     },
   }
 }

@@ -1,6 +1,6 @@
+import { decodeJwt } from 'jose'
 import type { EmulatorOptions } from './emulator.ts'
 import { podCredentials, type ApiServer } from './in-cluster.ts'
-import { decodeJwt } from './jwt.ts'
 import type { FederatedCredential, JwksSource, TrustedIssuer } from './trust.ts'
 
 /** What the environment variables say; see main.ts for their meaning. */
@@ -53,10 +53,10 @@ export function readSettings(env: Environment, read: (file: string) => string): 
 function issuerOf(env: Environment, read: (file: string) => string): TrustedIssuer | undefined {
   if (env['EMULATOR_TRUST_CLUSTER'] === 'true') {
     // The pod's own token names the cluster's issuer.
-    const claims = decodeJwt(read(`${podCredentials}/token`).trim())?.claims
+    const { iss = '' } = decodeJwt(read(`${podCredentials}/token`).trim())
     const url = `https://kubernetes.default.svc/openid/v1/jwks`
     return {
-      issuer: String(claims?.['iss']),
+      issuer: iss,
       jwks: { url, caFile: `${podCredentials}/ca.crt`, tokenFile: `${podCredentials}/token` },
     }
   }

@@ -1,46 +1,44 @@
 import t from 'tap'
-import { once } from 'node:events'
-import { connect } from 'node:tls'
 import type { RestError } from '@azure/core-rest-pipeline'
 import type { SecretClient } from '@azure/keyvault-secrets'
 import type { Fault, Match } from './faults.ts'
-import { failureOf, startStage, type Stage } from './sdk.ts'
+import { failureOf, startFixture, type EmulatorFixture } from './sdk.ts'
 
-let stage: Stage
+let fixture: EmulatorFixture
 let client: SecretClient
 let clock = Date.UTC(2030, 0, 1)
 t.before(async () => {
-  stage = await startStage({ now: () => clock })
-  stage.emulator.vault('my-kv').setSecret('name', 'value')
-  client = stage.secrets('my-kv')
+  fixture = await startFixture({ now: () => clock })
+  fixture.emulator.vault('my-kv').setSecret('name', 'value')
+  client = fixture.secrets('my-kv')
   // From here on the client has its token.
   await client.getSecret('name')
 })
-t.afterEach(() => stage.emulator.faults.clear())
-t.teardown(() => stage.end())
+t.afterEach(() => fixture.emulator.faults.clear())
+t.teardown(() => fixture.end())
 
 const on = (fault: Fault, match: Match = { operation: 'secrets.get' }, times?: number) =>
-  stage.emulator.fault({ match, fault, ...(times !== undefined && { times }) })
+  fixture.emulator.fault({ match, fault, ...(times !== undefined && { times }) })
 const names = async () => {
   const found: string[] = []
   for await (const one of client.listPropertiesOfSecrets()) found.push(one.name)
   return found
 }
 
-void t.test('throttle: 429 Throttled, without Retry-After unless told', async (t) => {
+void t.test('fault throttle: 429 Throttled, with Retry-After only if it is set', async (t) => {
   on({ kind: 'throttle' })
   t.match(await failureOf(client.getSecret('name')), { status: 429, code: 'Throttled' })
-  t.equal(stage.last?.headers.get('retry-after'), undefined)
-  stage.emulator.faults.clear()
+  t.equal(fixture.last?.headers.get('retry-after'), undefined)
+  fixture.emulator.faults.clear()
   for (const retryAfter of [7, 'Wed, 01 Jan 2031 00:00:00 GMT']) {
     const { remove } = on({ kind: 'throttle', retryAfter })
     await failureOf(client.getSecret('name'))
-    t.equal(stage.last?.headers.get('retry-after'), String(retryAfter))
+    t.equal(fixture.last?.headers.get('retry-after'), String(retryAfter))
     remove()
   }
 })
 
-void t.test('forbid: 403 with the inner code', async (t) => {
+void t.test('fault forbid: 403 with the inner error code', async (t) => {
   for (const inner of ['ForbiddenByRbac', 'AccessDenied', 'ForbiddenByFirewall', 'ForbiddenByConnection']) {
     const { remove } = on({ kind: 'forbid', inner })
     t.match(await failureOf(client.getSecret('name')), { status: 403, code: 'Forbidden', inner })
@@ -48,7 +46,7 @@ void t.test('forbid: 403 with the inner code', async (t) => {
   }
 })
 
-void t.test('status: with Key Vault’s body, another one or none', async (t) => {
+void t.test('fault status: with Key Vault’s body, another body or none', async (t) => {
   const cases = [
     [{ kind: 'status', status: 500 }, /"code":"Status500"/],
     [{ kind: 'status', status: 503, body: 'upstream connect error' }, /^upstream connect error$/],
@@ -59,13 +57,13 @@ void t.test('status: with Key Vault’s body, another one or none', async (t) =>
     const { remove } = on(fault)
     // Without a body that it expects the SDK loses the status, so the pipeline is asked.
     await failureOf(client.getSecret('name'))
-    t.equal(stage.last?.status, fault.status)
-    t.match(stage.last?.bodyAsText ?? '', body)
+    t.equal(fixture.last?.status, fault.status)
+    t.match(fixture.last?.bodyAsText ?? '', body)
     remove()
   }
 })
 
-void t.test('hang and stall: nobody answers, or not to the end; only the caller’s own signal helps', async (t) => {
+void t.test('faults hang and stall: the response never starts or never ends until the caller aborts', async (t) => {
   for (const kind of ['hang', 'stall'] as const) {
     const { remove } = on({ kind })
     const abortSignal = AbortSignal.timeout(200)
@@ -73,10 +71,10 @@ void t.test('hang and stall: nobody answers, or not to the end; only the caller�
     t.ok(abortSignal.aborted, kind)
     remove()
   }
-  t.match(stage.emulator.journal.entries({ operation: 'secrets.get' }).slice(-2), [{ status: 0 }, { status: 200 }])
+  t.match(fixture.emulator.journal.entries({ operation: 'secrets.get' }).slice(-2), [{ status: 0 }, { status: 200 }])
 })
 
-void t.test('reset and cut: the connection breaks, before the answer or in the middle of it', async (t) => {
+void t.test('faults reset and cut: the connection breaks before or within the response', async (t) => {
   for (const kind of ['reset', 'cut'] as const) {
     const { remove } = on({ kind })
     const { message } = await failureOf(client.getSecret('name'))
@@ -85,7 +83,7 @@ void t.test('reset and cut: the connection breaks, before the answer or in the m
   }
 })
 
-void t.test('garbage: 200 with what nobody expects', async (t) => {
+void t.test('fault garbage: 200 with an unexpected body', async (t) => {
   for (const [body, text] of [
     ['html', /^<html>/],
     ['empty', /^$/],
@@ -94,15 +92,15 @@ void t.test('garbage: 200 with what nobody expects', async (t) => {
   ] as const) {
     const { remove } = on({ kind: 'garbage', body })
     await client.getSecret('name').catch(() => {})
-    t.equal(stage.last?.status, 200)
-    t.match(stage.last?.bodyAsText ?? '', text)
+    t.equal(fixture.last?.status, 200)
+    t.match(fixture.last?.bodyAsText ?? '', text)
     remove()
   }
   on({ kind: 'garbage', body: 'truncated' })
   await t.rejects(client.getSecret('name'))
 })
 
-void t.test('delay: waits, then goes on to the next fault or to the answer', async (t) => {
+void t.test('fault delay: waits, then applies the next fault or answers', async (t) => {
   on({ kind: 'delay', ms: 300 })
   const start = performance.now()
   t.equal((await client.getSecret('name')).value, 'value')
@@ -112,64 +110,60 @@ void t.test('delay: waits, then goes on to the next fault or to the answer', asy
   t.ok(performance.now() - start >= 598)
 })
 
-void t.test('unauthorized: 401 with a challenge for a token that is good', async (t) => {
+void t.test('fault unauthorized: 401 with a challenge for a valid token', async (t) => {
   on({ kind: 'unauthorized' })
   t.match(await failureOf(client.getSecret('name')), { status: 401, code: 'Unauthorized' })
-  t.match(stage.last?.headers.get('www-authenticate'), /^Bearer authorization=/)
+  t.match(fixture.last?.headers.get('www-authenticate'), /^Bearer authorization=/)
 })
 
-void t.test('wrong-tenant: the challenge names another tenant, and the SDK says so', async (t) => {
+void t.test('fault wrong-tenant: the challenge names another tenant, which the SDK reports', async (t) => {
   on({ kind: 'wrong-tenant', tenant: 'another-tenant' })
   t.equal((await client.getSecret('name')).value, 'value', 'nothing changes for a client that has its token')
-  const { message } = await failureOf(stage.secrets('my-kv').getSecret('name'))
+  const { message } = await failureOf(fixture.secrets('my-kv').getSecret('name'))
   t.match(message, /tenant .*another-tenant/)
 })
 
-void t.test(
-  'list-lag: the list as of when the switch was set, or as of some time ago; reads are up to date',
-  async (t) => {
-    const vault = stage.emulator.vault('lagging')
-    const lagging = stage.secrets('lagging')
-    const listed = async () => {
-      const found: Record<string, unknown> = {}
-      for await (const one of lagging.listPropertiesOfSecrets())
-        found[one.name] = [one.updatedOn?.getTime(), one.enabled]
-      return found
-    }
-    vault.setSecret('a', 'one')
-    vault.setSecret('b', 'one')
-    const before = await listed()
-    const frozen = on({ kind: 'list-lag' }, { operation: 'secrets.list', vault: 'lagging' })
-    vault.update('secrets', 'a', { enabled: false }, undefined)
-    vault.delete('secrets', 'b')
-    vault.setSecret('c', 'one')
-    t.strictSame(await listed(), before)
-    t.equal((await lagging.getSecret('c')).value, 'one')
-    frozen.remove()
-    t.strictSame(Object.keys(await listed()), ['a', 'c'])
+void t.test('fault list-lag: lists show the past, and reads are up to date', async (t) => {
+  const vault = fixture.emulator.vault('lagging')
+  const lagging = fixture.secrets('lagging')
+  const listed = async () => {
+    const found: Record<string, unknown> = {}
+    for await (const one of lagging.listPropertiesOfSecrets()) found[one.name] = [one.updatedOn?.getTime(), one.enabled]
+    return found
+  }
+  vault.setSecret('a', 'one')
+  vault.setSecret('b', 'one')
+  const before = await listed()
+  const frozen = on({ kind: 'list-lag' }, { operation: 'secrets.list', vault: 'lagging' })
+  vault.update('secrets', 'a', { enabled: false }, undefined)
+  vault.delete('secrets', 'b')
+  vault.setSecret('c', 'one')
+  t.strictSame(await listed(), before)
+  t.equal((await lagging.getSecret('c')).value, 'one')
+  frozen.remove()
+  t.strictSame(Object.keys(await listed()), ['a', 'c'])
 
-    clock += 10_000
-    const then = await listed()
-    vault.setSecret('c', 'two')
-    on({ kind: 'list-lag', ms: 5000 }, { operation: 'secrets.list', vault: 'lagging' })
-    clock += 4000
-    t.strictSame(await listed(), then)
-    clock += 2000
-    t.notSame(await listed(), then)
-  },
-)
+  clock += 10_000
+  const then = await listed()
+  vault.setSecret('c', 'two')
+  on({ kind: 'list-lag', ms: 5000 }, { operation: 'secrets.list', vault: 'lagging' })
+  clock += 4000
+  t.strictSame(await listed(), then)
+  clock += 2000
+  t.notSame(await listed(), then)
+})
 
-void t.test('redirect: the client is sent elsewhere', async (t) => {
+void t.test('fault redirect: the response redirects to another URL', async (t) => {
   const location = 'https://other.vault.localhost:1/'
   on({ kind: 'redirect', location })
   await failureOf(client.getSecret('name'))
-  t.equal(stage.last?.status, 307)
-  t.equal(stage.last?.headers.get('location'), location)
+  t.equal(fixture.last?.status, 307)
+  t.equal(fixture.last?.headers.get('location'), location)
 })
 
-void t.test('next-link: the list leads to another host, or in a circle', async (t) => {
-  stage.emulator.vault('other-host').setSecret('bait', 'x')
-  const to = `${stage.emulator.url('other-host')}secrets?api-version=7.6`
+void t.test('fault next-link: the next page is on another host or is the same page', async (t) => {
+  fixture.emulator.vault('other-host').setSecret('bait', 'x')
+  const to = `${fixture.emulator.url('other-host')}secrets?api-version=7.6`
   const { remove } = on({ kind: 'next-link', to }, { operation: 'secrets.list', vault: 'my-kv' })
   await t.rejects(
     names(),
@@ -182,14 +176,14 @@ void t.test('next-link: the list leads to another host, or in a circle', async (
   t.strictSame(await names(), ['name', 'name', 'name', 'name'])
 })
 
-void t.test('empty-page: a page without items that leads on', async (t) => {
+void t.test('fault empty-page: a page without items has a next link', async (t) => {
   on({ kind: 'empty-page' }, { operation: 'secrets.list' }, 1)
-  stage.emulator.journal.reset()
+  fixture.emulator.journal.reset()
   t.strictSame(await names(), ['name'])
-  t.equal(stage.emulator.journal.count('secrets.list'), 2)
+  t.equal(fixture.emulator.journal.count('secrets.list'), 2)
 })
 
-void t.test('aadsts, throttle and status at the token endpoint', async (t) => {
+void t.test('faults aadsts, throttle and status apply to the token endpoint', async (t) => {
   const cases = [
     [{ kind: 'aadsts', code: 70021 }, /AADSTS70021/],
     [{ kind: 'throttle', retryAfter: 3 }, /AADSTS90055/],
@@ -197,38 +191,38 @@ void t.test('aadsts, throttle and status at the token endpoint', async (t) => {
   ] as const
   for (const [fault, message] of cases) {
     on(fault, { operation: 'token' }, 1)
-    const fresh = stage.secrets('my-kv')
+    const fresh = fixture.secrets('my-kv')
     t.match((await failureOf(fresh.getSecret('name'))).message, message)
-    t.equal((await stage.secrets('my-kv').getSecret('name')).value, 'value', 'and then it is over')
+    t.equal((await fixture.secrets('my-kv').getSecret('name')).value, 'value', 'and then it is over')
   }
 })
 
-void t.test('a fault hits what it matches, and as often as it says', async (t) => {
-  stage.emulator.vault('other-kv').setSecret('name', 'other')
+void t.test('faults: a fault applies only to matching requests, and only as often as it says', async (t) => {
+  fixture.emulator.vault('other-kv').setSecret('name', 'other')
   const fault = { kind: 'status', status: 500 } as const
-  const other = stage.secrets('other-kv')
+  const other = fixture.secrets('other-kv')
   on(fault, { vault: 'other-*', object: 'NAME' }, 2)
   t.equal((await client.getSecret('name')).value, 'value')
   t.match(await failureOf(other.getSecret('name')), { status: 500 })
-  t.match(stage.emulator.faults.list(), [{ times: 1 }])
+  t.match(fixture.emulator.faults.list(), [{ times: 1 }])
   t.match(await failureOf(other.getSecret('name')), { status: 500 })
   t.equal((await other.getSecret('name')).value, 'other')
-  t.strictSame(stage.emulator.faults.list(), [])
+  t.strictSame(fixture.emulator.faults.list(), [])
 
   for (const status of [500, 502]) on({ kind: 'status', status }, { object: 'name' }, 1)
   t.match(await failureOf(client.getSecret('name')), { status: 500 })
   t.match(await failureOf(client.getSecret('name')), { status: 502 }, 'one at a time')
 
-  on(fault, { client: stage.clientId, operation: '*.list' })
+  on(fault, { client: fixture.clientId, operation: '*.list' })
   t.match(await failureOf(names()), { status: 500 })
   t.equal((await client.getSecret('name')).value, 'value')
   on(fault, { client: 'somebody else' })
   t.equal((await client.getSecret('name')).value, 'value')
 })
 
-void t.test('above: a limit in a sliding window, as the service has it', async (t) => {
+void t.test('faults: above is a limit in a sliding window, like the limits of the service', async (t) => {
   const above = { requests: 3, window: 10_000 }
-  stage.emulator.fault({ match: { vault: 'my-kv' }, fault: { kind: 'throttle' }, above })
+  fixture.emulator.fault({ match: { vault: 'my-kv' }, fault: { kind: 'throttle' }, above })
   const outcomes = async (calls: number) => {
     const found: (number | undefined)[] = []
     for (let i = 0; i < calls; i++) {
@@ -247,62 +241,14 @@ void t.test('above: a limit in a sliding window, as the service has it', async (
   t.strictSame(await outcomes(4), [200, 200, 200, 429])
 })
 
-void t.test('the challenge is left alone unless the match asks for it', async (t) => {
+void t.test('faults: a fault applies to the challenge only if the match names it', async (t) => {
   on({ kind: 'status', status: 500 }, {}, 1)
-  stage.emulator.journal.reset()
-  t.match(await failureOf(stage.secrets('my-kv').getSecret('name')), { status: undefined })
-  stage.emulator.faults.clear()
+  fixture.emulator.journal.reset()
+  t.match(await failureOf(fixture.secrets('my-kv').getSecret('name')), { status: undefined })
+  fixture.emulator.faults.clear()
   for (const challenge of [true, 'any'] as const) {
     on({ kind: 'status', status: 502 }, { operation: 'secrets.*', challenge })
-    t.match(await failureOf(stage.secrets('my-kv').getSecret('name')), { status: 502 })
-    stage.emulator.faults.clear()
+    t.match(await failureOf(fixture.secrets('my-kv').getSecret('name')), { status: 502 })
+    fixture.emulator.faults.clear()
   }
-})
-
-void t.test('offline: connections are refused until it is online again, and nothing is lost', async (t) => {
-  await stage.emulator.offline()
-  t.match((await failureOf(client.getSecret('name'))).message, /ECONNREFUSED|ECONNRESET|hang up/)
-  t.match((await failureOf(client.getSecret('name'))).message, /ECONNREFUSED/)
-  await stage.emulator.online()
-  t.equal((await client.getSecret('name')).value, 'value')
-})
-
-void t.test('another certificate is served from the next connection on', async (t) => {
-  const { port, authority, ca } = stage.emulator
-  const verdict = async () => {
-    const socket = connect({
-      port,
-      host: '127.0.0.1',
-      servername: 'my-kv.vault.localhost',
-      ca,
-      rejectUnauthorized: false,
-    })
-    await once(socket, 'secureConnect')
-    socket.destroy()
-    return socket.authorizationError ?? 'good'
-  }
-  const names = ['*.vault.localhost', 'localhost']
-  t.equal(await verdict(), 'good')
-  stage.emulator.useCertificate(authority!.issue({ names, to: new Date(Date.now() - 1000) }))
-  t.equal(await verdict(), 'CERT_HAS_EXPIRED')
-  stage.emulator.useCertificate(authority!.issue({ names }))
-  t.equal(await verdict(), 'good')
-})
-
-void t.test('the Date header follows the emulator’s clock', async (t) => {
-  await client.getSecret('name')
-  t.equal(stage.last?.headers.get('date'), new Date(clock).toUTCString())
-})
-
-void t.test('the journal says who asked for what, and how it ended, but no value', async (t) => {
-  const { journal } = stage.emulator
-  journal.reset()
-  const next = journal.next({ operation: 'secrets.get', status: 404 })
-  await client.getSecret('name')
-  await failureOf(client.getSecret('absent'))
-  t.match(await next, { vault: 'my-kv', object: 'absent', client: stage.clientId, status: 404, time: clock })
-  t.equal(journal.count('secrets.*', 'my-kv'), 2)
-  t.strictSame(journal.counts('other-kv'), {})
-  t.strictSame(journal.counts('my-kv'), { 'secrets.get': 2 })
-  t.notMatch(JSON.stringify(journal.entries()), /"value"/)
 })

@@ -30,7 +30,7 @@ export type Fault =
   | { kind: 'cut' }
   /** Resets the connection. */
   | { kind: 'reset' }
-  /** 200 with a body that nobody expects. */
+  /** 200 with an unexpected body. */
   | { kind: 'garbage'; body: 'html' | 'empty' | 'null' | 'null-list' | 'truncated' }
   /** Waits, then goes on (to the next fault that matches, or to the answer). */
   | { kind: 'delay'; ms: number }

@@ -13,7 +13,7 @@ import type { Clock, Moment } from './store.ts'
 import { answerVault } from './vault-api.ts'
 import type { Vault } from './vault.ts'
 
-export interface World {
+export interface EmulatorState {
   clock: Clock
   vaults: Map<string, Vault>
   entra: Entra
@@ -29,20 +29,20 @@ interface Meaning {
 }
 
 /** The request listener; `vault` binds it to one vault, else the host's first label says which. */
-export function makeHandler(world: World) {
+export function makeHandler(state: EmulatorState) {
   return (vault?: string) => (request: IncomingMessage, response: ServerResponse) => {
-    handle(world, request, response, vault).catch(() => response.destroy())
+    handle(state, request, response, vault).catch(() => response.destroy())
   }
 }
 
-async function handle(world: World, request: IncomingMessage, response: ServerResponse, bound?: string) {
+async function handle(state: EmulatorState, request: IncomingMessage, response: ServerResponse, bound?: string) {
   const call = await readCall(request)
-  const meaning = understand(world, call, bound)
-  const taken = await delays(world.faults.take(meaning.subject))
-  const answer = await answerWith(meaning, taken, world.clock.now(), call)
+  const meaning = await understand(state, call, bound)
+  const taken = await delays(state.faults.take(meaning.subject))
+  const answer = await answerWith(meaning, taken, state.clock.now(), call)
   const { subject } = meaning
-  world.journal.add({
-    time: world.clock.now(),
+  state.journal.add({
+    time: state.clock.now(),
     operation: subject.challenge ? 'challenge' : subject.operation,
     ...(subject.vault && { vault: subject.vault }),
     ...(subject.object && { object: subject.object }),
@@ -50,7 +50,7 @@ async function handle(world: World, request: IncomingMessage, response: ServerRe
     status: answer.wire === 'hang' || answer.wire === 'reset' ? 0 : answer.status,
     ...(subject.client && { client: subject.client }),
   })
-  send(response, answer, world.clock.now())
+  send(response, answer, state.clock.now())
 }
 
 async function readCall(request: IncomingMessage): Promise<Call> {
@@ -83,45 +83,45 @@ async function answerWith({ subject, answer }: Meaning, taken: TakenFault | unde
   }
 }
 
-function understand(world: World, call: Call, bound?: string): Meaning {
+async function understand(state: EmulatorState, call: Call, bound?: string): Promise<Meaning> {
   const entra = entraRoute(call)
   if (entra) {
     const subject = { operation: entra.operation, client: clientOf(call) }
-    return { subject, answer: () => answerEntra(call, entra, world.entra, world.clock.now()) }
+    return { subject, answer: () => answerEntra(call, entra, state.entra, state.clock.now()) }
   }
   const name = bound ?? vaultOf(call.host)
-  const vault = world.vaults.get(name.toLowerCase())
+  const vault = state.vaults.get(name.toLowerCase())
   const route = vaultRoute(call)
   if (!route || !vault) {
     const subject = { operation: 'unknown', ...(route && { vault: name }) }
     const message = route ? `There is no vault ${name} here.` : `Nothing answers ${call.method} ${call.path} here.`
     return { subject, answer: () => vaultError(404, 'NotFound', message) }
   }
-  return understandVault(world, call, route, vault)
+  return understandVault(state, call, route, vault)
 }
 
-function understandVault(world: World, call: Call, route: VaultRoute, vault: Vault): Meaning {
+async function understandVault(state: EmulatorState, call: Call, route: VaultRoute, vault: Vault): Promise<Meaning> {
   const { collection, verb, object, version } = route
-  const { tokens } = world.entra
-  const tenant = vault.tenant ?? world.entra.tenant
+  const { tokens } = state.entra
+  const tenant = vault.tenant ?? state.entra.tenant
   const resource = resourceOf(call.host)
   const subject = { operation: `${collection}.${verb}`, vault: vault.name, object, version }
   const refuse = (reason: string, fault?: Fault) => {
     const named = fault?.kind === 'wrong-tenant' ? fault.tenant : tenant
-    return challenge(`${world.entra.authorityHost}${named}`, resource, reason)
+    return challenge(`${state.entra.authorityHost}${named}`, resource, reason)
   }
   const token = /^Bearer (.+)$/i.exec(call.headers.authorization ?? '')?.[1]
   if (!token) {
     const reason = 'AKV10000: Request is missing a Bearer or PoP token.'
     return { subject: { ...subject, challenge: true }, answer: (fault) => refuse(reason, fault) }
   }
-  const claims = tokens.check(token, tenant, resource)
+  const claims = await tokens.check(token, tenant, resource)
   if (typeof claims === 'string') return { subject, answer: () => refuse(claims) }
   return {
     subject: { ...subject, client: claims.appid },
     answer: (fault, lag) => {
       if (fault?.kind === 'unauthorized') return refuse('The token has been revoked.')
-      if (!world.access.allows(claims.appid, vault.name, route)) return forbidden(vault, route, claims)
+      if (!state.access.allows(claims.appid, vault.name, route)) return forbidden(vault, route, claims)
       return answerVault(call, route, vault, lag)
     },
   }

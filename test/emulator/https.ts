@@ -12,7 +12,7 @@ export interface Asked {
   form?: Record<string, string>
 }
 
-/** One HTTPS request with a CA of its own, which `fetch` cannot have. Rejects when nobody answers within 5 s. */
+/** One HTTPS request with a CA of its own, which `fetch` cannot have. Rejects if there is no answer within 5 s. */
 export async function ask(url: string, { method = 'GET', ca, token, body, form }: Asked = {}) {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>()
   const headers = {

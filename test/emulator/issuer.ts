@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
-import { signJwt, type Claims, type Jwks } from './jwt.ts'
+import type { JWK } from 'jose'
+import { algorithmOf, signJwt, type Jwks } from './jwt.ts'
 
 export interface ServiceAccountTokenOptions {
   namespace?: string
@@ -9,7 +10,7 @@ export interface ServiceAccountTokenOptions {
   /** Seconds; negative for a token that has expired. */
   expiresIn?: number
   /** Claims that replace or add to the usual ones. */
-  claims?: Claims
+  claims?: Record<string, unknown>
 }
 
 /** What signs ServiceAccount tokens in a cluster, for use where there is no cluster. */
@@ -19,7 +20,7 @@ export interface TestIssuer {
   /** The public key, as `/openid/v1/jwks` would publish it. */
   readonly jwks: Jwks
   /** A token with the claims of a projected ServiceAccount token (Kubernetes, `BoundServiceAccountTokenVolume`). */
-  token(options?: ServiceAccountTokenOptions): string
+  token(options?: ServiceAccountTokenOptions): Promise<string>
 }
 
 export interface IssuerOptions {
@@ -41,7 +42,9 @@ export function makeIssuer({
   const kid = randomBytes(20).toString('base64url')
   return {
     issuer,
-    jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' }] },
+    jwks: {
+      keys: [{ ...(publicKey.export({ format: 'jwk' }) as JWK), kid, alg: algorithmOf(privateKey), use: 'sig' }],
+    },
     token({
       namespace = 'default',
       serviceAccount = 'default',

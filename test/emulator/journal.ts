@@ -57,7 +57,7 @@ export class Journal {
     return Object.entries(this.counts(vault)).reduce((sum, [one, n]) => sum + (matches(operation, one) ? n : 0), 0)
   }
 
-  /** The last requests (the newest 10,000 unless told otherwise) that match, oldest first. */
+  /** The last requests (the newest 10,000 by default) that match, oldest first. */
   entries(match: EntryMatch = {}): Entry[] {
     return this.#entries.filter((entry) => entryMatches(match, entry))
   }

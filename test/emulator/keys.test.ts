@@ -1,13 +1,13 @@
 import t from 'tap'
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { failureOf, startStage, type Stage } from './sdk.ts'
+import { failureOf, startFixture, type EmulatorFixture } from './sdk.ts'
 
-let stage: Stage
+let fixture: EmulatorFixture
 t.before(async () => {
-  stage = await startStage()
-  stage.emulator.vault('my-kv')
+  fixture = await startFixture()
+  fixture.emulator.vault('my-kv')
 })
-t.teardown(() => stage.end())
+t.teardown(() => fixture.end())
 
 const created: [kty: 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM', options: object, expected: object][] = [
   ['RSA', { keySize: 2048 }, { asymmetricKeyType: 'rsa', asymmetricKeyDetails: { modulusLength: 2048 } }],
@@ -28,20 +28,20 @@ function publicKeyOf(jwk: { kty?: string; crv?: string } & Partial<Record<'n' | 
 }
 
 for (const [kty, options, expected] of created)
-  void t.test(`a key is created and read: ${kty} ${JSON.stringify(options)}`, async (t) => {
-    const client = stage.keys('my-kv')
+  void t.test(`emulator keys: a key is created and read back: ${kty} ${JSON.stringify(options)}`, async (t) => {
+    const client = fixture.keys('my-kv')
     const name = `${kty}-${Object.values(options).join('')}`
     await client.createKey(name, kty, options)
     const { key, properties, keyOperations } = await client.getKey(name.toLowerCase())
     t.equal(key?.kty, kty)
     t.match(publicKeyOf(key as object), expected)
-    t.equal(key?.kid, `${stage.emulator.url('my-kv')}keys/${name}/${properties.version}`)
+    t.equal(key?.kid, `${fixture.emulator.url('my-kv')}keys/${name}/${properties.version}`)
     t.ok(keyOperations?.includes('sign'))
     t.notOk(key?.d, 'never a private part')
   })
 
-void t.test('an imported key comes back to the letter, without its private part', async (t) => {
-  const client = stage.keys('my-kv')
+void t.test('emulator keys: an imported key is returned unchanged, without its private part', async (t) => {
+  const client = fixture.keys('my-kv')
   const jwk = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
   const bytes = (value: string | undefined) => Buffer.from(value ?? '', 'base64url')
   const { n, e, d, p, q, dp, dq, qi } = jwk
@@ -67,8 +67,8 @@ void t.test('an imported key comes back to the letter, without its private part'
   t.notOk(key?.d)
 })
 
-void t.test('a disabled key comes back with enabled: false, and so it is listed', async (t) => {
-  const client = stage.keys('my-kv')
+void t.test('emulator keys: a disabled key is returned and listed with enabled: false', async (t) => {
+  const client = fixture.keys('my-kv')
   await client.createEcKey('switch', { curve: 'P-256' })
   await client.createEcKey('switch', { curve: 'P-384' })
   await client.updateKeyProperties('switch', { enabled: false })
@@ -81,8 +81,8 @@ void t.test('a disabled key comes back with enabled: false, and so it is listed'
   t.match(found, [{ enabled: false, version: undefined }])
 })
 
-void t.test('what is not there, or was deleted, is 404 KeyNotFound', async (t) => {
-  const client = stage.keys('my-kv')
+void t.test('emulator keys: a missing or deleted key is 404 KeyNotFound', async (t) => {
+  const client = fixture.keys('my-kv')
   const gone = { status: 404, code: 'KeyNotFound' }
   t.match(await failureOf(client.getKey('absent')), gone)
   await client.createEcKey('gone')
@@ -90,6 +90,6 @@ void t.test('what is not there, or was deleted, is 404 KeyNotFound', async (t) =
   t.match(await failureOf(client.getKey('gone')), gone)
 })
 
-void t.test('a key type that the service does not have is 400', async (t) => {
-  t.match(await failureOf(stage.keys('my-kv').createKey('symmetric', 'oct')), { status: 400, code: 'BadParameter' })
+void t.test('emulator keys: an unknown key type is 400', async (t) => {
+  t.match(await failureOf(fixture.keys('my-kv').createKey('symmetric', 'oct')), { status: 400, code: 'BadParameter' })
 })

@@ -24,7 +24,7 @@ export class Listeners {
   /** Opens a TLS port (0: a free one), and returns its number. */
   async https(handler: RequestListener, address: string, port: number): Promise<number> {
     const server = createServer({ cert: this.#pair.cert, key: this.#pair.key }, handler)
-    // A client that does not trust the certificate, or goes away, is nobody's error here.
+    // A client that does not trust the certificate, or goes away, is no error here.
     server.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
     return this.#open({ server, address, port, closeConnections: () => server.closeAllConnections() })
   }

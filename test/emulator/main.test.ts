@@ -1,8 +1,7 @@
 import t, { type Test } from 'tap'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { build } from 'esbuild'
@@ -12,6 +11,7 @@ import { readSettings } from './environment.ts'
 import { makeIssuer } from './issuer.ts'
 import { resolveToLoopback } from './resolve.ts'
 import { makeAuthority } from './tls.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 interface Started {
   vault: string
@@ -23,8 +23,7 @@ interface Started {
   token?: string
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'emulator-main-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder(t)
 
 /** The program in one file, away from its sources, as an image would have it. */
 async function bundle(): Promise<string> {
@@ -64,7 +63,7 @@ async function read({ vault, authorityHost, tenant, ca }: Started, tokenFilePath
 }
 
 void t.test(
-  'the program runs from a single file, lets its own issuer sign in, and ends at once on SIGTERM',
+  'emulator: the program runs from a single file, lets its own issuer sign in, and ends at once on SIGTERM',
   async (t) => {
     t.teardown(resolveToLoopback('*.localhost'))
     const { child, started } = await start(t, await bundle(), {})
@@ -84,7 +83,7 @@ void t.test(
   },
 )
 
-void t.test('the environment gives it a certificate, an issuer to trust, vaults and a place for the CA', async (t) => {
+void t.test('emulator: the environment sets certificate, trusted issuer, vaults and CA file', async (t) => {
   t.teardown(resolveToLoopback('*.localhost'))
   const file = (name: string, content: string) => {
     writeFileSync(join(folder, name), content)
@@ -109,12 +108,12 @@ void t.test('the environment gives it a certificate, an issuer to trust, vaults 
   t.match(started.vault, /^https:\/\/shop-kv\.kv\.localhost:\d+\/$/)
   t.equal(readFileSync(started.ca, 'utf8'), authority.ca)
   await fetch(`${started.admin}/admin/vaults/shop-kv/secrets/hello`, { method: 'PUT', body: '{"value":"world"}' })
-  t.equal(await read(started, file('good', issuer.token({ namespace: 'shop' }))), 'world')
-  await t.rejects(read(started, file('bad', issuer.token({ namespace: 'other' }))), /AADSTS70021/)
+  t.equal(await read(started, file('good', await issuer.token({ namespace: 'shop' }))), 'world')
+  await t.rejects(read(started, file('bad', await issuer.token({ namespace: 'other' }))), /AADSTS70021/)
 })
 
-void t.test('in a pod it trusts the issuer of its own token', async (t) => {
-  const own = makeIssuer({ issuer: 'https://cluster.example' }).token()
+void t.test('emulator: in a pod it trusts the issuer of its own token', async (t) => {
+  const own = await makeIssuer({ issuer: 'https://cluster.example' }).token()
   const inPod = (name: string) => (name.endsWith('/token') ? `${own}\n` : 'CA')
   const env = { EMULATOR_TRUST_CLUSTER: 'true', EMULATOR_CA_CONFIGMAP: 'system/emulator-ca' }
   const { options, publish, ownIssuer } = readSettings(env, inPod)
@@ -128,7 +127,7 @@ void t.test('in a pod it trusts the issuer of its own token', async (t) => {
   t.notOk(ownIssuer)
 })
 
-void t.test('a setting that makes no sense is named', async (t) => {
+void t.test('emulator: an invalid setting is named in the error', async (t) => {
   const wrong: [Record<string, string>, RegExp][] = [
     [{ EMULATOR_PORT: 'many' }, /EMULATOR_PORT=many/],
     [{ EMULATOR_ISSUER: 'https://issuer.example' }, /EMULATOR_JWKS_FILE or EMULATOR_JWKS_URL/],

@@ -39,7 +39,7 @@ if (settings.publish) await publishCa(settings.publish.api, settings.publish.con
 
 const { authorityHost, tenant } = emulator
 const vault = emulator.url(settings.vaults[0] ?? 'my-kv')
-const token = settings.ownIssuer ? writeToken(join(dirname(ca), 'token')) : undefined
+const token = settings.ownIssuer ? await writeToken(join(dirname(ca), 'token')) : undefined
 console.log(
   JSON.stringify({ vault, authorityHost, tenant, admin, proxy, ca, ...(token && { token }), pid: process.pid }),
 )
@@ -62,11 +62,11 @@ function temporaryFolder(): string {
   return folder
 }
 
-function writeToken(file: string): string {
+async function writeToken(file: string): Promise<string> {
   const issuer = makeIssuer()
   emulator.trust(issuer)
   emulator.federate({ clientId: '*', issuer: issuer.issuer, subject: 'system:serviceaccount:*:*' })
-  writeFileSync(file, issuer.token({ expiresIn: 24 * 3600 }), { mode: 0o600 })
+  writeFileSync(file, await issuer.token({ expiresIn: 24 * 3600 }), { mode: 0o600 })
   return file
 }
 

@@ -22,9 +22,9 @@ export interface MetadataService {
  */
 export async function startMetadataService({ tokens, tenant }: Emulator): Promise<MetadataService> {
   const service: MetadataService = { url: '', node: { assigned: [] }, asked: [], failures: [], close: () => {} }
-  const server = createServer((request, response) => answer(request, response))
+  const server = createServer((request, response) => void answer(request, response))
 
-  function answer({ method, headers, url = '' }: IncomingMessage, response: ServerResponse): void {
+  async function answer({ method, headers, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(url, 'http://node')
     const send = (status: number, body: object) => response.writeHead(status).end(JSON.stringify(body))
     const refuse = (status: number, error: string, words: string) => send(status, { error, error_description: words })
@@ -37,7 +37,10 @@ export async function startMetadataService({ tokens, tenant }: Emulator): Promis
     if (failure !== undefined) return void refuse(failure, 'unknown', 'in an update')
     const wanted = searchParams.get('client_id')
     const { own, assigned } = service.node
-    const client = wanted === null ? (own ?? (assigned.length === 1 ? assigned[0] : undefined)) : assigned.find((id) => id === wanted) // prettier-ignore
+    const client =
+      wanted === null
+        ? (own ?? (assigned.length === 1 ? assigned[0] : undefined))
+        : assigned.find((id) => id === wanted)
     if (wanted === null && client === undefined && assigned.length > 1) {
       const words = 'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity'
       return void refuse(400, 'invalid_request', words)
@@ -46,7 +49,7 @@ export async function startMetadataService({ tokens, tenant }: Emulator): Promis
     const resource = searchParams.get('resource') ?? ''
     const lifetime = 24 * 3600
     send(200, {
-      access_token: tokens.issue({ tenant, client, resource, lifetime }),
+      access_token: await tokens.issue({ tenant, client, resource, lifetime }),
       expires_in: `${lifetime}`,
       expires_on: `${Math.floor(Date.now() / 1000) + lifetime}`,
       ...{ resource, token_type: 'Bearer', client_id: client },

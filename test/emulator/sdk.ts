@@ -13,7 +13,7 @@ import { makeIssuer, type TestIssuer } from './issuer.ts'
 import { resolveToLoopback } from './resolve.ts'
 
 /** An emulator with an issuer and a client of its own, and the Azure SDKs' clients for it as an application would make them. */
-export interface Stage {
+export interface EmulatorFixture {
   emulator: Emulator
   issuer: TestIssuer
   clientId: string
@@ -37,10 +37,11 @@ export interface CredentialOptions {
 }
 
 /** Starts an emulator, and makes `*.vault.localhost` resolve in this process. Nothing is retried by the clients. */
-export async function startStage(options: EmulatorOptions = {}): Promise<Stage> {
+export async function startFixture(options: EmulatorOptions = {}): Promise<EmulatorFixture> {
   const undo = resolveToLoopback('*.localhost')
   const issuer = makeIssuer(options.now ? { now: options.now } : {})
   const clientId = randomUUID()
+  const token = await issuer.token({ namespace: 'shop', serviceAccount: 'web', expiresIn: 365 * 24 * 3600 })
   const emulator = await startEmulator({
     issuers: [issuer],
     credentials: [{ clientId, issuer: issuer.issuer, subject: 'system:serviceaccount:*:*' }],
@@ -61,7 +62,7 @@ export async function startStage(options: EmulatorOptions = {}): Promise<Stage> 
 
   const credential = (wanted: CredentialOptions = {}) => {
     const file = join(tmpdir(), `emulator-token-${randomUUID()}`)
-    writeFileSync(file, wanted.token ?? issuer.token({ namespace: 'shop', serviceAccount: 'web' }), { mode: 0o600 })
+    writeFileSync(file, wanted.token ?? token, { mode: 0o600 })
     files.push(file)
     return new WorkloadIdentityCredential({
       ...common,

@@ -1,17 +1,17 @@
 import t from 'tap'
 import type { PipelinePolicy } from '@azure/core-rest-pipeline'
 import type { SecretClient } from '@azure/keyvault-secrets'
-import { failureOf, startStage, type Stage } from './sdk.ts'
+import { failureOf, startFixture, type EmulatorFixture } from './sdk.ts'
 
-let stage: Stage
+let fixture: EmulatorFixture
 let clock = Date.UTC(2030, 0, 1)
 let client: SecretClient
 t.before(async () => {
-  stage = await startStage({ now: () => clock, tokenLifetime: 30 * 24 * 3600 })
-  stage.emulator.vault('my-kv')
-  client = stage.secrets('my-kv')
+  fixture = await startFixture({ now: () => clock, tokenLifetime: 30 * 24 * 3600 })
+  fixture.emulator.vault('my-kv')
+  client = fixture.secrets('my-kv')
 })
-t.teardown(() => stage.end())
+t.teardown(() => fixture.end())
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = []
@@ -19,20 +19,20 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return found
 }
 
-void t.test('a secret is written and read, after one challenge and one sign-in', async (t) => {
-  stage.emulator.journal.reset()
+void t.test('emulator secrets: a write and a read take one challenge and one sign-in', async (t) => {
+  fixture.emulator.journal.reset()
   const written = await client.setSecret('db-password', 'first', { contentType: 'text/plain', tags: { team: 'shop' } })
   const read = await client.getSecret('db-password')
   t.match(read, { name: 'db-password', value: 'first' })
   const { version } = written.properties
   t.match(read.properties, { version, contentType: 'text/plain', tags: { team: 'shop' }, enabled: true })
-  t.equal(read.properties.id, `${stage.emulator.url('my-kv')}secrets/db-password/${version}`)
+  t.equal(read.properties.id, `${fixture.emulator.url('my-kv')}secrets/db-password/${version}`)
   t.match(version, /^[0-9a-f]{32}$/)
   const counts = { openid: 1, token: 1, challenge: 1, 'secrets.set': 1, 'secrets.get': 1 }
-  t.strictSame(stage.emulator.journal.counts(), counts)
+  t.strictSame(fixture.emulator.journal.counts(), counts)
 })
 
-void t.test('names compare without case, and ids keep the name as it was created', async (t) => {
+void t.test('emulator secrets: names are case-insensitive, and ids keep the original case', async (t) => {
   await client.setSecret('Mixed-Case', 'one')
   await client.setSecret('mixed-case', 'two')
   const read = await client.getSecret('MIXED-CASE')
@@ -42,7 +42,7 @@ void t.test('names compare without case, and ids keep the name as it was created
 })
 
 void t.test(
-  'times are whole seconds of the emulator’s clock, and two writes in one second look alike in a list',
+  'emulator secrets: times are whole seconds of the emulator’s clock, and two writes in one second look alike in a list',
   async (t) => {
     clock = Date.UTC(2030, 0, 2) + 300
     await client.setSecret('twice', 'one')
@@ -59,7 +59,7 @@ void t.test(
 
 const listed = async (name: string) => (await all(client.listPropertiesOfSecrets())).find((one) => one.name === name)
 
-void t.test('an older version is read by its id', async (t) => {
+void t.test('emulator secrets: an older version is read by its id', async (t) => {
   const first = await client.setSecret('pinned', 'one')
   await client.setSecret('pinned', 'two')
   const { version } = first.properties
@@ -67,26 +67,26 @@ void t.test('an older version is read by its id', async (t) => {
   t.equal((await client.getSecret('pinned')).value, 'two')
 })
 
-void t.test('60 secrets come on three pages, without value and without version', async (t) => {
-  const vault = stage.emulator.vault('many')
+void t.test('emulator secrets: 60 secrets are listed on three pages, without values and versions', async (t) => {
+  const vault = fixture.emulator.vault('many')
   for (let i = 0; i < 60; i++) vault.setSecret(`s-${i}`, `value ${i}`, { contentType: 'text/plain' })
-  const many = stage.secrets('many')
-  stage.emulator.journal.reset()
+  const many = fixture.secrets('many')
+  fixture.emulator.journal.reset()
   const found = await all(many.listPropertiesOfSecrets())
   t.equal(new Set(found.map((one) => one.name)).size, 60)
-  t.equal(stage.emulator.journal.count('secrets.list', 'many'), 3)
+  t.equal(fixture.emulator.journal.count('secrets.list', 'many'), 3)
   t.ok(found.every((one) => one.version === undefined && one.contentType === 'text/plain' && one.enabled))
   t.notMatch(JSON.stringify(found), /value \d/)
 
-  stage.emulator.journal.reset()
+  fixture.emulator.journal.reset()
   await all(many.listPropertiesOfSecrets().byPage({ maxPageSize: 10 }))
-  t.equal(stage.emulator.journal.count('secrets.list'), 6, 'maxresults is honoured')
+  t.equal(fixture.emulator.journal.count('secrets.list'), 6, 'maxresults is honoured')
 })
 
-void t.test('a list goes on where it was when secrets come and go meanwhile', async (t) => {
-  const vault = stage.emulator.vault('moving')
+void t.test('emulator secrets: a list continues correctly if secrets are added and deleted meanwhile', async (t) => {
+  const vault = fixture.emulator.vault('moving')
   for (const letter of 'bcdefg') vault.setSecret(letter, letter)
-  const pages = stage.secrets('moving').listPropertiesOfSecrets().byPage({ maxPageSize: 2 })
+  const pages = fixture.secrets('moving').listPropertiesOfSecrets().byPage({ maxPageSize: 2 })
   const names: string[] = []
   for await (const page of pages) {
     names.push(...page.map((one) => one.name))
@@ -96,22 +96,22 @@ void t.test('a list goes on where it was when secrets come and go meanwhile', as
   t.strictSame(names, ['b', 'c', 'e', 'f', 'g'])
 })
 
-void t.test('versions come in pages too, with their own attributes', async (t) => {
-  const vault = stage.emulator.vault('history')
+void t.test('emulator secrets: versions are listed in pages, with their own attributes', async (t) => {
+  const vault = fixture.emulator.vault('history')
   for (let i = 0; i < 30; i++) {
     clock += 1000
     vault.setSecret('rotated', `value ${i}`)
   }
-  stage.emulator.journal.reset()
-  const versions = await all(stage.secrets('history').listPropertiesOfSecretVersions('rotated'))
-  t.equal(stage.emulator.journal.count('secrets.versions'), 2)
+  fixture.emulator.journal.reset()
+  const versions = await all(fixture.secrets('history').listPropertiesOfSecretVersions('rotated'))
+  t.equal(fixture.emulator.journal.count('secrets.versions'), 2)
   t.equal(new Set(versions.map((one) => one.version)).size, 30)
   t.equal(new Set(versions.map((one) => one.createdOn?.getTime())).size, 30)
-  const absent = await all(stage.secrets('history').listPropertiesOfSecretVersions('absent'))
+  const absent = await all(fixture.secrets('history').listPropertiesOfSecretVersions('absent'))
   t.strictSame(absent, [], 'as of the service, there are none of what does not exist')
 })
 
-void t.test('attributes are changed, and only `enabled` stops a read', async (t) => {
+void t.test('emulator secrets: attributes can change, and only enabled stops a read', async (t) => {
   const { properties } = await client.setSecret('attributes', 'value')
   const version = properties.version ?? ''
   const past = new Date(Date.UTC(2001, 0, 1))
@@ -129,26 +129,29 @@ void t.test('attributes are changed, and only `enabled` stops a read', async (t)
   t.equal((await client.getSecret('attributes')).value, 'value')
 })
 
-void t.test('the newest version is the latest even when it is disabled', async (t) => {
+void t.test('emulator secrets: the newest version is the latest even if it is disabled', async (t) => {
   await client.setSecret('half', 'old')
   await client.setSecret('half', 'new', { enabled: false })
   t.match(await failureOf(client.getSecret('half')), { status: 403, inner: 'SecretDisabled' })
 })
 
-void t.test('what is not there is 404 SecretNotFound by name and version, and has no versions', async (t) => {
-  const known = { status: 404, code: 'SecretNotFound' }
-  await client.setSecret('present', 'value')
-  t.match(await failureOf(client.getSecret('absent')), known)
-  t.match(await failureOf(client.getSecret('present', { version: 'f'.repeat(32) })), known)
-  t.strictSame(await all(client.listPropertiesOfSecretVersions('absent')), [])
-})
+void t.test(
+  'emulator secrets: a missing secret or version is 404 SecretNotFound, and its list of versions is empty',
+  async (t) => {
+    const known = { status: 404, code: 'SecretNotFound' }
+    await client.setSecret('present', 'value')
+    t.match(await failureOf(client.getSecret('absent')), known)
+    t.match(await failureOf(client.getSecret('present', { version: 'f'.repeat(32) })), known)
+    t.strictSame(await all(client.listPropertiesOfSecretVersions('absent')), [])
+  },
+)
 
-void t.test('a deleted secret is gone, its name is taken until it is purged, and it can be recovered', async (t) => {
+void t.test('emulator secrets: a deleted secret keeps its name until it is purged, and can be recovered', async (t) => {
   await client.setSecret('gone', 'value')
   const before = await listed('gone')
   const poller = await client.beginDeleteSecret('gone', { intervalInMs: 1 })
   const deleted = await poller.pollUntilDone()
-  t.match(deleted, { name: 'gone', recoveryId: `${stage.emulator.url('my-kv')}deletedsecrets/gone` })
+  t.match(deleted, { name: 'gone', recoveryId: `${fixture.emulator.url('my-kv')}deletedsecrets/gone` })
   t.match(await failureOf(client.getSecret('gone')), { status: 404, code: 'SecretNotFound' })
   t.equal(await listed('gone'), undefined)
   t.match(await failureOf(client.setSecret('gone', 'again')), { status: 409, inner: 'ObjectIsDeletedButRecoverable' })
@@ -164,13 +167,13 @@ void t.test('a deleted secret is gone, its name is taken until it is purged, and
   t.equal((await client.getSecret('gone')).value, 'anew')
 })
 
-void t.test('bad requests are 400 BadParameter', async (t) => {
+void t.test('emulator secrets: malformed requests are 400 BadParameter', async (t) => {
   const bad = { status: 400, code: 'BadParameter' }
   t.match(await failureOf(client.setSecret('under_score', 'value')), bad)
   t.match(await failureOf(client.setSecret('big', 'x'.repeat(25 * 1024 + 1))), bad)
   await client.setSecret('big', 'x'.repeat(25 * 1024))
   t.match(await failureOf(all(client.listPropertiesOfSecrets().byPage({ maxPageSize: 26 }))), bad)
-  const unversioned = stage.secrets('my-kv', undefined, {
+  const unversioned = fixture.secrets('my-kv', undefined, {
     additionalPolicies: [{ policy: withoutVersion, position: 'perRetry' }],
   })
   t.match(await failureOf(unversioned.getSecret('big')), bad, 'no api-version')

@@ -2,27 +2,27 @@ import t from 'tap'
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultTenant } from './emulator.ts'
 import { ask } from './https.ts'
 import { makeIssuer } from './issuer.ts'
-import { startStage, type CredentialOptions, type Stage } from './sdk.ts'
+import { startFixture, type CredentialOptions, type EmulatorFixture } from './sdk.ts'
 import { makeAuthority } from './tls.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const scope = 'https://vault.localhost/.default'
 
-let stage: Stage
+let fixture: EmulatorFixture
 t.before(async () => {
-  stage = await startStage()
+  fixture = await startFixture()
 })
-t.teardown(() => stage.end())
+t.teardown(() => fixture.end())
 
 /** What Entra ID's answer says to a sign-in that is refused, as MSAL hands it on. */
 async function refusal(options: CredentialOptions) {
   try {
-    await stage.credential(options).getToken(scope)
+    await fixture.credential(options).getToken(scope)
   } catch (error) {
     const { errorCode, errorNo, errorMessage, status } = (error as { cause: ServerError }).cause
     return { status, error: errorCode, no: errorNo, code: /AADSTS\d+/.exec(errorMessage)?.[0] }
@@ -37,110 +37,120 @@ interface ServerError {
   status: number
 }
 
-void t.test('a good ServiceAccount token is exchanged, and what it said is on record', async (t) => {
+void t.test('emulator sign-in: a valid ServiceAccount token is exchanged and its claims are recorded', async (t) => {
   for (const algorithm of ['ES256', 'RS256'] as const) {
     const issuer = makeIssuer({ issuer: `https://${algorithm}.example`, algorithm })
-    stage.emulator.trust(issuer)
-    stage.emulator.federate({
-      clientId: stage.clientId,
+    fixture.emulator.trust(issuer)
+    fixture.emulator.federate({
+      clientId: fixture.clientId,
       issuer: issuer.issuer,
       subject: 'system:serviceaccount:shop:*',
     })
-    const token = await stage
-      .credential({ token: issuer.token({ namespace: 'shop', serviceAccount: 'web' }) })
+    const token = await fixture
+      .credential({ token: await issuer.token({ namespace: 'shop', serviceAccount: 'web' }) })
       .getToken(scope)
     t.ok(token.expiresOnTimestamp > Date.now() + 3500_000)
     const claims = {
       tenant: defaultTenant,
-      client: stage.clientId,
+      client: fixture.clientId,
       iss: issuer.issuer,
       aud: ['api://AzureADTokenExchange'],
     }
-    const seen = stage.emulator.seen.at(-1)
+    const seen = fixture.emulator.seen.at(-1)
     t.match(seen, { ...claims, sub: 'system:serviceaccount:shop:web', verified: true, outcome: 'issued' })
     t.notMatch(JSON.stringify(seen), /eyJ/, 'but not the token')
   }
 })
 
-const aadsts: [name: string, options: () => CredentialOptions, code: number, status: number, error: string][] = [
-  ['another key than the issuer’s', () => ({ token: forged() }), 700027, 401, 'invalid_client'],
+const aadsts: [name: string, options: () => Promise<CredentialOptions>, code: number, status: number, error: string][] =
   [
-    'another issuer',
-    () => ({ token: makeIssuer({ issuer: 'https://other.example' }).token() }),
-    70021,
-    400,
-    'invalid_request',
-  ],
-  [
-    'another audience',
-    () => ({ token: stage.issuer.token({ audience: 'https://kubernetes.default.svc' }) }),
-    700212,
-    401,
-    'invalid_client',
-  ],
-  [
-    'another subject',
-    () => ({ token: stage.issuer.token({ claims: { sub: 'repo:shop/web' } }) }),
-    70021,
-    400,
-    'invalid_request',
-  ],
-  ['an expired token', () => ({ token: stage.issuer.token({ expiresIn: -1 }) }), 700024, 401, 'invalid_client'],
-  ['a token from the future', () => ({ token: fromTheFuture() }), 700024, 401, 'invalid_client'],
-  ['no expiry', () => ({ token: stage.issuer.token({ claims: { exp: undefined } }) }), 700024, 401, 'invalid_client'],
-  ['not a token', () => ({ token: 'nonsense' }), 50027, 400, 'invalid_request'],
-  ['the algorithm none', () => ({ token: unsigned() }), 700027, 401, 'invalid_client'],
-  ['an unknown client', () => ({ clientId: randomUUID() }), 700016, 400, 'unauthorized_client'],
-]
+    ['another key than the issuer’s', async () => ({ token: await forged() }), 700027, 401, 'invalid_client'],
+    [
+      'another issuer',
+      async () => ({ token: await makeIssuer({ issuer: 'https://other.example' }).token() }),
+      70021,
+      400,
+      'invalid_request',
+    ],
+    [
+      'another audience',
+      async () => ({ token: await fixture.issuer.token({ audience: 'https://kubernetes.default.svc' }) }),
+      700212,
+      401,
+      'invalid_client',
+    ],
+    [
+      'another subject',
+      async () => ({ token: await fixture.issuer.token({ claims: { sub: 'repo:shop/web' } }) }),
+      70021,
+      400,
+      'invalid_request',
+    ],
+    [
+      'an expired token',
+      async () => ({ token: await fixture.issuer.token({ expiresIn: -1 }) }),
+      700024,
+      401,
+      'invalid_client',
+    ],
+    ['a token from the future', async () => ({ token: await fromTheFuture() }), 700024, 401, 'invalid_client'],
+    [
+      'no expiry',
+      async () => ({ token: await fixture.issuer.token({ claims: { exp: undefined } }) }),
+      700024,
+      401,
+      'invalid_client',
+    ],
+    ['not a token', async () => ({ token: 'nonsense' }), 50027, 400, 'invalid_request'],
+    ['the algorithm none', async () => ({ token: await unsigned() }), 700027, 401, 'invalid_client'],
+    ['an unknown client', async () => ({ clientId: randomUUID() }), 700016, 400, 'unauthorized_client'],
+  ]
 
 /** A token that claims to be the issuer's, down to the key id. */
-function forged() {
-  const [header, payload] = stage.issuer.token().split('.')
-  return [header, payload, makeIssuer().token().split('.')[2]].join('.')
+async function forged() {
+  const [header, payload] = (await fixture.issuer.token()).split('.')
+  return [header, payload, (await makeIssuer().token()).split('.')[2]].join('.')
 }
 
-const fromTheFuture = () => stage.issuer.token({ claims: { nbf: Math.floor(Date.now() / 1000) + 600 } })
+const fromTheFuture = () => fixture.issuer.token({ claims: { nbf: Math.floor(Date.now() / 1000) + 600 } })
 
-function unsigned() {
+async function unsigned() {
   const header = Buffer.from(JSON.stringify({ alg: 'none', typ: 'JWT' })).toString('base64url')
-  return `${header}.${stage.issuer.token().split('.')[1]}.`
+  return `${header}.${(await fixture.issuer.token()).split('.')[1]}.`
 }
 
 for (const [name, options, code, status, error] of aadsts)
-  void t.test(`refused with AADSTS${code}: ${name}`, async (t) => {
-    t.match(await refusal(options()), { status, error, no: code, code: `AADSTS${code}` })
-    t.match(stage.emulator.seen.at(-1), { outcome: `AADSTS${code}` })
+  void t.test(`emulator sign-in: AADSTS${code} for ${name}`, async (t) => {
+    t.match(await refusal(await options()), { status, error, no: code, code: `AADSTS${code}` })
+    t.match(fixture.emulator.seen.at(-1), { outcome: `AADSTS${code}` })
   })
 
-void t.test('a tenant that does not exist has no metadata and gives no tokens', async (t) => {
-  await t.rejects(stage.credential({ tenantId: randomUUID() }).getToken(scope), /openid_config|endpoints_resolution/)
-  const { authorityHost, ca } = stage.emulator
+void t.test('emulator sign-in: an unknown tenant has no metadata and issues no tokens', async (t) => {
+  await t.rejects(fixture.credential({ tenantId: randomUUID() }).getToken(scope), /openid_config|endpoints_resolution/)
+  const { authorityHost, ca } = fixture.emulator
   const answer = await ask(`${authorityHost}${randomUUID()}/oauth2/v2.0/token`, { method: 'POST', ca, body: {} })
   t.match(answer, { status: 400, body: /AADSTS90002/ })
 })
 
-void t.test(
-  'a credential of another tenant signs in there, and its token is no good for the vaults of this one',
-  async (t) => {
-    const tenant = randomUUID()
-    const clientId = randomUUID()
-    stage.emulator.federate({ tenant, clientId, issuer: stage.issuer.issuer, subject: '*' })
-    t.match(await refusal({ clientId }), { code: 'AADSTS700016' })
-    const token = await stage.credential({ tenantId: tenant, clientId }).getToken(scope)
-    t.match(stage.emulator.tokens.check(token.token, tenant, 'https://vault.localhost'), { tid: tenant })
-    t.match(stage.emulator.tokens.check(token.token, defaultTenant, 'https://vault.localhost'), 'Invalid issuer')
-  },
-)
+void t.test('emulator sign-in: a token of one tenant is not accepted by the vaults of another', async (t) => {
+  const tenant = randomUUID()
+  const clientId = randomUUID()
+  fixture.emulator.federate({ tenant, clientId, issuer: fixture.issuer.issuer, subject: '*' })
+  t.match(await refusal({ clientId }), { code: 'AADSTS700016' })
+  const token = await fixture.credential({ tenantId: tenant, clientId }).getToken(scope)
+  t.match(await fixture.emulator.tokens.check(token.token, tenant, 'https://vault.localhost'), { tid: tenant })
+  t.match(await fixture.emulator.tokens.check(token.token, defaultTenant, 'https://vault.localhost'), 'Invalid issuer')
+})
 
-void t.test('the scopes of OpenID Connect beside the resource, as MSAL for Go sends them', async (t) => {
-  const { authorityHost, ca, tenant } = stage.emulator
-  const signIn = (scope: string) => {
+void t.test('emulator sign-in: OpenID Connect scopes beside the resource are ignored, as Entra ID does', async (t) => {
+  const { authorityHost, ca, tenant } = fixture.emulator
+  const signIn = async (scope: string) => {
     const form = {
-      client_id: stage.clientId,
+      client_id: fixture.clientId,
       scope,
       grant_type: 'client_credentials',
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: stage.issuer.token(),
+      client_assertion: await fixture.issuer.token(),
     }
     return ask(`${authorityHost}${tenant}/oauth2/v2.0/token`, { method: 'POST', ca, form })
   }
@@ -148,14 +158,16 @@ void t.test('the scopes of OpenID Connect beside the resource, as MSAL for Go se
     const answer = await signIn(scopes)
     t.equal(answer.status, 200, scopes)
     const { access_token: token } = JSON.parse(answer.body) as { access_token: string }
-    t.match(stage.emulator.tokens.check(token, tenant, 'https://vault.localhost'), { aud: 'https://vault.localhost' })
+    t.match(await fixture.emulator.tokens.check(token, tenant, 'https://vault.localhost'), {
+      aud: 'https://vault.localhost',
+    })
   }
   for (const scopes of ['openid profile', `${scope} https://other.localhost/.default`, `${scope} User.Read`, ''])
     t.match(await signIn(scopes), { status: 400, body: /AADSTS70011/ }, `refused: ${scopes}`)
 })
 
-void t.test('lifetime and refresh_in are what the options say', async (t) => {
-  const short = await startStage({ tokenLifetime: 7, refreshIn: 3 })
+void t.test('emulator sign-in: lifetime and refresh_in follow the options', async (t) => {
+  const short = await startFixture({ tokenLifetime: 7, refreshIn: 3 })
   t.teardown(() => short.end())
   const start = Date.now()
   const { expiresOnTimestamp, refreshAfterTimestamp } = await short.credential().getToken(scope)
@@ -164,10 +176,9 @@ void t.test('lifetime and refresh_in are what the options say', async (t) => {
 })
 
 void t.test(
-  'an issuer’s keys come from a file, or from a URL with a CA and a token of its own, and are read again when they change',
+  'emulator sign-in: the keys of an issuer are read from a file or a URL, and again when they change',
   async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'emulator-jwks-'))
-    t.teardown(() => rmSync(folder, { recursive: true }))
+    const folder = temporaryFolder(t)
     const file = (name: string, content: string) => {
       writeFileSync(join(folder, name), content)
       return join(folder, name)
@@ -182,15 +193,15 @@ void t.test(
     t.teardown(() => server.close())
     const url = `https://localhost:${(server.address() as AddressInfo).port}/openid/v1/jwks`
     const caFile = file('ca.crt', authority.ca)
-    stage.emulator.trust({ issuer: published.issuer, jwks: { url, caFile, tokenFile: file('token', 'pod-token\n') } })
-    stage.emulator.federate({ clientId: stage.clientId, issuer: published.issuer, subject: '*' })
-    t.ok(await stage.credential({ token: published.token() }).getToken(scope))
+    fixture.emulator.trust({ issuer: published.issuer, jwks: { url, caFile, tokenFile: file('token', 'pod-token\n') } })
+    fixture.emulator.federate({ clientId: fixture.clientId, issuer: published.issuer, subject: '*' })
+    t.ok(await fixture.credential({ token: await published.token() }).getToken(scope))
     published = makeIssuer({ issuer: published.issuer })
-    t.ok(await stage.credential({ token: published.token() }).getToken(scope), 'after a rotation of the keys')
+    t.ok(await fixture.credential({ token: await published.token() }).getToken(scope), 'after a rotation of the keys')
 
     const other = makeIssuer({ issuer: 'https://file.example' })
-    stage.emulator.trust({ issuer: other.issuer, jwks: { file: file('jwks.json', JSON.stringify(other.jwks)) } })
-    stage.emulator.federate({ clientId: stage.clientId, issuer: other.issuer, subject: '*' })
-    t.ok(await stage.credential({ token: other.token() }).getToken(scope))
+    fixture.emulator.trust({ issuer: other.issuer, jwks: { file: file('jwks.json', JSON.stringify(other.jwks)) } })
+    fixture.emulator.federate({ clientId: fixture.clientId, issuer: other.issuer, subject: '*' })
+    t.ok(await fixture.credential({ token: await other.token() }).getToken(scope))
   },
 )

@@ -45,7 +45,7 @@ export interface Clock {
 }
 
 const seconds = (ms: number) => Math.floor(ms / 1000)
-/** A model test makes many changes; nobody asks for a LIST that lags by more than these. */
+/** A model test makes many changes; no test requests a LIST that lags by more than these. */
 const shownLimit = 100
 
 /** All objects of one kind in a vault. Names compare without case. */

@@ -32,7 +32,7 @@ export async function startTokenProxy({ port, ca }: Emulator, pair: Pair, prefix
     onward.on('error', () => response.destroy())
     request.pipe(onward)
   }).listen(0, '127.0.0.1')
-  // A client that does not trust the certificate is nobody's error here.
+  // A client that does not trust the certificate is no error here.
   server.on('tlsClientError', (_error, socket) => socket.destroy())
   await once(server, 'listening')
   return {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { matches } from './glob.ts'
 import { ask } from './https.ts'
-import { decodeJwt, isSignedBy, type Claims, type Jwks, type PublishedKey } from './jwt.ts'
+import { claimsOf, isSignedBy, type Claims, type Jwks } from './jwt.ts'
 
 /** Where an issuer publishes its keys; a cluster's API server wants a token and has a CA of its own. */
 export type JwksSource = Jwks | { file: string } | { url: string; ca?: string; caFile?: string; tokenFile?: string }
@@ -52,7 +52,7 @@ export interface Refusal {
 /** The published keys of the trusted issuers; those behind a file or a URL are read when a key id is not known yet. */
 export class IssuerKeys {
   readonly #issuers: TrustedIssuer[]
-  readonly #cache = new Map<TrustedIssuer, PublishedKey[]>()
+  readonly #cache = new Map<TrustedIssuer, Jwks>()
 
   constructor(issuers: TrustedIssuer[]) {
     this.#issuers = issuers
@@ -65,10 +65,11 @@ export class IssuerKeys {
   /** Whether the named issuer's keys vouch for the token's signature. */
   async vouch(token: string, name: string): Promise<boolean> {
     for (const issuer of this.#issuers.filter((one) => one.issuer === name)) {
-      if (isSignedBy(token, this.#cache.get(issuer) ?? [])) return true
-      const { keys } = await readJwks(issuer.jwks)
-      this.#cache.set(issuer, keys)
-      if (isSignedBy(token, keys)) return true
+      const cached = this.#cache.get(issuer)
+      if (cached && (await isSignedBy(token, cached))) return true
+      const jwks = await readJwks(issuer.jwks)
+      this.#cache.set(issuer, jwks)
+      if (await isSignedBy(token, jwks)) return true
     }
     return false
   }
@@ -91,7 +92,7 @@ export async function checkAssertion(
   keys: IssuerKeys,
   now: number,
 ): Promise<{ claims: Claims; verified: boolean; refusal?: Refusal }> {
-  const claims = decodeJwt(assertion)?.claims
+  const claims = claimsOf(assertion)
   if (!claims) return refuse(50027, 'The assertion is not a valid JWT.', {})
   const { iss, sub, exp, nbf } = claims
   const audiences = [claims['aud']].flat()

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { ApiError, type ApiRequest } from '../../webhook/cluster/api.ts'
-import { eventBudget } from '../../webhook/event-budget.ts'
-import { confirmOwners, type Owner } from '../../webhook/owners.ts'
+import { ApiError, type ApiRequest } from '../../shared/kubernetes/api.ts'
+import { createEventBudget } from '../../webhook/report/event-budget.ts'
+import { createOwnerCheck, type Owner } from '../../webhook/report/owners.ts'
 
 const owner = (name: string, uid = `uid-of-${name}`): Owner => ({
   apiVersion: 'apps/v1',
@@ -10,10 +10,10 @@ const owner = (name: string, uid = `uid-of-${name}`): Owner => ({
   uid,
 })
 
-void t.test('hostile Events: 100,000 claims of one owner are one look-up a minute', async (t) => {
+void t.test('hostile Events: 100,000 claims to one owner cause one look-up a minute', async (t) => {
   let time = 0
   const calls: ApiRequest[] = []
-  const confirm = confirmOwners(
+  const confirm = createOwnerCheck(
     {
       async call(request) {
         calls.push(request)
@@ -21,7 +21,7 @@ void t.test('hostile Events: 100,000 claims of one owner are one look-up a minut
         return { metadata: { uid: 'uid-of-web' } }
       },
     },
-    { now: () => time },
+    { elapsed: () => time },
   )
   let confirmed = 0
   for (let index = 0; index < 100_000; index++) if (await confirm('shop', owner('web', `uid-${index}`))) confirmed++
@@ -35,9 +35,12 @@ void t.test('hostile Events: 100,000 claims of one owner are one look-up a minut
   t.equal(calls.length, 3)
 })
 
-void t.test('hostile Events: of any number of made-up owners a thousand are remembered', async (t) => {
+void t.test('hostile Events: at most 1,000 made-up owners are remembered', async (t) => {
   let calls = 0
-  const confirm = confirmOwners({ call: async () => ({ metadata: { uid: `uid ${calls++}` } }) }, { now: () => 0 })
+  const confirm = createOwnerCheck(
+    { call: async () => ({ metadata: { uid: `uid ${calls++}` } }) },
+    { elapsed: () => 0 },
+  )
   const looked = async (index: number): Promise<boolean> => {
     const before = calls
     await confirm('shop', owner(`made-up-${index}`))
@@ -48,10 +51,11 @@ void t.test('hostile Events: of any number of made-up owners a thousand are reme
   t.strictSame([await looked(2999), await looked(2000), await looked(1999)], [false, false, true])
 })
 
-void t.test('hostile Events: one namespace that floods leaves the others theirs', async (t) => {
+void t.test('hostile Events: a namespace that floods takes nothing from the budget of others', async (t) => {
   let time = 0
-  const hasBudget = eventBudget({ now: () => time })
-  const count = (namespace: string, tries: number) => Array.from({ length: tries }, () => hasBudget(namespace)).filter(Boolean).length // prettier-ignore
+  const hasBudget = createEventBudget({ elapsed: () => time })
+  const count = (namespace: string, tries: number) =>
+    Array.from({ length: tries }, () => hasBudget(namespace)).filter(Boolean).length
   t.equal(count('flooding', 10_000), 50)
   t.equal(count('shop', 20), 20)
   time += 10_000
@@ -64,7 +68,7 @@ void t.test('hostile Events: one namespace that floods leaves the others theirs'
 
 void t.test('hostile Events: made-up namespaces neither grow the table nor refill a budget', async (t) => {
   let time = 0
-  const hasBudget = eventBudget({ now: () => time })
+  const hasBudget = createEventBudget({ elapsed: () => time })
   for (let index = 0; index < 60; index++) hasBudget('flooding')
   let passed = 0
   for (let index = 0; index < 100_000; index++) if (hasBudget(`made-up-${index}`)) passed++

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 import t from 'tap'
-import { change, until } from '../sidecar/notify/stage.ts'
+import { change } from '../sidecar/notify/fixture.ts'
 import { openFolder } from '../support/open-folder.ts'
 import { startPodNamespace } from '../support/pod-namespace.ts'
+import { until } from '../support/until.ts'
 
 /** Appends each signal to the file $1. */
 const receiver = `trap "echo HUP >>'$1'" HUP; echo ready >>"$1"; while :; do sleep 60 & wait $!; kill $! 2>/dev/null; done`
@@ -23,7 +24,7 @@ const forgeries: Record<string, string> = {
   "a volume on the kubelet's disk": `root=/pods/$3/containers/app && ${mount}`,
 }
 
-void t.test('hostile siblings: a forged mount takes no signal of the app', async (t) => {
+void t.test('hostile siblings: a forged mount does not receive the signals of the app', async (t) => {
   for (const [title, forge] of Object.entries(forgeries)) {
     for (const enter of ['', 'exec unshare --user --map-root-user --mount ']) {
       await t.test(`hostile siblings: ${title}, ${enter === '' ? 'privileged' : 'in a user namespace'}`, async (t) => {
@@ -31,7 +32,8 @@ void t.test('hostile siblings: a forged mount takes no signal of the app', async
         if ('unavailable' in pod) return t.fail(pod.unavailable)
         t.teardown(() => pod.close())
         const folder = openFolder(t)
-        const lines = (name: string) => existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8').trim().split('\n') : [] // prettier-ignore
+        const lines = (name: string) =>
+          existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8').trim().split('\n') : []
 
         await pod.start({ name: 'app', command: ['sh', '-c', receiver, 'sh', join(folder, 'app')] })
         await until('the app is ready', () => lines('app').length > 0)
@@ -41,14 +43,22 @@ void t.test('hostile siblings: a forged mount takes no signal of the app', async
         const script = `${enter}sh -c '${attack.replaceAll("'", `'\\''`)}' sh "$1" "$2" "$3" "$4"`
         const disk = join(pod.folder, 'volume')
         const kubelet = join(pod.folder, 'kubelet')
-        await pod.start({ name: 'sibling', command: ['sh', '-c', script, 'sh', join(folder, 'sibling'), disk, pod.uid, kubelet] }) // prettier-ignore
+        await pod.start({
+          name: 'sibling',
+          command: ['sh', '-c', script, 'sh', join(folder, 'sibling'), disk, pod.uid, kubelet],
+        })
         await until('the sibling has forged', () => lines('sibling').length > 0)
 
-        const script2 = join(import.meta.dirname, '../sidecar/notify/sidecar-process.ts')
+        const script2 = join(import.meta.dirname, '../sidecar/notify/signal/sidecar-process.ts')
         const command = [process.execPath, script2, JSON.stringify({ signal: { name: 'SIGHUP', container: 'app' } })]
-        const { process: sidecar } = await pod.start({ name: 'akv-injector', command, stdio: ['pipe', 'pipe', 'inherit'] }) // prettier-ignore
+        const { process: sidecar } = await pod.start({
+          name: 'akv-injector',
+          command,
+          stdio: ['pipe', 'pipe', 'inherit'],
+        })
         let isDelivered = false
-        if (sidecar.stdout) createInterface(sidecar.stdout).on('line', (line) => (isDelivered ||= line.includes('"delivered":"a"'))) // prettier-ignore
+        if (sidecar.stdout)
+          createInterface(sidecar.stdout).on('line', (line) => (isDelivered ||= line.includes('"delivered":"a"')))
         sidecar.stdin?.write(`${JSON.stringify(change('a', Date.now()))}\n`)
         await until('delivered', () => isDelivered)
         await until('the app has its signal', () => lines('app').includes('HUP'))

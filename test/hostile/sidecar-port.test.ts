@@ -4,9 +4,10 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import t from 'tap'
-import { isReady, until, type Running } from '../sidecar/support/bundle.ts'
-import { quick, stageWith } from '../sidecar/support/stages.ts'
-import { nodeFlags } from '../../webhook/pod/sidecar-container.ts'
+import { isReady, type Running } from '../support/sidecar-bundle.ts'
+import { quick, sidecarFixture } from '../support/sidecar-fixture.ts'
+import { nodeFlags } from '../../webhook/inject/sidecar-container.ts'
+import { until } from '../support/until.ts'
 
 /** The kubelet asks from the node's address, which no pod has. */
 const prober = '127.0.0.1'
@@ -34,7 +35,11 @@ const attacks: Record<string, Attack> = {
   'half-open connections from the address of the prober': { from: [prober] },
   'headers that never end': { from: twenty, first: get('/livez'), then: 'x: y\r\n' },
   'headers that are huge': { from: twenty, first: get('/livez') + `x: ${'y'.repeat(7_000)}\r\n`.repeat(10) },
-  'bodies that never end': { from: twenty, first: `POST /livez HTTP/1.1\r\nHost: pod\r\nContent-Length: 1000000000\r\n\r\n`, then: 'x' }, // prettier-ignore
+  'bodies that never end': {
+    from: twenty,
+    first: `POST /livez HTTP/1.1\r\nHost: pod\r\nContent-Length: 1000000000\r\n\r\n`,
+    then: 'x',
+  },
   'connections that are kept alive': { from: twenty, first: `${get('/livez')}Connection: keep-alive\r\n\r\n` },
   'a thousand requests at once on each connection': { from: twenty, first: metrics.repeat(1_000), deaf: true },
   'answers that are never read': { from: twenty, first: metrics, deaf: true },
@@ -87,9 +92,9 @@ const closedConnections = async (url: string): Promise<number> => {
 
 void t.test('hostile neighbors: the port of the sidecar answers every probe under attack', async (t) => {
   const names = Array.from({ length: 150 }, (_, index) => `password-of-a-service-with-a-long-name-${index}`)
-  const stage = await stageWith(t, names, { ...quick, pollInterval: 3_600_000 })
-  for (const name of names) stage.emulator.vault('my-kv').setSecret(name, 'x'.repeat(1_000))
-  const sidecar = stage.start({ flags: [...nodeFlags] })
+  const fixture = await sidecarFixture(t, names, { ...quick, pollInterval: 3_600_000 })
+  for (const name of names) fixture.emulator.vault('my-kv').setSecret(name, 'x'.repeat(1_000))
+  const sidecar = fixture.start({ flags: [...nodeFlags] })
   await isReady(sidecar)
   const port = Number(new URL(sidecar.url).port)
   for (let count = 0; count < 20; count++) await probe(port)
@@ -104,7 +109,10 @@ void t.test('hostile neighbors: the port of the sidecar answers every probe unde
       const failures: string[] = []
       let resident = 0
       while (!isOver) {
-        await probe(port).then((time) => times.push(time), (error: Error) => failures.push(error.message)) // prettier-ignore
+        await probe(port).then(
+          (time) => times.push(time),
+          (error: Error) => failures.push(error.message),
+        )
         resident = Math.max(resident, residentMegabytes(sidecar))
         await sleep(20)
       }

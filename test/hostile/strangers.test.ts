@@ -3,10 +3,13 @@ import { request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:tls'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import jsonPatch, { type Operation } from 'fast-json-patch'
 import t, { type Test } from 'tap'
 import { callSegment } from '../../certs/segments.ts'
+import type { Pod } from '../../webhook/pod/pod.ts'
+import { isGuard, purposes } from '../../webhook/review/decision.ts'
 import { annotated, appFor, cluster, reviewOf } from '../webhook/review-app.ts'
-import { certificateFolder } from '../webhook/tls.ts'
+import { certificateFolder } from '../support/server-certificate.ts'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -16,7 +19,7 @@ const previous = 'decade'.repeat(6).slice(0, 32)
 const called = (path: string, of = secret): string => callSegment(of, `/${path}`)!
 const derived = (secrets: readonly string[]) => (path: string) => secrets.map((one) => callSegment(one, path)!)
 const wrong = called('mutate').replace(/.$/, (digit) => (digit === '1' ? '2' : '1'))
-const paths = ['copy', 'mutate', 'standby', 'guard', 'report', 'validate', 'report/validate']
+const paths = [...purposes, 'report/validate']
 
 /** The webhook as it runs with a certificate of its own; `looked` records what was looked up. */
 function inviting(t: Test, secrets: string[] = [secret]) {
@@ -26,31 +29,46 @@ function inviting(t: Test, secrets: string[] = [secret]) {
   return { ...appFor(t, { cluster: looked }, { strangers }), looked, refused: () => refused }
 }
 
-void t.test(
-  'strangers: without the right segment every path is one that does not exist, and nothing is looked up',
-  async (t) => {
-    const { server, looked, decided, lines, refused } = inviting(t)
-    const guesses = ['', '/', `/${wrong}`, `/${secret}`, `/${called('mutate')}x`, `/${called('mutate').slice(1)}`, `/${called('mutate').toUpperCase()}`, `/ ${called('mutate')}`, '/%2e%2e', `/${'0'.repeat(32)}`, `/${'x'.repeat(5000)}`] // prettier-ignore
-    let asked = 0
-    for (const guess of guesses) {
-      for (const path of paths) {
-        const url = `${guess}/${path}`
-        const { statusCode, payload } = await server.inject({ method: 'POST', url, payload: reviewOf(annotated()) })
-        t.equal(statusCode, 404, url.slice(0, 60))
-        t.match(JSON.parse(payload), { code: 404, message: /^there is nothing at POST / })
-        asked++
-      }
+void t.test('strangers: without the right segment every path answers 404, and nothing is looked up', async (t) => {
+  const { server, looked, decided, lines, refused } = inviting(t)
+  const guesses = [
+    '',
+    '/',
+    `/${wrong}`,
+    `/${secret}`,
+    `/${called('mutate')}x`,
+    `/${called('mutate').slice(1)}`,
+    `/${called('mutate').toUpperCase()}`,
+    `/ ${called('mutate')}`,
+    '/%2e%2e',
+    `/${'0'.repeat(32)}`,
+    `/${'x'.repeat(5000)}`,
+  ]
+  let asked = 0
+  for (const guess of guesses) {
+    for (const path of paths) {
+      const url = `${guess}/${path}`
+      const { statusCode, payload } = await server.inject({ method: 'POST', url, payload: reviewOf(annotated()) })
+      t.equal(statusCode, 404, url.slice(0, 60))
+      t.match(JSON.parse(payload), { code: 404, message: /^there is nothing at POST / })
+      asked++
     }
-    t.strictSame([looked.asked, decided, lines], [[], [], []], 'no look-up, no Event, no line of log')
-    t.equal(refused(), asked, 'and each is counted')
-  },
-)
+  }
+  t.strictSame([looked.asked, decided, lines], [[], [], []], 'no look-up, no Event, no line of log')
+  t.equal(refused(), asked, 'and each is counted')
+})
 
-void t.test('strangers: those with the segment are answered, of a rotation either one', async (t) => {
+void t.test('strangers: a request with a valid segment is answered, during a rotation with either one', async (t) => {
   const secrets = [secret]
   const { server } = inviting(t, secrets)
   const status = async (of: string, path = 'mutate') =>
-    (await server.inject({ method: 'POST', url: `/${called(path, of)}/${path}?timeout=5s`, payload: reviewOf(annotated()) })).statusCode // prettier-ignore
+    (
+      await server.inject({
+        method: 'POST',
+        url: `/${called(path, of)}/${path}?timeout=5s`,
+        payload: reviewOf(annotated()),
+      })
+    ).statusCode
   for (const path of paths) t.equal(await status(secret, path), 200, path)
   t.equal(await status(previous), 404)
   secrets.push(previous)
@@ -62,7 +80,7 @@ void t.test('strangers: those with the segment are answered, of a rotation eithe
   for (const url of ['/livez', '/readyz', '/metrics']) t.equal((await server.inject({ url })).statusCode, 200, url)
 })
 
-void t.test('strangers: who knows the segment of one path is answered there alone', async (t) => {
+void t.test('strangers: the segment of one path opens no other path', async (t) => {
   const { server } = inviting(t)
   for (const known of paths) {
     for (const path of paths) {
@@ -71,15 +89,24 @@ void t.test('strangers: who knows the segment of one path is answered there alon
       t.equal(statusCode, known === path ? 200 : 404, `${known}'s segment before /${path}`)
     }
   }
-  const guard = await server.inject({
-    method: 'POST',
-    url: `/${called('guard')}/guard`,
-    payload: reviewOf(annotated()),
-  })
-  t.notOk(guard.payload.includes('patch'), 'the guard, whose URL an error shows, never tells what would be injected')
 })
 
-void t.test('strangers: no log line and no answer shows the segment', async (t) => {
+void t.test('strangers: a guard, whose URL a failed call reveals, never answers with an injected pod', async (t) => {
+  const { server } = inviting(t)
+  const ask = async (path: string, pod: object): Promise<string> =>
+    (await server.inject({ method: 'POST', url: `/${called(path)}/${path}`, payload: reviewOf(pod) })).payload
+  const pod = annotated()
+  const { response } = JSON.parse(await ask('copy', pod)) as { response: { patch: string } }
+  const patch = JSON.parse(Buffer.from(response.patch, 'base64').toString()) as Operation[]
+  const forged = jsonPatch.applyPatch(structuredClone(pod), patch).newDocument as unknown as Pod
+  Object.assign(forged.spec.initContainers![0]!, { command: ['sh'] })
+  for (const pod of [annotated(), forged]) {
+    t.match(await ask('copy', pod), /"patch":/, 'a path whose URL no failure shows may inject')
+    for (const path of purposes.filter(isGuard)) t.match(await ask(path, pod), /^(?!.*"patch)(?=.*"not-injected)/, path)
+  }
+})
+
+void t.test('strangers: no log line and no answer contains the segment', async (t) => {
   const held = cluster({ namespace: () => Promise.reject(new Error('no')) })
   const { server, lines } = appFor(t, { cluster: held }, { strangers: { segments: derived([secret]) } })
   const shows = (text: string) => [secret, ...paths.map((path) => called(path))].some((one) => text.includes(one))
@@ -93,10 +120,20 @@ void t.test('strangers: no log line and no answer shows the segment', async (t) 
   ]
   for (const path of paths) {
     for (const payload of bodies) {
-      const answer = await server.inject({ method: 'POST', url: `/${called(path)}/${path}`, headers: { 'content-type': 'application/json' }, payload }) // prettier-ignore
+      const answer = await server.inject({
+        method: 'POST',
+        url: `/${called(path)}/${path}`,
+        headers: { 'content-type': 'application/json' },
+        payload,
+      })
       t.notOk(shows(answer.payload), `${answer.statusCode} of ${path}`)
     }
-    await server.inject({ method: 'POST', url: `/${called(path)}/${path}`, headers: { 'content-type': 'text/plain' }, payload: 'x' }) // prettier-ignore
+    await server.inject({
+      method: 'POST',
+      url: `/${called(path)}/${path}`,
+      headers: { 'content-type': 'text/plain' },
+      payload: 'x',
+    })
   }
   t.match(lines.join(''), /request refused/)
   t.notOk(shows(lines.join('')))
@@ -113,7 +150,7 @@ async function listening(t: Test) {
   return { ...app, port, ca: cert, refused: () => refused }
 }
 
-void t.test('strangers: a body that is announced is not read', async (t) => {
+void t.test('strangers: an announced body is not read', async (t) => {
   const { port, ca } = await listening(t)
   for (const headers of [`content-length: ${8 * 1024 * 1024}`, 'transfer-encoding: chunked']) {
     const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca })
@@ -129,7 +166,7 @@ void t.test('strangers: a body that is announced is not read', async (t) => {
   }
 })
 
-void t.test('strangers: 200 large reviews without the segment hold neither the event loop nor memory', async (t) => {
+void t.test('strangers: 200 large reviews without the segment block neither the event loop nor memory', async (t) => {
   const { port, ca, refused } = await listening(t)
   const body = Buffer.alloc(512 * 1024, '{"kind":"AdmissionReview","a":[')
   const send = (path: string, method: string, payload?: Buffer) =>

@@ -1,10 +1,23 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs' // prettier-ignore
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 import t from 'tap'
-import { podWith, type TestPod } from '../sidecar/support/pod.ts'
-import { objectOf } from '../sidecar/support/settings.ts'
+import { podWith, type TestPod } from '../support/sidecar-pod.ts'
+import { objectOf } from '../support/settings.ts'
 
 /** Few polls, so that virtual time costs little. */
 const periods = { pollInterval: 120_000, fullRefresh: 300_000 }
@@ -35,14 +48,27 @@ const attacks: Record<string, (pod: TestPod, outside: string) => void> = {
   'a file is removed': (pod) => unlinkSync(join(current(pod), 'pinned')),
   'the permission bits of a file': (pod) => chmodSync(join(current(pod), 'db-password'), 0o666),
   'a file is added': (pod) => writeFileSync(join(current(pod), 'conf/more'), 'forged'),
-  'a link in place of a file': (pod, outside) => replaced(join(current(pod), 'db-password'), () => symlinkSync(join(outside, 'token'), join(current(pod), 'db-password'))), // prettier-ignore
-  'a link in place of a folder': (pod, outside) => replaced(join(current(pod), 'conf'), () => symlinkSync(outside, join(current(pod), 'conf'))), // prettier-ignore
-  'a pipe in place of a file': (pod) => replaced(join(current(pod), 'db-password'), () => execFileSync('mkfifo', [join(current(pod), 'db-password')])), // prettier-ignore
+  'a link in place of a file': (pod, outside) =>
+    replaced(join(current(pod), 'db-password'), () =>
+      symlinkSync(join(outside, 'token'), join(current(pod), 'db-password')),
+    ),
+  'a link in place of a folder': (pod, outside) =>
+    replaced(join(current(pod), 'conf'), () => symlinkSync(outside, join(current(pod), 'conf'))),
+  'a pipe in place of a file': (pod) =>
+    replaced(join(current(pod), 'db-password'), () => execFileSync('mkfifo', [join(current(pod), 'db-password')])),
   'the whole set is removed': (pod) => rmSync(current(pod), { recursive: true }),
-  '..data leads elsewhere': (pod, outside) => replaced(join(pod.mount, '..data'), () => symlinkSync(outside, join(pod.mount, '..data'))), // prettier-ignore
-  'a name leads elsewhere': (pod, outside) => replaced(join(pod.mount, 'db-password'), () => symlinkSync(join(outside, 'token'), join(pod.mount, 'db-password'))), // prettier-ignore
-  'a folder in place of a name': (pod) => replaced(join(pod.mount, 'db-password'), () => mkdirSync(join(pod.mount, 'db-password/x'), { recursive: true })), // prettier-ignore
-  'the manifest names files elsewhere': (pod) => rewriteManifest(pod, (manifest) => ({ ...manifest, files: { ...manifest.files, '../../x': 292 }, objects: { 0: ['../../x'] } })), // prettier-ignore
+  '..data leads elsewhere': (pod, outside) =>
+    replaced(join(pod.mount, '..data'), () => symlinkSync(outside, join(pod.mount, '..data'))),
+  'a name leads elsewhere': (pod, outside) =>
+    replaced(join(pod.mount, 'db-password'), () => symlinkSync(join(outside, 'token'), join(pod.mount, 'db-password'))),
+  'a folder in place of a name': (pod) =>
+    replaced(join(pod.mount, 'db-password'), () => mkdirSync(join(pod.mount, 'db-password/x'), { recursive: true })),
+  'the manifest names files elsewhere': (pod) =>
+    rewriteManifest(pod, (manifest) => ({
+      ...manifest,
+      files: { ...manifest.files, '../../x': 292 },
+      objects: { 0: ['../../x'] },
+    })),
 }
 
 for (const [title, attack] of Object.entries(attacks)) {
@@ -55,10 +81,10 @@ for (const [title, attack] of Object.entries(attacks)) {
     pin(pod, 'pinned')
     await pod.start()
     await pod.advance(60_000)
-    const [files, told] = [pod.files(), pod.told.length]
+    const [files, told] = [pod.files(), pod.notifications.length]
     await pod.advance(fullRefresh + 180_000)
     t.strictSame(pod.events('volume-tampered'), [], 'a calm refresh finds nothing')
-    t.equal(pod.told.length, told)
+    t.equal(pod.notifications.length, told)
 
     attack(pod, outside)
     await pod.advance(fullRefresh + 180_000)
@@ -75,7 +101,7 @@ for (const [title, attack] of Object.entries(attacks)) {
   })
 }
 
-void t.test('hostile app: what was written before a restart of the sidecar is restored too', async (t) => {
+void t.test('hostile app: files that were changed before a restart of the sidecar are restored', async (t) => {
   const history = objectOf('old-keys', { history: 2, path: 'old' })
   const pod = await podWith(t, ['db-password', 'api-key', 'pinned', history], periods)
   for (const name of ['pinned', 'old-keys']) pin(pod, name)
@@ -88,15 +114,15 @@ void t.test('hostile app: what was written before a restart of the sidecar is re
   await pod.start()
   await pod.advance(fullRefresh + 180_000)
   t.strictSame(pod.files(), files)
-  const { length } = pod.twin.asked
+  const { length } = pod.vault.asked
   await pod.advance(fullRefresh)
   t.notOk(
-    pod.twin.asked.slice(length).some(({ name }) => name === 'pinned'),
+    pod.vault.asked.slice(length).some(({ name }) => name === 'pinned'),
     'a pinned version is read once more only',
   )
 })
 
-void t.test('hostile app: an optional object that is there is restored, and the app is told', async (t) => {
+void t.test('hostile app: an optional object that exists is restored, and the app is notified', async (t) => {
   const pod = await podWith(t, ['db-password', objectOf('extra', { optional: true })], periods)
   pin(pod, 'extra')
   await pod.start()
@@ -105,25 +131,25 @@ void t.test('hostile app: an optional object that is there is restored, and the 
   overwrite(join(current(pod), 'extra'), 'forged')
   await pod.advance(fullRefresh + 180_000)
   t.strictSame(pod.files(), files)
-  t.match(pod.told, [{ changed: [{ name: 'extra' }] }])
+  t.match(pod.notifications, [{ changed: [{ name: 'extra' }] }])
 })
 
-void t.test('hostile app: while the vault does not answer, tampering counts once and ends no later', async (t) => {
+void t.test('hostile app: tampering while the vault is down counts once and is repaired afterwards', async (t) => {
   const pod = await podWith(t, ['db-password', 'api-key'], periods)
   await pod.start()
   await pod.advance(60_000)
   const files = pod.files()
-  pod.twin.fault = () => ({ kind: 'unavailable' })
+  pod.vault.fault = () => ({ kind: 'unavailable' })
   overwrite(join(current(pod), 'db-password'), 'forged')
   await pod.advance(2 * fullRefresh)
   t.equal(pod.files()['db-password'], 'forged', 'what is right is not known')
-  pod.twin.fault = () => undefined
+  pod.vault.fault = () => undefined
   await pod.advance(fullRefresh)
   t.strictSame(pod.files(), files)
   t.equal(pod.events('volume-tampered').length, 1)
 })
 
-void t.test('no tampering: a kubelet gives the files to the group of the volume', async (t) => {
+void t.test('volume: the group that a kubelet gives to the files is not tampering', async (t) => {
   const pod = await podWith(t, ['db-password'], { ...periods, fileMode: 0o440 })
   await pod.start()
   await pod.advance(60_000)
@@ -136,7 +162,8 @@ void t.test('no tampering: a kubelet gives the files to the group of the volume'
 
 const forgedStarts: Record<string, (pod: TestPod, outside: string) => void> = {
   'names files elsewhere': (pod) => attacks['the manifest names files elsewhere']?.(pod, ''),
-  'asks for files that run as their owner': (pod) => rewriteManifest(pod, (manifest) => ({ ...manifest, files: { 'db-password': 0o4755 } })), // prettier-ignore
+  'asks for files that run as their owner': (pod) =>
+    rewriteManifest(pod, (manifest) => ({ ...manifest, files: { 'db-password': 0o4755 } })),
   'lies in a folder elsewhere': (pod, outside) => {
     const folder = current(pod)
     cpSync(folder, outside, { recursive: true })
@@ -146,7 +173,7 @@ const forgedStarts: Record<string, (pod: TestPod, outside: string) => void> = {
 }
 
 for (const [title, attack] of Object.entries(forgedStarts)) {
-  void t.test(`hostile app: a manifest that ${title} is not believed at the start`, async (t) => {
+  void t.test(`hostile app: a manifest that ${title} is not trusted at the start`, async (t) => {
     const outside = t.testdir({})
     const pod = await podWith(t, ['db-password'], {})
     await pod.start()
@@ -164,8 +191,8 @@ for (const [title, attack] of Object.entries(forgedStarts)) {
 }
 
 /** Pins an object to the version that its vault has. */
-function pin({ settings, twin }: TestPod, name: string): void {
+function pin({ settings, vault }: TestPod, name: string): void {
   settings.objects = settings.objects.map((object) =>
-    object.name === name ? { ...object, version: twin.set(name, `${name}-1`) } : object,
+    object.name === name ? { ...object, version: vault.set(name, `${name}-1`) } : object,
   )
 }

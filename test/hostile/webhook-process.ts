@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
@@ -12,8 +11,9 @@ import type { Test } from 'tap'
 import { parse } from 'yaml'
 import { bundles, ensureBundles, root } from '../demo/bundles.ts'
 import { annotated, reviewOf } from '../webhook/review-app.ts'
-import { clientId, tenantId } from '../webhook/setting.ts'
-import { certificateFolder } from '../webhook/tls.ts'
+import { clientId, tenantId } from '../webhook/default-configuration.ts'
+import { certificateFolder } from '../support/server-certificate.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 interface Container {
   args: string[]
@@ -39,6 +39,8 @@ export interface WebhookProcess {
   port: number
   /** A review over a connection that is kept, as the API server's are. */
   review: (pod?: object) => Promise<Answer>
+  /** A review over a connection of its own. */
+  reviewAlone: () => Promise<Answer>
   post: (path: string, body: string | Buffer, headers?: Record<string, string>) => Promise<Answer>
   get: (path: string) => Promise<Answer>
   /** A TLS connection to write to. Errors are expected on it. */
@@ -56,7 +58,13 @@ export async function startWebhook(t: Test, env: Record<string, string> = {}): P
   const folder = clusterFolder(t)
   const certificates = env['CERTIFICATES_FOLDER'] ?? certificateFolder(t).folder
   const cert = readFileSync(join(certificates, 'tls.crt'), 'utf8')
-  const files = { CERTIFICATES_FOLDER: certificates, CONFIGURATION: join(folder, 'configuration.yaml'), SIDECAR_IMAGE: 'x', PORT: '0', HOST: '127.0.0.1' } // prettier-ignore
+  const files = {
+    CERTIFICATES_FOLDER: certificates,
+    CONFIGURATION: join(folder, 'configuration.yaml'),
+    SIDECAR_IMAGE: 'x',
+    PORT: '0',
+    HOST: '127.0.0.1',
+  }
   const cluster = 'KUBECONFIG' in env ? {} : { CLUSTER_FOLDER: folder }
   const child = spawn(process.execPath, [...manifest.flags, bundles.webhook], {
     env: { PATH: process.env['PATH'] ?? '', ...files, ...cluster, ...env },
@@ -72,9 +80,15 @@ export async function startWebhook(t: Test, env: Record<string, string> = {}): P
   const agent = new Agent({ ca: cert, keepAlive: true, maxSockets: 4 })
   t.teardown(() => agent.destroy())
 
-  const send = (method: string, path: string, body?: string | Buffer, headers: Record<string, string> = {}) =>
+  const send = (
+    method: string,
+    path: string,
+    body?: string | Buffer,
+    headers: Record<string, string> = {},
+    over: Agent | false = agent,
+  ) =>
     new Promise<Answer>((resolve, reject) => {
-      const options = { host: '127.0.0.1', servername: 'localhost', port, path, method, agent }
+      const options = { host: '127.0.0.1', servername: 'localhost', port, path, method, agent: over, ca: cert }
       const contentType = { 'content-type': 'application/json' }
       const sent = request({ ...options, headers: { ...contentType, ...headers } }, (response) => {
         text(response).then((body) => resolve({ status: response.statusCode, body }), reject)
@@ -84,6 +98,7 @@ export async function startWebhook(t: Test, env: Record<string, string> = {}): P
   return {
     port,
     review: (pod = annotated()) => send('POST', '/mutate?timeout=10s', JSON.stringify(reviewOf(pod))),
+    reviewAlone: () => send('POST', '/mutate?timeout=10s', JSON.stringify(reviewOf(annotated())), {}, false),
     post: (path, body, headers) => send('POST', path, body, headers),
     get: (path) => send('GET', path),
     async connect(localAddress = '127.0.0.1') {
@@ -106,8 +121,7 @@ export async function startWebhook(t: Test, env: Record<string, string> = {}): P
 }
 
 function clusterFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'akv-webhook-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = temporaryFolder(t)
   mkdirSync(join(folder, 'serviceaccounts/shop'), { recursive: true })
   const account = `metadata: { annotations: { azure.workload.identity/client-id: ${clientId} } }`
   writeFileSync(join(folder, 'serviceaccounts/shop/default.yaml'), account)

@@ -1,15 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { metrics as sidecarMetrics } from '../../sidecar/metrics.ts'
-import { metrics as webhookMetrics } from '../../webhook/metrics.ts'
+import { metrics as sidecarMetrics } from '../../sidecar/report/metrics.ts'
+import { metrics as syncMetrics } from '../../sync/metrics.ts'
+import { metrics as webhookMetrics } from '../../webhook/report/metrics.ts'
 import { missReasons, denyReasons } from '../../webhook/reasons.ts'
-import { ofKind } from './laws.ts'
+import { ofKind } from './manifest-fields.ts'
 import { manifests, read, written, type Manifest } from './rendered.ts'
 
 const folder = join(manifests, 'monitoring')
+type Known = { name: string; type: string; labels: readonly string[] }
 const known = new Map<string, { labels: readonly string[] }>()
-for (const { name, type, labels } of [...Object.values(webhookMetrics), ...Object.values(sidecarMetrics)]) {
+const all = [webhookMetrics, sidecarMetrics, syncMetrics].flatMap((metrics) => Object.values<Known>(metrics))
+for (const { name, type, labels } of all) {
   const suffixes = type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
   for (const suffix of suffixes) known.set(name + suffix, { labels })
 }
@@ -21,7 +24,9 @@ interface Rule {
   labels: { severity: string }
   annotations: { summary: string; description: string }
 }
-const [alerts] = read(readFileSync(join(folder, 'alerts.yaml'), 'utf8')) as (Manifest & { spec: { groups: { rules: Rule[] }[] } })[] // prettier-ignore
+const [alerts] = read(readFileSync(join(folder, 'alerts.yaml'), 'utf8')) as (Manifest & {
+  spec: { groups: { rules: Rule[] }[] }
+})[]
 const rules = alerts?.spec.groups.flatMap(({ rules }) => rules) ?? []
 
 const monitors = ofKind(written(folder), 'PodMonitor') as (Manifest & { spec: { podTargetLabels?: string[] } })[]
@@ -39,7 +44,7 @@ const questions = [
   ...dashboard.panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ what: title, expr }))),
 ]
 
-void t.test('alerts and dashboard ask for metrics that there are, by labels that they have', async (t) => {
+void t.test('monitoring: alerts and dashboard use existing metrics and labels', async (t) => {
   t.ok(questions.length > 20)
   for (const { what, expr } of questions) {
     const names = expr.match(/\bakv_injector_\w+/g) ?? []
@@ -48,21 +53,22 @@ void t.test('alerts and dashboard ask for metrics that there are, by labels that
     // Prometheus itself adds where a sample comes from.
     const added = ['namespace', 'pod', 'le', ...podLabels]
     for (const [, name = '', selector = ''] of expr.matchAll(/(\bakv_injector_\w+)\{([^}]*)\}/g))
-      for (const [, label = ''] of selector.matchAll(/(\w+)=/g)) t.ok([...added, ...(known.get(name)?.labels ?? [])].includes(label), `${what}: ${name} has ${label}`) // prettier-ignore
+      for (const [, label = ''] of selector.matchAll(/(\w+)=/g))
+        t.ok([...added, ...(known.get(name)?.labels ?? [])].includes(label), `${what}: ${name} has ${label}`)
     const labels = [...added, ...names.flatMap((name) => known.get(name)?.labels ?? [])]
     for (const [, by = ''] of expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g))
       for (const label of by.split(',')) t.ok(labels.includes(label.trim()), `${what}: by ${label.trim()}`)
   }
 })
 
-void t.test('values of labels are those of the tables', async (t) => {
+void t.test('monitoring: label values come from the tables in the code', async (t) => {
   const reasons = [...Object.keys(missReasons), ...Object.keys(denyReasons)]
   for (const { what, expr } of questions)
     for (const [, values = ''] of expr.matchAll(/reason=~?"([^"]*)"/g))
       for (const value of values.split('|')) t.ok(reasons.includes(value), `${what}: ${value}`)
 })
 
-void t.test('an alert says what is wrong and what to do', async (t) => {
+void t.test('monitoring: every alert has a summary and a remedy', async (t) => {
   t.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length)
   for (const { alert, for: duration, labels, annotations } of rules) {
     t.match(duration, /^\d+[mh]$/, `${alert} waits a while`)
@@ -71,6 +77,6 @@ void t.test('an alert says what is wrong and what to do', async (t) => {
   }
 })
 
-void t.test('what is here names its namespace', async (t) => {
+void t.test('monitoring: every object names its namespace', async (t) => {
   for (const { kind, metadata } of written(folder)) t.equal(metadata.namespace, 'akv-injector-system', kind)
 })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
 
-/** What the laws read of any manifest. */
+/** The fields of a manifest that the invariants read. */
 export interface Manifest {
   apiVersion: string
   kind: string
@@ -27,7 +27,9 @@ interface Kustomization {
 
 /** Every resource that a kustomization names, as it is written: those of the folders that it builds on included, without patches. */
 export function written(folder: string): Manifest[] {
-  const { resources = [], components = [] } = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as Kustomization // prettier-ignore
+  const { resources = [], components = [] } = parse(
+    readFileSync(join(folder, 'kustomization.yaml'), 'utf8'),
+  ) as Kustomization
   return [...resources, ...components].flatMap((entry) =>
     entry.endsWith('.yaml') ? read(readFileSync(join(folder, entry), 'utf8')) : written(join(folder, entry)),
   )

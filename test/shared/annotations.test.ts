@@ -1,13 +1,16 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { annotations, families, liveAnnotations, readAnnotations, type Annotation } from '../../shared/annotations.ts'
+import { readAnnotations } from '../../shared/annotations/read.ts'
+import type { Annotation } from '../../shared/annotations/row.ts'
+import { annotations, defaultedNames, families, liveNames } from '../../shared/annotations/table.ts'
+import { liveNames as followed } from '../../sidecar/live/annotations.ts'
 import { annotationPrefix } from '../../shared/names.ts'
 
 const rows = Object.entries(annotations) as [string, Annotation<unknown>][]
 const read = (raw: Record<string, unknown>, on?: 'pod' | 'namespace') =>
   readAnnotations(Object.fromEntries(Object.entries(raw).map(([name, value]) => [annotationPrefix + name, value])), on)
 
-void t.test('every example and every default can be read', async (t) => {
+void t.test('annotations: every example and every default is valid', async (t) => {
   for (const [name, row] of [...rows, ...(Object.entries(families) as [string, Annotation<unknown>][])]) {
     t.ok(row.parse(row.example).ok, `${name}: ${row.example}`)
     if (row.default !== undefined) t.ok(row.parse(row.default).ok, `${name}: ${row.default}`)
@@ -15,8 +18,19 @@ void t.test('every example and every default can be read', async (t) => {
   }
 })
 
-void t.test('the live ones', async (t) => {
-  t.strictSame(liveAnnotations, ['poll-interval', 'log-level', 'refresh', 'suspend'])
+void t.test('annotations: the sidecar follows exactly the rows that are live', async (t) => {
+  t.strictSame(liveNames, ['poll-interval', 'log-level', 'refresh', 'suspend'])
+  t.strictSame([...followed].toSorted(), liveNames.toSorted())
+})
+
+void t.test('annotations: a row with a default always has a value', async (t) => {
+  t.strictSame(
+    defaultedNames.toSorted(),
+    rows
+      .filter(([, row]) => row.default)
+      .map(([name]) => name)
+      .toSorted(),
+  )
 })
 
 const right: [name: string, text: string, value: unknown][] = [
@@ -49,7 +63,9 @@ const right: [name: string, text: string, value: unknown][] = [
   ['suspend', 'true', true],
 ]
 for (const [name, text, value] of right) {
-  void t.test(`${name}: ${text}`, async (t) => t.strictSame(read({ [name]: text }), { values: { [name]: value }, problems: [] })) // prettier-ignore
+  void t.test(`annotations: ${name} reads ${text}`, async (t) =>
+    t.strictSame(read({ [name]: text }), { values: { [name]: value }, problems: [] }),
+  )
 }
 
 const duration = 'expected a duration such as 30s, 2m or 1h30m'
@@ -58,13 +74,13 @@ const quantity = 'expected a quantity such as 50m, 64Mi or 1'
 const guid = 'expected a GUID such as 00000000-0000-0000-0000-000000000000'
 const wrong: [name: string, text: string, problem: string][] = [
   ['inject', 'no', 'expected true or false'],
-  ['vault', ' ', 'expected a text'],
-  ['mount-path', 'mnt/secrets', 'expected an absolute path of a folder such as /mnt/secrets'],
-  ['mount-path', '/', 'expected an absolute path of a folder such as /mnt/secrets'],
+  ['vault', ' ', 'is empty'],
+  ['mount-path', 'mnt/secrets', 'expected an absolute path of a folder such as /mnt/secrets, or none'],
+  ['mount-path', '/', 'expected an absolute path of a folder such as /mnt/secrets, or none'],
   ['mount-path', '/mnt/../etc', 'a path may not have a component ".."'],
   ['mount-path', '/mnt/', 'a path may not have an empty component'],
-  ['mount-path', '/mnt:x', 'a mount path may not hold a colon'],
-  ['containers', ',', 'expected names of containers'],
+  ['mount-path', '/mnt:x', 'a mount path must not contain a colon'],
+  ['containers', ',', 'is empty: list the names of containers, or remove the annotation'],
   ['containers', 'app, My_App', '"My_App" is not a name of containers'],
   ['poll-interval', '10', duration],
   ['mode', 'Native', 'expected one of auto, native, classic, once (did you mean "native"?)'],
@@ -78,39 +94,39 @@ const wrong: [name: string, text: string, problem: string][] = [
   ['notify-url', 'http://127.0.0.1@example.com', url],
   ['notify-url', 'localhost:8080', url],
   ['notify-url', '/reload', url],
-  ['notify-url', 'http://me:pw@localhost', 'a URL with a password in it is not taken'],
+  ['notify-url', 'http://me:pw@localhost', 'the URL must not contain a user name or password'],
   ['splay', '-1s', duration],
   ['client-id', 'my-identity', guid],
   ['client-id', '00000000-0000-0000-0000-0000000000000', guid],
-  ['tenant-id', 'a/b', 'expected the id or the domain of a tenant'],
+  ['tenant-id', 'a/b', 'expected the ID or the domain of a tenant'],
   ['run-as-user', 'root', 'expected a numeric id from 0 to 2147483647'],
   ['run-as-user', '2147483648', 'expected a numeric id from 0 to 2147483647'],
   ['run-as-group', '-1', 'expected a numeric id from 0 to 2147483647'],
   ['on-delete', 'keep', 'expected one of retain, delete'],
   ['request-cpu', '50 m', quantity],
   ['limit-memory', '64MB', quantity],
-  ['log-level', 'warning', 'expected one of trace, debug, info, warn, error'],
+  ['log-level', 'warning', 'expected one of trace, debug, info, warn, error (did you mean "warn"?)'],
   ['suspend', '1', 'expected true or false'],
   ['bundle-.env', 'env', 'expected one of dotenv, json, yaml, properties'],
   ['bundle-a', 'yml', 'expected one of dotenv, json, yaml, properties (did you mean "yaml"?)'],
   ['bundle-..env', 'dotenv', 'a path may not begin with ".."'],
   ['bundle-', 'dotenv', 'a path may not be empty'],
-] // prettier-ignore
+]
 for (const [name, text, problem] of wrong) {
-  void t.test(`wrong ${name}: ${text}`, async (t) => {
+  void t.test(`annotations: ${name} rejects ${text}`, async (t) => {
     const problems = [`annotation azure.keyvault.injector/${name} ${JSON.stringify(text)}: ${problem}`]
     t.strictSame(read({ [name]: text }), { values: {}, problems })
   })
 }
 
-void t.test('long values are not repeated', async (t) => {
+void t.test('annotations: a problem does not repeat a long value', async (t) => {
   t.strictSame(read({ objects: 'a_b', 'template-x': '' }).problems, [
     'annotation azure.keyvault.injector/objects: entry "a_b": name "a_b": expected 1 to 127 letters, digits and dashes',
-    'annotation azure.keyvault.injector/template-x: expected a text',
+    'annotation azure.keyvault.injector/template-x: is empty',
   ])
 })
 
-void t.test('unknown names are problems, with the nearest known one', async (t) => {
+void t.test('annotations: an unknown name is a problem that suggests the nearest known one', async (t) => {
   t.strictSame(read({ singal: 'SIGHUP', frobnicate: 'x', __proto__x: '', constructor: '' }).problems, [
     'annotation azure.keyvault.injector/singal "SIGHUP": there is no such annotation (did you mean "signal"?)',
     'annotation azure.keyvault.injector/frobnicate "x": there is no such annotation',
@@ -119,38 +135,42 @@ void t.test('unknown names are problems, with the nearest known one', async (t) 
   ])
 })
 
-void t.test('every problem is told, the rest is read', async (t) => {
+void t.test('annotations: every problem is reported, and the other annotations are read', async (t) => {
   const { values, problems } = read({ vault: 'my-kv', mode: 'x', splay: 'y', 'poll-interval': '1m' })
   t.strictSame(values, { vault: 'my-kv', 'poll-interval': 60_000 })
   t.equal(problems.length, 2)
 })
 
-void t.test('a value that is no text', async (t) => {
+void t.test('annotations: a value that is not a string is a problem', async (t) => {
   t.strictSame(read({ suspend: true }).problems, ['annotation azure.keyvault.injector/suspend: expected a text'])
 })
 
-void t.test("other people's annotations are none of ours", async (t) => {
+void t.test('annotations: names without the prefix are ignored', async (t) => {
   const raw = { 'azure.workload.identity/x': 'y', 'azure.keyvault.injector': 'z', 'x.azure.keyvault.injector/a': 'b' }
   t.strictSame(readAnnotations(raw), { values: {}, problems: [] })
 })
 
-void t.test('what is for pods only may not stand on a namespace', async (t) => {
+void t.test('annotations: a Namespace cannot have an annotation that is for pods only', async (t) => {
   const { values, problems } = read({ vault: 'my-kv', refresh: '1', suspend: 'true', 'template-x': 'y' }, 'namespace')
   t.strictSame(values, { vault: 'my-kv', suspend: true, templates: { x: 'y' } })
   t.strictSame(problems, [
-    'annotation azure.keyvault.injector/refresh of the namespace "1": this annotation is for pods only',
+    'annotation azure.keyvault.injector/refresh of the namespace "1": this annotation is only allowed on pods',
   ])
 })
 
-void t.test('templates and bundles by path, texts as they are', async (t) => {
+void t.test('annotations: templates and bundles are keyed by path and keep their text', async (t) => {
   const { values, problems } = read({ 'template-app.ini': ' {{ a }}\n', 'template-b': 'x', 'bundle-.env': 'dotenv' })
   t.strictSame(problems, [])
   t.strictSame(values, { templates: { 'app.ini': ' {{ a }}\n', b: 'x' }, bundles: { '.env': 'dotenv' } })
 })
 
-void t.test('no annotation makes it throw', async () => {
+void t.test('annotations: no input makes the parser throw', async () => {
   const name = fc.oneof(fc.constantFrom(...rows.map(([name]) => name), 'template-', 'bundle-x'), fc.string())
-  const value = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('true', '1m', 'http://localhost', '{'), fc.anything()) // prettier-ignore
+  const value = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('true', '1m', 'http://localhost', '{'),
+    fc.anything(),
+  )
   fc.assert(
     fc.property(fc.dictionary(name, value), (raw) => {
       const { values, problems } = read(raw)

@@ -11,14 +11,14 @@ import { makeAuthority } from '../emulator/tls.ts'
 const get = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 const ok: RequestListener = (_request, response) => void response.end('ok')
 
-interface Stage {
+interface Fixture {
   /** Connects and resolves as soon as the server has accepted it. */
   open: (from?: string) => Promise<Socket>
   /** The reasons of those closed so far. */
   closed: string[]
 }
 
-async function serving(t: Test, limits: Partial<ConnectionLimits>, handle = ok, tls = false): Promise<Stage> {
+async function serving(t: Test, limits: Partial<ConnectionLimits>, handle = ok, tls = false): Promise<Fixture> {
   const closed: string[] = []
   const server = tls ? createTlsServer(makeAuthority().issue(), handle) : createServer(handle)
   limitConnections(server, { total: 100, perAddress: 100, onClosed: (limit) => closed.push(limit), ...limits })
@@ -128,6 +128,21 @@ void t.test('connection limits: with closeBusy even a connection that is answere
   t.strictSame(closed, ['total', 'total'])
 })
 
+void t.test('connection limits: a connection that does not read its answer gives way', async (t) => {
+  let ends = 0
+  const { open, closed } = await serving(t, { total: 2 }, (_request, response) => {
+    response.end(Buffer.alloc(50_000_000))
+    ends++
+  })
+  const deaf = [await open(), await open()] as const
+  for (const socket of deaf) socket.pause().write(get)
+  while (ends < 2) await new Promise(setImmediate)
+  const third = await open()
+  await ended(deaf[0])
+  t.notOk(third.closed)
+  t.strictSame(closed, ['total'])
+})
+
 void t.test('connection limits: an idle connection gives way before one that sends a body', async (t) => {
   let requests = 0
   const { open } = await serving(t, { total: 2 }, () => void requests++)
@@ -171,7 +186,7 @@ void t.test('connection limits: over TLS, unfinished handshakes give way and req
 void t.test('connection limits: a connection ends with its lifetime, whatever it does', async (t) => {
   const { open, closed } = await serving(
     t,
-    { lifetime: 500 },
+    { lifetimeMs: 500 },
     (_request, response) => void response.write('never ends'),
   )
   const [idle, busy] = [await open(), await open()]
@@ -181,7 +196,7 @@ void t.test('connection limits: a connection ends with its lifetime, whatever it
 })
 
 void t.test('connection limits: connections that end by themselves make room', async (t) => {
-  const { open, closed } = await serving(t, { total: 2, perAddress: 2, lifetime: 60_000 })
+  const { open, closed } = await serving(t, { total: 2, perAddress: 2, lifetimeMs: 60_000 })
   for (let count = 0; count < 10; count++) {
     const socket = await open()
     socket.end('GET / HTTP/1.0\r\n\r\n')

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { formatDuration, parseDuration } from '../../shared/duration.ts'
-import { fail, ok } from '../../shared/parsed.ts'
+import { fail, ok } from '../../shared/result.ts'
 
 const right: [text: string, milliseconds: number][] = [
   ['0', 0],
@@ -16,7 +16,9 @@ const right: [text: string, milliseconds: number][] = [
   ['100h', 360_000_000],
 ]
 for (const [text, milliseconds] of right) {
-  void t.test(`${text} is ${milliseconds} ms`, async (t) => t.strictSame(parseDuration(text), ok(milliseconds)))
+  void t.test(`durations: ${text} is ${milliseconds} ms`, async (t) =>
+    t.strictSame(parseDuration(text), ok(milliseconds)),
+  )
 }
 
 const expected = 'expected a duration such as 30s, 2m or 1h30m'
@@ -38,11 +40,12 @@ for (const text of [
   '1s\n',
   'two minutes',
 ]) {
-  // prettier-ignore
-  void t.test(`${JSON.stringify(text)} is none`, async (t) => t.strictSame(parseDuration(text), fail(expected)))
+  void t.test(`durations: ${JSON.stringify(text)} is invalid`, async (t) =>
+    t.strictSame(parseDuration(text), fail(expected)),
+  )
 }
 
-void t.test('one that no clock counts', async (t) => {
+void t.test('durations: one that exceeds every clock is rejected', async (t) => {
   t.strictSame(parseDuration(`${'9'.repeat(20)}h`), fail('this duration is too long'))
   t.strictSame(parseDuration(`${'9'.repeat(400)}h`), fail('this duration is too long'))
 })
@@ -56,10 +59,12 @@ const printed: [milliseconds: number, text: string][] = [
   [3_661_001, '1h1m1s1ms'],
 ]
 for (const [milliseconds, text] of printed) {
-  void t.test(`${milliseconds} ms is ${text}`, async (t) => t.equal(formatDuration(milliseconds), text))
+  void t.test(`durations: ${milliseconds} ms is printed as ${text}`, async (t) =>
+    t.equal(formatDuration(milliseconds), text),
+  )
 }
 
-void t.test('what is printed is read back', async () => {
+void t.test('durations: what is printed is read back', async () => {
   fc.assert(
     fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), (milliseconds) => {
       const parsed = parseDuration(formatDuration(milliseconds))
@@ -68,7 +73,7 @@ void t.test('what is printed is read back', async () => {
   )
 })
 
-void t.test('any text gives a whole number of milliseconds or problems', async () => {
+void t.test('durations: any text yields whole milliseconds or a problem', async () => {
   const unit = fc.constantFrom(...'0123456789.hms -e')
   fc.assert(
     fc.property(fc.string({ unit }), (text) => {

@@ -11,30 +11,36 @@ function logTo() {
   return { lines, destination }
 }
 
-void t.test('a line has its level, an ISO time, the fields and the sentence', async (t) => {
+void t.test('log: a line has its level, an ISO time, the fields and the message', async (t) => {
   let written = ''
   createLogger('info', { write: (line) => (written += line) }).warn({ event: 'x', msg: 'no', none: undefined }, 'said')
   t.match(written, /^\{"level":"warn","time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","event":"x","msg":"said"\}\n$/)
 })
 
-void t.test('lower levels are left out, and the level may change', async (t) => {
+void t.test('log: lower levels are omitted, and the level can change', async (t) => {
   const { lines, destination } = logTo()
   const log = createLogger('warn', destination)
   const all = () => (['trace', 'debug', 'info', 'warn', 'error'] as const).forEach((level) => log[level]({}, level))
   all()
-  t.strictSame(lines.splice(0).map(({ msg }) => msg), ['warn', 'error']) // prettier-ignore
+  t.strictSame(
+    lines.splice(0).map(({ msg }) => msg),
+    ['warn', 'error'],
+  )
   log.level = 'debug'
   all()
-  t.strictSame(lines.map(({ level }) => level), ['debug', 'info', 'warn', 'error']) // prettier-ignore
+  t.strictSame(
+    lines.map(({ level }) => level),
+    ['debug', 'info', 'warn', 'error'],
+  )
 })
 
-void t.test('an error is told with its stack', async (t) => {
+void t.test('log: an error is logged with its stack', async (t) => {
   const { lines, destination } = logTo()
   createLogger('info', destination).error({ err: new TypeError('broken') }, 'failed')
   t.match(lines, [{ err: { type: 'TypeError', message: 'broken', stack: /log\.test\.ts/ } }])
 })
 
-void t.test('a reader that is slow gets every line, of a pipe that does not block too', async (t) => {
+void t.test('log: a slow reader gets every line, also through a non-blocking pipe', async (t) => {
   const count = 3000
   const script = `
     import { createLogger } from ${JSON.stringify(join(import.meta.dirname, '../../shared/log.ts'))}
@@ -44,15 +50,24 @@ void t.test('a reader that is slow gets every line, of a pipe that does not bloc
     for (let index = 0; index < ${count}; index++) log.info({ index, filler: 'é'.repeat(500) }, 'line')
     process.exit(0)`
   for (const kind of ['plain', 'stream']) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script, kind], { stdio: ['ignore', 'pipe', 'inherit'] }) // prettier-ignore
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, kind], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close') as Promise<[number]>])
     t.equal(code, 0, kind)
-    const indices = output.trimEnd().split('\n').map((line) => (JSON.parse(line) as { index: number }).index) // prettier-ignore
-    t.strictSame(indices, Array.from({ length: count }, (_, index) => index), kind) // prettier-ignore
+    const indices = output
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { index: number }).index)
+    t.strictSame(
+      indices,
+      Array.from({ length: count }, (_, index) => index),
+      kind,
+    )
   }
 })
 
-void t.test('a reader that is gone ends nothing', async (t) => {
+void t.test('log: a reader that is gone does not end the process', async (t) => {
   const script = `
     import { createLogger } from ${JSON.stringify(join(import.meta.dirname, '../../shared/log.ts'))}
     process.stdin.resume().on('end', () => {

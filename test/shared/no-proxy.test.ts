@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readNoProxy } from '../../shared/no-proxy.ts'
 
-void t.test('NO_PROXY: what curl and Go reach directly is reached directly', async (t) => {
+void t.test('NO_PROXY: hosts that curl and Go reach directly are reached directly', async (t) => {
   const cases: [noProxy: string, host: string, bypassed: boolean, port?: string][] = [
     ['vault.azure.net', 'my-kv.vault.azure.net', true],
     ['vault.azure.net', 'vault.azure.net', true],
@@ -42,9 +42,14 @@ void t.test('NO_PROXY: what curl and Go reach directly is reached directly', asy
   }
 })
 
-void t.test('NO_PROXY: what is no entry of it is named', async (t) => {
+void t.test('NO_PROXY: an entry that is not valid is named', async (t) => {
   t.strictSame(readNoProxy('https://a.example,10.0.0.0/33,a.example/x,b.example,a:b,fd00::/129,/8').unknown, [
-    'https://a.example', '10.0.0.0/33', 'a.example/x', 'a:b', 'fd00::/129', '/8',
-  ]) // prettier-ignore
+    'https://a.example',
+    '10.0.0.0/33',
+    'a.example/x',
+    'a:b',
+    'fd00::/129',
+    '/8',
+  ])
   t.strictSame(readNoProxy('localhost,127.0.0.1,.svc,.cluster.local,10.0.0.0/8,a_b.example,*').unknown, [])
 })

@@ -35,11 +35,11 @@ const escaped: [what: string, character: string, escape: string][] = [
   ['a variation selector of another plane', '\u{e0100}', '\\udb40\\udd00'],
 ]
 
-void t.test('printable: what a terminal obeys or nobody sees is escaped', async (t) => {
+void t.test('printable: terminal controls and invisible characters are escaped', async (t) => {
   for (const [what, character, escape] of escaped) t.equal(printable(`a${character}b`), `a${escape}b`, what)
 })
 
-void t.test('printable: what a reader sees stays', async (t) => {
+void t.test('printable: visible text stays', async (t) => {
   for (const text of ['', 'vault my-kv, secret "x": 403', 'Schlüssel für 東京', '👍', 'a\\u0000b', "{'a': 1}"])
     t.equal(printable(text), text)
 })
@@ -52,6 +52,6 @@ void t.test('printable: a JSON text keeps its meaning, and a second pass changes
   t.equal(printable(text), text)
 })
 
-void t.test('printable: line by line, line feeds stay', async (t) => {
+void t.test('printable: printing line by line keeps line feeds', async (t) => {
   t.equal(printableLines('a\u009b\n\nb\r'), 'a\\u009b\n\nb\\u000d')
 })

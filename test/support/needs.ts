@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 
-/** What a test runs with that needs something of the machine. */
+/** Options of a test that needs something of the machine. */
 export interface Needs {
   skip?: string
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { isOpen, openFolder } from './open-folder.ts'
 
-void t.test('a folder for processes of other users is not below one that they cannot enter', (t) => {
+void t.test('open folder: other users can enter every folder above it', (t) => {
   const folder = openFolder(t)
   t.ok(isOpen(folder))
   t.equal(statSync(folder).mode & 0o777, 0o777)

@@ -24,10 +24,12 @@ export interface ContainerSpec {
   /** Replaces the environment; default: this process's. */
   env?: NodeJS.ProcessEnv
   cwd?: string
-  /** Where {@link PodNamespace.users} is `any`; else every container runs as the user who made the namespace. */
+  /**
+   * Applies if {@link PodNamespace.users} is `any`; otherwise every container runs as the user who created it.
+   */
   uid?: number
   gid?: number
-  /** Folders and files of this machine; mount points that do not exist are made for this container alone. */
+  /** Folders and files of this machine; missing mount points are created for this container only. */
   binds?: { source: string; target: string; readOnly?: boolean }[]
   /** Of the container's own /proc, which shows everything by default (proc(5)). */
   hidepid?: 1 | 2
@@ -39,9 +41,9 @@ export interface ContainerSpec {
 
 export interface Container {
   name: string
-  /** In the pod's pid namespace. */
+  /** The PID in the pod's namespace. */
   pid: number
-  /** Its streams; the process is a go-between outside of the namespace, so do not signal it. */
+  /** Its streams; the process is an intermediary outside of the namespace, so do not signal it. */
   process: ChildProcess
   /** The container's termination log, as the kubelet would read it. */
   terminationLog: string
@@ -52,12 +54,12 @@ export interface Container {
 
 export interface PodNamespace {
   uid: string
-  /** Holds the kubelet's folder, `kubelet`; gone with the namespace. */
+  /** Contains the kubelet's folder, `kubelet`; removed with the namespace. */
   folder: string
   users: 'any' | 'one'
   /** Starts a container; a name that was started before is a restart. Resolves just before its command is executed. */
   start(spec: ContainerSpec): Promise<Container>
-  /** As `kubectl exec` does: one more process without a parent in a container. */
+  /** Starts one more process without a parent in a container, like `kubectl exec`. */
   exec(container: Container, command: string[], stdio?: StdioOptions): ChildProcess
   close(): Promise<void>
 }
@@ -88,7 +90,7 @@ mount_point() {
 }
 `
 
-/** Tells its pid outside of the namespace, then waits for the end of its input. Ignored, SIGCHLD leaves no zombies. */
+/** Prints its PID outside of the namespace, then waits for the end of its input. Ignoring SIGCHLD prevents zombies. */
 const pauseScript = `set -eu
 scratch=$1
 ${mountPoint}
@@ -100,7 +102,7 @@ trap '' CHLD
 exec cat >/dev/null
 `
 
-/** Mounts, tells its pid inside of the namespace, and becomes the container's command. */
+/** Mounts, prints its PID inside of the namespace, and becomes the container's command. */
 const containerScript = `set -eu
 scratch=$1 folder=$2 user=$3 hidepid=$4; shift 4
 ${mountPoint}
@@ -120,7 +122,7 @@ exec 3>&-
 exec "$@"
 `
 
-/** @returns the namespace, or in words why this machine gives none */
+/** @returns the namespace, or why this machine cannot create one */
 export async function startPodNamespace(): Promise<PodNamespace | { unavailable: string }> {
   if (process.platform !== 'linux')
     return { unavailable: `pid namespaces are Linux's, and this is ${process.platform}` }
@@ -138,7 +140,7 @@ export async function startPodNamespace(): Promise<PodNamespace | { unavailable:
 
 interface Pause {
   process: ChildProcess
-  /** Outside of the namespace. */
+  /** The PID outside of the namespace. */
   pid: number
 }
 
@@ -156,13 +158,13 @@ async function startPause(folder: string, users: PodNamespace['users']): Promise
   return Promise.race([text(pause.stderr), failed]).then((reason) => `unshare ${flags.join(' ')}: ${reason.trim()}`)
 }
 
-/** Empty where the stream ends first; the go-between keeps it open, so its end says nothing more. */
+/** Empty if the stream ends first; the intermediary keeps it open, so its end means nothing more. */
 async function firstLine(stream: Readable): Promise<string> {
   for await (const line of createInterface(stream)) return line
   return ''
 }
 
-/** What keeps ordinary users from it on some distributions. */
+/** The setting that forbids it to ordinary users on some distributions. */
 async function restrictions(): Promise<string> {
   const switches = {
     'kernel/unprivileged_userns_clone': '0',
@@ -228,7 +230,7 @@ function podNamespace(folder: string, users: PodNamespace['users'], pause: Pause
     return { name, pid, process: container, terminationLog, exited, kill: (signal) => kill(pid, signal) }
   }
 
-  /** By the pid inside: a process outside cannot tell which of its pids that is. */
+  /** Signals by the PID inside the namespace: a process outside does not know which of its PIDs that is. */
   async function kill(pid: number, signal: NodeJS.Signals): Promise<void> {
     const sender = spawn('nsenter', [...enter, '--mount', 'kill', '-s', signal.slice(3), String(pid)], {
       stdio: 'inherit',

@@ -1,19 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import type { IncomingHttpHeaders } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import type { AdmissionResponse } from '../../webhook/envelope.ts'
+import type { AdmissionResponse } from '../../webhook/review/admission-review.ts'
 import { annotated, reviewOf } from './review-app.ts'
-import { clientId, tenantId } from './setting.ts'
-import { certificateFolder } from './tls.ts'
+import { clientId, tenantId } from './default-configuration.ts'
+import { certificateFolder } from '../support/server-certificate.ts'
+import { until } from '../support/until.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const script = join(import.meta.dirname, '../../webhook/main.ts')
 
@@ -25,7 +25,10 @@ interface LogLine {
 
 /** The program itself, with folders in place of a cluster. */
 async function start(t: Test, env: Record<string, string>) {
-  const child = spawn(process.execPath, [script], { env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] }) // prettier-ignore
+  const child = spawn(process.execPath, [script], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const exited = once(child, 'exit') as Promise<[number | null, string | null]>
   const errors = text(child.stderr)
@@ -43,23 +46,28 @@ async function start(t: Test, env: Record<string, string>) {
 }
 
 function folders(t: Test) {
-  const folder = mkdtempSync(join(tmpdir(), 'akv-webhook-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = temporaryFolder(t)
   mkdirSync(join(folder, 'serviceaccounts/shop'), { recursive: true })
   mkdirSync(join(folder, 'namespaces'))
-  writeFileSync(join(folder, 'serviceaccounts/shop/default.yaml'), `metadata: { annotations: { azure.workload.identity/client-id: ${clientId} } }`) // prettier-ignore
-  writeFileSync(join(folder, 'namespaces/shop.yaml'), 'metadata: { annotations: { azure.keyvault.injector/vault: of-namespace } }') // prettier-ignore
+  writeFileSync(
+    join(folder, 'serviceaccounts/shop/default.yaml'),
+    `metadata: { annotations: { azure.workload.identity/client-id: ${clientId} } }`,
+  )
+  writeFileSync(
+    join(folder, 'namespaces/shop.yaml'),
+    'metadata: { annotations: { azure.keyvault.injector/vault: of-namespace } }',
+  )
   writeFileSync(join(folder, 'configuration.yaml'), `tenantId: ${tenantId}`)
   return folder
 }
 
-void t.test('a list of Services that names none', async (t) => {
+void t.test('webhook process: SERVICE_NAMES without a name is an error at the start', async (t) => {
   const { exited, errors } = await start(t, { SIDECAR_IMAGE: 'x', POD_NAMESPACE: 'x', SERVICE_NAMES: ' , ' })
   t.strictSame(await exited, [1, null])
   t.match(await errors, /the environment variable SERVICE_NAMES names no Service/)
 })
 
-void t.test('answers a review over HTTPS, and leaves in peace', async (t) => {
+void t.test('webhook process: it answers a review over HTTPS and drains on SIGTERM', async (t) => {
   const folder = folders(t)
   const { folder: certificates, cert } = certificateFolder(t)
   const { child, exited, lines, port } = await start(t, {
@@ -79,11 +87,15 @@ void t.test('answers a review over HTTPS, and leaves in peace', async (t) => {
       request(
         { host: 'localhost', port, path, method, agent, headers: { 'content-type': 'application/json' } },
         (response) => {
-          // prettier-ignore
           text(response).then(
-          (body) => resolve({ status: response.statusCode, headers: response.headers, json: body.startsWith('{') ? JSON.parse(body) : body }), // prettier-ignore
-          reject,
-        )
+            (body) =>
+              resolve({
+                status: response.statusCode,
+                headers: response.headers,
+                json: body.startsWith('{') ? JSON.parse(body) : body,
+              }),
+            reject,
+          )
         },
       )
         .on('error', reject)
@@ -107,10 +119,10 @@ void t.test('answers a review over HTTPS, and leaves in peace', async (t) => {
   t.match(metrics.json, /akv_injector_certificate_expiry_timestamp_seconds \d{10}/)
 
   writeFileSync(join(folder, 'configuration.yaml'), 'tenant: x')
-  const refused = /the configuration is refused: unknown field \\"tenant\\"/
+  const refused = /the changed configuration file is not used: unknown field \\"tenant\\"/
   const readiness = async () => JSON.stringify(await ask('/readyz'))
-  for (let tries = 0; !refused.test(await readiness()) && tries < 300; tries++) await sleep(20)
-  t.match(await readiness(), refused, 'a bad file is told in the detail')
+  await until('readiness names the problem', async () => refused.test(await readiness()))
+  t.match(await readiness(), refused, 'the detail names the problems of a bad file')
   t.match(await ask('/readyz'), { status: 200 }, 'and the one before holds')
   const wrong = await ask('/metrics')
   t.match(wrong.json, /akv_injector_configuration_valid 0/)
@@ -145,7 +157,7 @@ for (const [name, program, code] of [
   ['a sidecar fails', join(import.meta.dirname, '../../sidecar/main.ts'), 1],
 ] as const) {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    void t.test(`start: ${name} on ${signal} while its modules are loaded`, async (t) => {
+    void t.test(`process: ${name} ends on ${signal} while its modules are loaded`, async (t) => {
       const { child, exited } = await startBlocked(t, program)
       child.kill(signal)
       t.strictSame(await exited, [code, null], 'by its handler, which is all that pid 1 of a container obeys')
@@ -153,7 +165,7 @@ for (const [name, program, code] of [
   }
 }
 
-void t.test('start: SIGTERM ends a webhook that waits for the API server', async (t) => {
+void t.test('webhook process: SIGTERM ends it while it waits for the API server', async (t) => {
   const asked = Promise.withResolvers<void>()
   const server = createServer((socket) => {
     socket.on('error', () => undefined)
@@ -170,7 +182,15 @@ void t.test('start: SIGTERM ends a webhook that waits for the API server', async
     users: [{ name: 'u', user: { token: 'x' } }],
   }
   writeFileSync(join(folder, 'kubeconfig'), JSON.stringify(kubeconfig))
-  const env = { PATH: process.env['PATH'] ?? '', KUBECONFIG: join(folder, 'kubeconfig'), POD_NAMESPACE: 'a', POD_NAME: 'b', PORT: '0' } // prettier-ignore
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    KUBECONFIG: join(folder, 'kubeconfig'),
+    POD_NAMESPACE: 'a',
+    POD_NAME: 'b',
+    SERVICE_NAMES: 'c',
+    CERTIFICATES: 'd',
+    PORT: '0',
+  }
   const child = spawn(process.execPath, [script], { env, stdio: 'inherit' })
   t.teardown(() => child.kill('SIGKILL'))
   const exited = once(child, 'exit')
@@ -179,7 +199,7 @@ void t.test('start: SIGTERM ends a webhook that waits for the API server', async
   t.strictSame(await exited, [0, null])
 })
 
-void t.test('what is wrong at the start is one line', async (t) => {
+void t.test('webhook process: a failed start is one line in the log', async (t) => {
   const folder = folders(t)
   const env = { CERTIFICATES_FOLDER: folder, CLUSTER_FOLDER: folder, SIDECAR_IMAGE: 'x', PORT: '0' }
   writeFileSync(join(folder, 'wrong.yaml'), 'tenant: x')

@@ -1,14 +1,14 @@
-import { PassThrough } from 'node:stream'
 import type { Test } from 'tap'
-import { createLogger } from '../../shared/log.ts'
 import type { Cluster, LookupOptions } from '../../webhook/cluster/cluster.ts'
-import type { Decided, ReviewContext } from '../../webhook/review.ts'
-import { buildApp, type AppOptions } from '../../webhook/server.ts'
-import { surroundings } from './setting.ts'
+import type { ReviewContext } from '../../webhook/review/lookups.ts'
+import type { Decided } from '../../webhook/review/decision.ts'
+import { createApp, type AppOptions } from '../../webhook/server.ts'
+import { planInputs } from './default-configuration.ts'
+import { capturedLog } from '../support/captured-log.ts'
 
 /** A cluster of one Namespace and one ServiceAccount; `asked` records what was looked up. */
 export function cluster(changes: Partial<Cluster> = {}): Cluster & { asked: string[] } {
-  const { serviceAccount } = surroundings()
+  const { serviceAccount } = planInputs()
   const asked: string[] = []
   const note = (what: string, { live }: LookupOptions = {}) => asked.push(live ? `${what} live` : what)
   return {
@@ -27,6 +27,7 @@ export function cluster(changes: Partial<Cluster> = {}): Cluster & { asked: stri
       return { value: 'absent', cached: false }
     },
     oldestKubelet: () => undefined,
+    apiServer: () => undefined,
     notReady: () => undefined,
     close: async () => {},
     ...changes,
@@ -34,14 +35,15 @@ export function cluster(changes: Partial<Cluster> = {}): Cluster & { asked: stri
 }
 
 /** The app with a log that can be read, not listening. */
-export function appFor(t: Test, context: Partial<ReviewContext> = {}, options: Partial<AppOptions> = {}) {
-  const lines: string[] = []
+export function appFor(
+  t: Pick<Test, 'teardown'>,
+  context: Partial<ReviewContext> = {},
+  options: Partial<AppOptions> = {},
+) {
   const decided: Decided[] = []
-  const destination = new PassThrough()
-  destination.on('data', (chunk: Buffer) => lines.push(chunk.toString()))
-  const log = createLogger('trace', destination)
-  const { configuration, image, version } = surroundings()
-  const app = buildApp({
+  const { log, lines } = capturedLog()
+  const { configuration, image, version } = planInputs()
+  const app = createApp({
     tls: {},
     log,
     context: {
@@ -66,7 +68,12 @@ export const annotated = (annotations: Record<string, string> = {}, spec: object
     annotations: {
       'azure.keyvault.injector/vault': 'my-kv',
       'azure.keyvault.injector/objects': 'db-password',
-      ...Object.fromEntries(Object.entries(annotations).map(([name, value]) => [name.includes('/') ? name : `azure.keyvault.injector/${name}`, value])), // prettier-ignore
+      ...Object.fromEntries(
+        Object.entries(annotations).map(([name, value]) => [
+          name.includes('/') ? name : `azure.keyvault.injector/${name}`,
+          value,
+        ]),
+      ),
     },
     ...metadata,
   },

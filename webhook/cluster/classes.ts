@@ -1,8 +1,13 @@
-import { largestSpec, type ClassSpec, type FoundClass } from '../secret-provider-class/resolve-classes.ts'
-import { ApiError, TooLargeError } from './api.ts'
-import type { LookupOptions } from './cluster.ts'
+import { largestSpec, type ClassSpec } from '../plan/secret-provider-class/found-class.ts'
+import { ApiError, TooLargeError } from '../../shared/kubernetes/api.ts'
+import type { ClassLookup, LookupOptions } from './cluster.ts'
 import type { Reads } from './reads.ts'
-import { reflect, type Metadata, type Reflector, type ReflectorOptions } from './reflector.ts'
+import {
+  createReflector,
+  type Metadata,
+  type Reflector,
+  type ReflectorOptions,
+} from '../../shared/kubernetes/reflector.ts'
 
 const group = '/apis/secrets-store.csi.x-k8s.io/v1'
 const plural = 'secretproviderclasses'
@@ -14,20 +19,20 @@ interface ClassObject {
 type Specs = Reflector<ClassSpec>
 
 const fields = { metadata: { name: true, namespace: true, uid: true, resourceVersion: true }, spec: true } as const
-/** Estimated memory in bytes of the cache. Classes of more than 16 KiB are not in it, and are read when they are needed. */
+/** Estimated memory of the cache in bytes. Classes of more than 16 KiB are not cached, but read when they are needed. */
 const limits = { bytes: 4 * 1024 * 1024, bytesPerNamespace: 512 * 1024 }
-/** Bytes of JSON of one class that are kept: its spec, names, uid and version. */
+/** Limit in bytes of JSON of the parts of one class that are read: its spec, names, uid and version. */
 const largest = largestSpec + 4 * 1024
-/** Bytes of JSON of the names of a group's kinds. */
+/** Limit in bytes of JSON of the names of a group's kinds. */
 const largestGroup = 64 * 1024
 
 /**
- * The cluster's SecretProviderClasses: a cache of their `spec`s from the first question on, so that clusters that do not use
- * them pay nothing; what it does not hold is read from the API server. The kind comes from a CustomResourceDefinition of others,
- * which may be missing, come and go. RBAC: get, list, watch on `secretproviderclasses`.
+ * Finds the cluster's SecretProviderClasses. A cache of their `spec`s starts with the first look-up, so that clusters without them pay
+ * nothing; what it lacks is read from the API server. The kind comes from another project's CustomResourceDefinition, which may be missing,
+ * come and go. RBAC: get, list, watch on `secretproviderclasses`.
  */
 export function watchClasses(
-  options: Pick<ReflectorOptions<unknown>, 'api' | 'log' | 'wait' | 'now' | 'random' | 'onLimited'> & { reads: Reads },
+  options: Pick<ReflectorOptions<unknown>, 'api' | 'log' | 'clock' | 'random' | 'onLimited'> & { reads: Reads },
 ) {
   const { reads } = options
   let specs: Specs | undefined
@@ -40,15 +45,11 @@ export function watchClasses(
   }
 
   return {
-    async find(
-      namespace: string,
-      name: string,
-      lookup: LookupOptions = {},
-    ): Promise<{ value: FoundClass; cached: boolean }> {
-      specs ??= reflect({
+    async find(namespace: string, name: string, lookup: LookupOptions = {}): Promise<ClassLookup> {
+      specs ??= createReflector({
         ...options,
         path: `${group}/${plural}`,
-        whole: true,
+        fullObjects: true,
         mayBeAbsent: true,
         fields,
         keep: specOf,
@@ -60,7 +61,8 @@ export function watchClasses(
       const found = await unless404(reads.read({ path, fields, limit: largest }, lookup)).catch(ifTooLarge)
       if (found === 'too-large') return { value: found, cached: false }
       if (found !== undefined) return { value: specOf(found as ClassObject), cached: false }
-      return { value: (await isKnownKind(lookup)) ? 'absent' : 'unknown-kind', cached: false }
+      if (!(await isKnownKind(lookup))) return { value: 'unknown-kind', cached: false }
+      return { value: 'absent', cached: false, known: specs.names(namespace) }
     },
     close: async () => specs?.close(),
   }
@@ -71,7 +73,7 @@ const specOf = ({ spec, metadata: { uid, resourceVersion } = {} }: ClassObject):
   ...(uid && resourceVersion ? { version: `${uid} ${resourceVersion}` } : {}),
 })
 
-/** Another try would find the same, so this is the class's own problem. */
+/** A retry would find the same, so this is a problem of the class. */
 function ifTooLarge(error: unknown): 'too-large' {
   if (error instanceof TooLargeError) return 'too-large'
   throw error

@@ -1,36 +1,40 @@
-import type { ServiceAccount } from '../identity.ts'
-import type { Namespace } from '../plan.ts'
-import type { FoundClass } from '../secret-provider-class/resolve-classes.ts'
-import type { Limits } from '../pod/limit-range.ts'
+import type { Namespace, ServiceAccount } from '../plan/inputs.ts'
+import type { FoundClass } from '../plan/secret-provider-class/found-class.ts'
+import type { Limits } from '../../shared/kubernetes/limit-range.ts'
 
-/** An object, or that there is none, and whether that came from a cache. */
+/** A SecretProviderClass, and if it is absent, some names of the namespace's classes for a suggestion. */
+export interface ClassLookup {
+  value: FoundClass
+  cached: boolean
+  known?: string[]
+}
+
+/** An object, or undefined if there is none, and whether that came from a cache. */
 export interface Lookup<T> {
   value: T | undefined
   cached: boolean
 }
 
 export interface LookupOptions {
-  /** Ask the API server whatever the cache says. */
+  /** Read from the API server, even if the object is cached. */
   live?: boolean
   signal?: AbortSignal
-  /** What the same review has read already, by path; each object is read once. */
+  /** What the same review has already read, by path; each object is read once. */
   reads?: Map<string, Promise<unknown>>
 }
 
-/** What admission needs to know of the cluster. Rejections are of the API server, and their messages are for people. */
+/** What admission needs to know about the cluster. Promises reject if the API server fails, with messages for people. */
 export interface Cluster {
   namespace(name: string, options?: LookupOptions): Promise<Lookup<Namespace>>
   serviceAccount(namespace: string, name: string, options?: LookupOptions): Promise<Lookup<ServiceAccount>>
-  /** What the namespace's LimitRanges say about pods and containers; none where that is not known. */
+  /** Returns the entries of the namespace's LimitRanges for pods and containers; none if they are not known. */
   limitRanges(namespace: string, options?: LookupOptions): Promise<Lookup<readonly Limits[]>>
-  secretProviderClass(
-    namespace: string,
-    name: string,
-    options?: LookupOptions,
-  ): Promise<{ value: FoundClass; cached: boolean }>
-  /** Version of the oldest kubelet, such as `v1.34.1`; undefined while it is not known. */
+  secretProviderClass(namespace: string, name: string, options?: LookupOptions): Promise<ClassLookup>
+  /** Returns the version of the oldest kubelet, such as `v1.34.1`; undefined if it is not known. */
   oldestKubelet(): string | undefined
-  /** Why reviews cannot be answered yet, or undefined. */
+  /** Returns the version of the API server, such as `v1.37.2`; undefined if it is not known. */
+  apiServer(): string | undefined
+  /** Returns why reviews cannot be answered yet, or undefined. */
   notReady(): string | undefined
   close(): Promise<void>
 }

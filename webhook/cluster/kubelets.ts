@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { realClock, type Clock } from '../../shared/clock.ts'
 import type { Logger } from '../../shared/log.ts'
-import { accept, type Api } from './api.ts'
+import { accept, type Api } from '../../shared/kubernetes/api.ts'
 
 interface Table {
   columnDefinitions?: { name?: string }[]
@@ -8,50 +8,66 @@ interface Table {
   metadata?: { continue?: string }
 }
 const fields = { columnDefinitions: { name: true }, rows: { cells: true }, metadata: { continue: true } } as const
-/** Nodes of a page, and bytes of JSON read of it: a row has some hundreds. */
+/** Nodes of a page, and limit in bytes of JSON of a page: a row has some hundreds. */
 const pageSize = 100
 const largest = 512 * 1024
 
-const interval = 600_000
-const retry = 30_000
+const intervalMs = 600_000
+const retryMs = 30_000
 
 /**
- * Keeps the version of the oldest kubelet, read from the nodes every ten minutes: as a table without the objects, for a Node is
- * large. Where that is forbidden or fails it stays what it was, in the beginning unknown.
+ * Follows the versions of the oldest kubelet and of the API server, read every ten minutes; those of the nodes as a table without the objects,
+ * because Nodes are large. If reading is forbidden or fails, the last known versions stay; at first they are unknown.
  */
 export function watchKubelets({
   api,
   log,
-  wait = (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
+  clock = realClock,
 }: {
   api: Api
   log: Logger
-  wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>
-}): { oldest: () => string | undefined; asked: () => boolean; close: () => Promise<void> } {
+  clock?: Pick<Clock, 'wait'>
+}): {
+  oldest: () => string | undefined
+  apiServer: () => string | undefined
+  attempted: () => boolean
+  close: () => Promise<void>
+} {
   const closing = new AbortController()
   let oldest: string | undefined
-  let asked = false
+  let apiServer: string | undefined
+  let attempted = false
 
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
-      let pause = interval
-      try {
-        oldest = (await readVersions(api, closing.signal)).toSorted((a, b) => minorOf(a) - minorOf(b))[0]
-      } catch (error) {
-        if (closing.signal.aborted) return
-        log.warn({ reason: (error as Error).message }, 'the versions of the kubelets are not known')
-        pause = retry
+      let pause = intervalMs
+      const failed = (what: string) => (error: unknown) => {
+        if (closing.signal.aborted) return undefined
+        log.warn(
+          { reason: (error as Error).message },
+          `the versions of the ${what} could not be read; they are assumed to be unchanged`,
+        )
+        pause = retryMs
+        return undefined
       }
-      asked = true
-      await wait(pause, closing.signal).catch(() => undefined)
+      const [versions, server] = await Promise.all([
+        readVersions(api, closing.signal).catch(failed('kubelets')),
+        readApiServer(api, closing.signal).catch(failed('API server')),
+      ])
+      if (closing.signal.aborted) return
+      if (versions !== undefined) oldest = versions.toSorted((a, b) => minorOf(a) - minorOf(b))[0]
+      apiServer = server ?? apiServer
+      attempted = true
+      await clock.wait(pause, closing.signal)
     }
   }
 
   const running = run()
   return {
     oldest: () => oldest,
-    /** Whether an answer, be it a refusal, has come. */
-    asked: () => asked,
+    apiServer: () => apiServer,
+    /** Whether there was a response, even a failure. */
+    attempted: () => attempted,
     async close() {
       closing.abort()
       await running
@@ -59,7 +75,15 @@ export function watchKubelets({
   }
 }
 
-/** Each version once. */
+/** Anyone who is signed in may read it. {@link https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles} */
+async function readApiServer(api: Api, closing: AbortSignal): Promise<string | undefined> {
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(30_000)])
+  const request = { path: '/version', fields: { gitVersion: true }, limit: 4096, signal } as const
+  const { gitVersion } = (await api.call(request)) as { gitVersion?: unknown }
+  return /^v1\.\d[\w.+-]{0,60}/.exec(String(gitVersion))?.[0]
+}
+
+/** Returns each version once. */
 async function readVersions(api: Api, closing: AbortSignal): Promise<string[]> {
   const versions = new Set<string>()
   let more: string | undefined

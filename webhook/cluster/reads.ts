@@ -1,31 +1,31 @@
 import type { OnLimited } from '../limits.ts'
-import type { Api, ApiRequest } from './api.ts'
+import type { Api, ApiRequest } from '../../shared/kubernetes/api.ts'
 import type { LookupOptions } from './cluster.ts'
 
-/** Reads of the API server at once, and reads that wait; more are refused. */
+/** Limits of concurrent and of waiting reads of the API server; further ones fail. */
 const atOnce = 8
 const mostWaiting = 64
-/** Objects that one review may have read. */
+/** Limit of the objects that are read for one review. */
 const mostPerReview = 32
 /** Milliseconds; no review waits longer. */
 const timeout = 10_000
 
 export interface Reads {
-  /** As `Api.call`. Rejections are for people. */
+  /** Like `Api.call`. Rejects with messages for people. */
   read(request: ApiRequest, options: LookupOptions): Promise<unknown>
 }
 
 interface Flight {
   running: Promise<unknown>
-  /** For those who come while it runs: what it reads may be older than their question. */
+  /** The read for callers that arrive while `running` is in progress, which may have begun before they needed it. */
   next?: Promise<unknown>
 }
 
 /**
- * Reads single objects for reviews, so that reviews cannot multiply into requests of the API server: a review reads an object
- * once, reviews that need the same object share a read that begins after they came, and how many run and wait is bounded.
+ * Reads single objects for reviews with a bounded load on the API server: a review reads an object once, reviews that need the same object
+ * share a read that begins after they came, and the numbers of running and waiting reads are limited.
  */
-export function boundedReads(api: Api, onLimited: OnLimited = () => undefined): Reads {
+export function createReads(api: Api, onLimited: OnLimited = () => undefined): Reads {
   const flights = new Map<string, Flight>()
   const waiting: (() => void)[] = []
   let running = 0
@@ -44,7 +44,7 @@ export function boundedReads(api: Api, onLimited: OnLimited = () => undefined): 
       return await api.call({ ...request, signal: giveUp.signal })
     } finally {
       clearTimeout(timer)
-      // Whoever waits first takes over the place.
+      // The first waiting read takes the place over.
       const next = waiting.shift()
       if (next) next()
       else running--
@@ -54,10 +54,10 @@ export function boundedReads(api: Api, onLimited: OnLimited = () => undefined): 
   function begin(request: ApiRequest): Promise<unknown> {
     const flight: Flight = { running: send(request) }
     flights.set(request.path, flight)
-    const settled = (): void => {
+    const done = (): void => {
       if (flight.next === undefined) flights.delete(request.path)
     }
-    flight.running.then(settled, settled)
+    flight.running.then(done, done)
     return flight.running
   }
 

@@ -1,14 +1,35 @@
-import { Type, type Static, type TSchema } from 'typebox'
+import { Type, type Static, type TOptional, type TSchema, type TString } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Settings as TypeboxSettings } from 'typebox/system'
-import { fail, ok, type Parsed } from '../../shared/parsed.ts'
+import { workloadIdentityLabel } from '../../shared/names.ts'
+import { fail, ok, type Result } from '../../shared/result.ts'
 
-/** A client may write null for what is absent. */
+/**
+ * Labels that tell a node's operating system.
+ * {@link https://kubernetes.io/docs/reference/labels-annotations-taints/} {@link https://learn.microsoft.com/azure/aks/use-labels}
+ */
+export const nodeLabels = [
+  'kubernetes.io/os',
+  'beta.kubernetes.io/os',
+  'kubernetes.azure.com/os-sku',
+  'node.kubernetes.io/windows-build',
+] as const
+
+/** On the pods of a Deployment: the end of the name of their ReplicaSet. */
+export const revisionLabel = 'pod-template-hash'
+
+/** Clients may write null for an absent field. */
 const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
-/** What is read of a pod; every other field is carried along unseen. */
-const Texts = Type.Record(Type.String(), Type.String())
-const Quantities = Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))
+/** Optional texts under names that are known: a pod may have any number of others, which would take a while to check. */
+const textsAt = <Name extends string>(...names: Name[]) =>
+  Type.Object(
+    Object.fromEntries(names.map((name) => [name, Type.Optional(Type.String())])) as Record<Name, TOptional<TString>>,
+  )
+
+/** The fields of a pod that the webhook reads; all others are kept unchanged. */
+const Quantity = Type.Optional(Type.Union([Type.String(), Type.Number()]))
+const Quantities = Type.Object({ cpu: Quantity, memory: Quantity, 'ephemeral-storage': Quantity })
 const Resources = Type.Object({ requests: Type.Optional(Quantities), limits: Type.Optional(Quantities) })
 const Exec = Type.Object({ command: Type.Optional(Type.Array(Type.String())) })
 const Probe = Type.Object({ exec: Type.Optional(Exec) })
@@ -33,7 +54,7 @@ const SecurityContext = Type.Object({
   fsGroup: Type.Optional(Type.Integer()),
   supplementalGroups: nullable(Type.Array(Type.Integer())),
   capabilities: nullable(Capabilities),
-  windowsOptions: nullable(Type.Record(Type.String(), Type.Unknown())),
+  windowsOptions: nullable(Type.Object({})),
 })
 const NodeExpression = Type.Object({
   key: nullable(Type.String()),
@@ -46,11 +67,16 @@ const NodeAffinity = Type.Object({
     Type.Object({ nodeSelectorTerms: nullable(Type.Array(NodeSelectorTerm)) }),
   ),
 })
+const EnvVar = Type.Object({
+  name: Type.String(),
+  value: Type.Optional(Type.String()),
+  valueFrom: Type.Optional(Type.Unknown()),
+})
 const Container = Type.Object({
   name: Type.String(),
   image: Type.Optional(Type.String()),
   args: Type.Optional(Type.Array(Type.String())),
-  env: Type.Optional(Type.Array(Type.Object({ name: Type.String(), value: Type.Optional(Type.String()) }))),
+  env: Type.Optional(Type.Array(EnvVar)),
   ports: Type.Optional(Type.Array(Type.Object({ containerPort: Type.Optional(Type.Integer()) }))),
   resources: Type.Optional(Resources),
   volumeMounts: Type.Optional(Type.Array(VolumeMount)),
@@ -76,18 +102,27 @@ const Pod = Type.Object({
       name: Type.Optional(Type.String()),
       generateName: Type.Optional(Type.String()),
       namespace: Type.Optional(Type.String()),
-      labels: Type.Optional(Texts),
-      annotations: Type.Optional(Texts),
+      labels: Type.Optional(textsAt(workloadIdentityLabel, revisionLabel)),
+      annotations: Type.Optional(Type.Record(Type.String(), Type.String())),
       ownerReferences: Type.Optional(Type.Array(OwnerReference)),
     }),
   ),
   spec: Type.Object({
-    // Go writes an empty list that is not optional as null.
+    // Go encodes an empty list as null if it is not optional.
     containers: Type.Optional(Type.Union([Type.Array(Container), Type.Null()])),
     initContainers: Type.Optional(Type.Array(Container)),
     ephemeralContainers: Type.Optional(Type.Array(Container)),
     volumes: Type.Optional(
-      Type.Array(Type.Object({ name: Type.String(), emptyDir: Type.Optional(Type.Unknown()), projected: Type.Optional(Type.Unknown()), downwardAPI: Type.Optional(Type.Unknown()), hostPath: Type.Optional(Type.Unknown()), configMap: Type.Optional(Type.Unknown()) })), // prettier-ignore
+      Type.Array(
+        Type.Object({
+          name: Type.String(),
+          emptyDir: Type.Optional(Type.Unknown()),
+          projected: Type.Optional(Type.Unknown()),
+          downwardAPI: Type.Optional(Type.Unknown()),
+          hostPath: Type.Optional(Type.Unknown()),
+          configMap: Type.Optional(Type.Unknown()),
+        }),
+      ),
     ),
     imagePullSecrets: Type.Optional(Type.Array(Type.Object({ name: Type.Optional(Type.String()) }))),
     securityContext: Type.Optional(SecurityContext),
@@ -98,7 +133,7 @@ const Pod = Type.Object({
     hostNetwork: Type.Optional(Type.Boolean()),
     hostPID: Type.Optional(Type.Boolean()),
     shareProcessNamespace: Type.Optional(Type.Boolean()),
-    nodeSelector: Type.Optional(Texts),
+    nodeSelector: Type.Optional(textsAt(...nodeLabels)),
     affinity: nullable(Type.Object({ nodeAffinity: nullable(NodeAffinity) })),
     automountServiceAccountToken: nullable(Type.Boolean()),
     os: Type.Optional(Type.Object({ name: Type.Optional(Type.String()) })),
@@ -113,7 +148,7 @@ export type Volume = NonNullable<Pod['spec']['volumes']>[number]
 
 const compiled = Compile(Pod)
 
-/** More errors of one pod are not looked for: each takes a while, and any number of them is easily sent. */
+/** Limit of the errors found in one pod: each takes a while to find, and a client can send any number of them. */
 const mostErrors = 50
 
 function fewErrors(value: unknown) {
@@ -126,8 +161,8 @@ function fewErrors(value: unknown) {
   }
 }
 
-/** Whether what is read of a pod is as the Kubernetes API describes it: nothing is coerced, nothing removed. */
-export function readPod(value: unknown): Parsed<Pod> {
+/** Checks that the fields of a pod match the Kubernetes API. Nothing is coerced or removed. */
+export function readPod(value: unknown): Result<Pod> {
   if (compiled.Check(value)) return ok(value)
   return fail(...fewErrors(value).map(({ instancePath, message }) => `pod${instancePath}: ${message}`))
 }
@@ -137,10 +172,10 @@ export const initContainers = (pod: Pod): Container[] => pod.spec.initContainers
 export const allContainers = (pod: Pod): Container[] => [...initContainers(pod), ...appContainers(pod)]
 export const isNativeSidecar = (container: Container): boolean => container.restartPolicy === 'Always'
 
-/** The name of the ServiceAccount that the pod runs as. */
+/** Returns the name of the ServiceAccount that the pod runs as. */
 export const serviceAccountName = ({ spec }: Pod): string => spec.serviceAccountName || spec.serviceAccount || 'default'
 
-/** The same pod with some fields of its `spec` replaced; an undefined one is taken out. */
+/** Returns the pod with some fields of its `spec` replaced, or removed if undefined. */
 export function withSpec(pod: Pod, changes: { [K in keyof Pod['spec']]?: Pod['spec'][K] | undefined }): Pod {
   const spec: Record<string, unknown> = { ...pod.spec, ...changes }
   for (const [field, value] of Object.entries(spec)) if (value === undefined) delete spec[field]

@@ -1,29 +1,32 @@
-import { allContainers, type NodeExpression, type Pod } from './pod.ts'
+import { allContainers, nodeLabels, type NodeExpression, type Pod } from './pod.ts'
 
-/**
- * Labels that decide a node's operating system, with the values that only Windows nodes have; without values, having the label at all.
- * {@link https://kubernetes.io/docs/reference/labels-annotations-taints/} {@link https://learn.microsoft.com/azure/aks/use-labels}
- */
-const labels: ReadonlyMap<string, RegExp> = new Map([
-  ['kubernetes.io/os', /^windows$/],
-  ['beta.kubernetes.io/os', /^windows$/],
-  ['kubernetes.azure.com/os-sku', /^Windows/i],
-  ['node.kubernetes.io/windows-build', /^/],
-])
+/** Patterns of the values that only Windows nodes have. */
+const patterns: Readonly<Record<(typeof nodeLabels)[number], RegExp>> = {
+  'kubernetes.io/os': /^windows$/,
+  'beta.kubernetes.io/os': /^windows$/,
+  'kubernetes.azure.com/os-sku': /^Windows/i,
+  'node.kubernetes.io/windows-build': /^/,
+}
+const labels: ReadonlyMap<string, RegExp> = new Map(Object.entries(patterns))
 
-/** Whether a pod can run on Windows nodes only, in whichever way it says so. A pod that says Linux as well is none. */
+/** Whether a pod can run only on Windows nodes, by any of its fields. A pod that also selects Linux is not for Windows. */
 export function isForWindows(pod: Pod): boolean {
   const { os, nodeSelector = {}, affinity, securityContext } = pod.spec
   if (os?.name !== undefined) return os.name === 'windows'
-  const selected = Object.entries(nodeSelector)
-  if (selected.some(([label, value]) => isOs(label) && value === 'linux')) return false
-  if (selected.some(([label, value]) => labels.get(label)?.test(value))) return true
-  // A node has to satisfy any one of the terms.
+  if (nodeLabels.some((label) => isOs(label) && nodeSelector[label] === 'linux')) return false
+  if (nodeLabels.some((label) => nodeSelector[label] !== undefined && patterns[label].test(nodeSelector[label])))
+    return true
+  // A node has to satisfy only one of the terms.
   const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []
   if (terms.length > 0 && terms.every((term) => term.matchExpressions?.some(isOfWindows))) return true
   if (terms.length > 0 && terms.every((term) => term.matchExpressions?.some(isOfLinux))) return false
   const contexts = [securityContext, ...allContainers(pod).map((container) => container.securityContext)]
-  return contexts.some((context) => Object.keys(context?.windowsOptions ?? {}).length > 0)
+  return contexts.some((context) => hasFields(context?.windowsOptions ?? {}))
+}
+
+function hasFields(value: object): boolean {
+  for (const _field in value) return true
+  return false
 }
 
 const isOs = (label: string): boolean => label === 'kubernetes.io/os' || label === 'beta.kubernetes.io/os'

@@ -6,9 +6,9 @@ import { leaveOut } from '../../support/needs.ts'
 import { deployment, pod } from '../support/apps.ts'
 import { permissionsOf, readAudit, type Call, type Role } from '../support/audit.ts'
 import { apply, get, tryApply } from '../support/kubectl.ts'
-import { eventually } from '../support/process.ts'
+import { eventually } from '../support/eventually.ts'
 import { installDefinition } from '../support/secret-provider-class.ts'
-import { makeTeam } from '../support/stage.ts'
+import { makeTeam } from '../support/fixture.ts'
 
 const base = join(import.meta.dirname, '../../../manifests/base')
 const { E2E_AUDIT_LOG: command, E2E_STARTED: started = '' } = process.env
@@ -20,7 +20,7 @@ const roles = ['rbac.yaml', 'certificates.yaml'].flatMap((file) =>
 )
 const containers = [{ name: 'app', script: 'true' }]
 
-/** What the stories may not have brought about, each time it is called: a refusal told again and again, and classes of the CSI driver. */
+/** What the scenarios may not have brought about, each time it is called: a refusal that is reported again and again, and classes of the CSI driver. */
 async function makeRareThings(t: Test): Promise<() => Promise<unknown>> {
   const namespace = await makeTeam(t)
   await installDefinition(t)
@@ -31,7 +31,10 @@ async function makeRareThings(t: Test): Promise<() => Promise<unknown>> {
 
 const refused = { annotations: { objects: 'x', splay: 'soon' }, containers }
 
-/** One of each kind whose pods have Events. A CronJob's own pods are those of its Jobs: one claims to be the CronJob's. */
+/**
+ * One owner of each kind whose pods have Events. A CronJob's own pods belong to its Jobs: one pod claims to be the
+ * CronJob's.
+ */
 async function refusedWorkloads(namespace: string): Promise<object[]> {
   const { spec, ...replicas } = deployment(namespace, 'refused', 1, refused)
   const { selector, template } = spec
@@ -57,25 +60,37 @@ const webhook = 'system:serviceaccount:akv-injector-system:akv-injector'
 if (command === undefined || command === '') {
   leaveOut(t, 'the audit log: E2E_AUDIT_LOG names no command that prints it')
 } else {
-  void t.test('the webhook may do what it does, and nothing else', async (t) => {
+  void t.test('audit log: the webhook uses every permission it has, and no other', async (t) => {
     const again = await makeRareThings(t)
     const granted = permissionsOf(roles)
     t.ok(granted.length > 20)
     let unused = granted
-    await eventually('every permission is used', async () => {
-      await again()
-      const used = new Set((await readAudit(command, started)).filter(({ user }) => user === webhook).map(({ permission }) => permission)) // prettier-ignore
-      unused = granted.filter((permission) => !used.has(permission))
-      return unused.length === 0
-    }, { seconds: 150, every: 5000 }).catch(() => undefined) // prettier-ignore
+    await eventually(
+      'every permission is used',
+      async () => {
+        await again()
+        const used = new Set(
+          (await readAudit(command, started))
+            .filter(({ user }) => user === webhook)
+            .map(({ permission }) => permission),
+        )
+        unused = granted.filter((permission) => !used.has(permission))
+        return unused.length === 0
+      },
+      { seconds: 150, every: 5000 },
+    ).catch(() => undefined)
     t.strictSame(unused, [], 'every permission was used')
 
     const ours = (await readAudit(command, started)).filter(isOurs)
     const forbidden = ours.filter(({ decision }) => decision !== 'allow')
-    t.strictSame(forbidden.map(({ user, verb, uri }) => `${user} ${verb} ${uri}`), [], `of ${ours.length} calls none was forbidden`) // prettier-ignore
+    t.strictSame(
+      forbidden.map(({ user, verb, uri }) => `${user} ${verb} ${uri}`),
+      [],
+      `of ${ours.length} calls none was forbidden`,
+    )
   })
 
-  void t.test('what was decided is in the log of the cluster', async (t) => {
+  void t.test('audit log: every decision has its audit annotations', async (t) => {
     const namespace = await makeTeam(t)
     const decided = async (annotations: Record<string, string>) => {
       await tryApply([pod(namespace, 'app', { annotations, containers })], '--dry-run=server')
@@ -84,7 +99,9 @@ if (command === undefined || command === '') {
           uri.includes(`/namespaces/${namespace}/pods`),
         )
         const prefix = 'inject.azure.keyvault.injector/'
-        const told = Object.entries(call?.annotations ?? {}).flatMap(([key, value]) => key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : []) // prettier-ignore
+        const told = Object.entries(call?.annotations ?? {}).flatMap(([key, value]) =>
+          key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [],
+        )
         return told.length > 0 && (Object.fromEntries(told) as Record<string, string>)
       })
     }

@@ -3,22 +3,22 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { secretsVolume, standbyAnnotation } from '../../../shared/names.ts'
-import { eventually } from './process.ts'
+import { eventually } from './eventually.ts'
 
-/** Pods being created without a pause. */
+/** Pods that are created without a pause. */
 export interface Admissions {
-  /** How many were admitted with their sidecar. */
+  /** The number of pods that were admitted with their sidecar. */
   admitted(): number
-  /** How many of them were injected by the webhook's standby. */
+  /** The number of those that the webhook's standby injected. */
   byStandby(): number
-  /** Of each pod that was not admitted the first time, what the API server said until it was. */
+  /** For each pod that was not admitted at first, what the API server answered until it was. */
   failures(): readonly string[][]
-  /** Waits until as many more have been admitted. */
+  /** Waits until that many more have been admitted. */
   more(count: number): Promise<void>
   stop(): Promise<void>
 }
 
-/** Leaves room on the machine, and in the API server's audit log, for the other stories. */
+/** Leaves capacity on the machine, and in the API server's audit log, for the other scenarios. */
 const pace = 25
 
 /**
@@ -75,7 +75,7 @@ export async function admitPods(t: Test, namespace: string, pod: object): Promis
   }
 }
 
-/** The address of a proxy to the API server that signs in as kubectl does. */
+/** The address of a proxy to the API server that signs in like kubectl. */
 async function proxy(t: Test): Promise<string> {
   const child = spawn('kubectl', ['proxy', '--port=0'], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill())

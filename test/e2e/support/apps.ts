@@ -4,11 +4,11 @@ import { apply } from './kubectl.ts'
 export const clientId = '22222222-2222-2222-2222-222222222222'
 const appImage = process.env['E2E_APP_IMAGE'] ?? 'busybox:1.37'
 
-/** What Pod Security `restricted` asks of a pod and its containers. */
+/** The fields that Pod Security `restricted` requires of a pod and its containers. */
 export const restrictedPod = { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } }
 export const restrictedContainer = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
 
-/** A ServiceAccount whose tokens sign in as the client id that the emulator knows. */
+/** A ServiceAccount whose tokens sign in with the client ID that the emulator knows. */
 export async function makeServiceAccount(
   namespace: string,
   name = 'app',
@@ -52,11 +52,11 @@ export const container = ({ name, script, ...rest }: Container): object => ({
   ...rest,
 })
 
-/** Says so on every SIGHUP, and goes on for ever; `first` runs before anything else. */
+/** Prints a line for every SIGHUP and runs forever; `first` runs before anything else. */
 export const reloading = (first: string): string =>
   `${first}\ntrap 'echo reloaded: $(cat /mnt/secrets/db-password)' HUP\ntrap 'exit 0' TERM\necho running\nwhile :; do sleep 1 & wait $!; done`
 
-/** Prints every file with its content, then `listed`, and goes on for ever. */
+/** Prints every file with its content, then `listed`, and runs forever. */
 export const listing = `cd /mnt/secrets
 for file in *; do echo "$file $(cat "$file")"; done
 echo listed
@@ -70,11 +70,11 @@ export interface PodOptions {
   spec?: object
 }
 
-/** Our annotations, without their prefix, as an object's metadata has them. */
+/** Returns the injector's annotations as an object's metadata has them, given without their prefix. */
 export const annotate = (annotations: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(annotations).map(([name, value]) => [annotationPrefix + name, value]))
 
-/** A pod's metadata and spec, asking for injection, acceptable to Pod Security `restricted`. */
+/** A pod's metadata and spec that request injection and satisfy Pod Security `restricted`. */
 export const podTemplate = ({
   containers,
   initContainers = [],

@@ -7,7 +7,10 @@ export interface Call {
   uri: string
   /** As `permissionsOf` writes it. */
   permission: string
-  /** Of the authorizer: `allow` or `forbid`. A refusal for another reason, such as a namespace that is going, is none. */
+  /**
+   * The authorizer's decision: `allow` or `forbid`. A rejection for another reason, such as a terminating namespace, is
+   * neither.
+   */
   decision: string | undefined
   annotations: Record<string, string>
 }
@@ -34,14 +37,15 @@ const permission = (group: string, resource: string, verb: string): string =>
 /** Each verb on each resource, such as `watch mutatingwebhookconfigurations.admissionregistration.k8s.io`. */
 export const permissionsOf = (roles: readonly Role[]): string[] =>
   roles.flatMap(({ rules }) =>
-    rules.flatMap(
-      ({ apiGroups, resources, verbs }) =>
-      apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => permission(group, resource, verb)))), // prettier-ignore
+    rules.flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) => verbs.map((verb) => permission(group, resource, verb))),
+      ),
     ),
   )
 
 /**
- * The calls since a time, whoever made them.
+ * The calls since a time, by any caller.
  * @param command prints the API server's audit log, a JSON object a line; its words are split at blanks
  * @param since RFC 3339
  */
@@ -50,7 +54,7 @@ export async function readAudit(command: string, since: string): Promise<Call[]>
   const { code, stdout, stderr } = await run(program, args)
   if (code !== 0) throw new Error(`${command}: ${stderr}`)
   return stdout.split('\n').flatMap((text) => {
-    // The log may have been cut at its beginning, and is being written at its end.
+    // The beginning of the log may be cut off, and its end is being written.
     if (!text.startsWith('{') || !text.endsWith('}')) return []
     const { user, verb, requestURI, requestReceivedTimestamp, objectRef, annotations = {} } = JSON.parse(text) as Line
     if (Date.parse(requestReceivedTimestamp) < Date.parse(since)) return []

@@ -1,8 +1,15 @@
 const text = { type: 'string' }
-const object = (properties: Record<string, object>, required: string[] = []) => ({ type: 'object', properties, required }) // prettier-ignore
+const object = (properties: Record<string, object>, required: string[] = []) => ({
+  type: 'object',
+  properties,
+  required,
+})
 const issuerRef = object({ name: text, kind: text, group: text }, ['name'])
 
-/** What the overlay uses of cert-manager's kinds, closed: a field beyond is a mistake. {@link https://cert-manager.io/docs/reference/api-docs/} */
+/**
+ * The fields of cert-manager's kinds that the overlay uses, as a closed schema: another field is a mistake. {@link
+ * https://cert-manager.io/docs/reference/api-docs/}
+ */
 const specs = {
   Issuer: object({ selfSigned: object({}), ca: object({ secretName: text }, ['secretName']) }),
   Certificate: object(
@@ -19,10 +26,12 @@ const specs = {
   ),
 }
 
-/** CustomResourceDefinitions that stand for cert-manager's where it is not installed. */
+/** CustomResourceDefinitions that replace cert-manager's if it is not installed. */
 export const certManagerKinds = Object.entries(specs).map(([kind, spec]) => {
   const singular = kind.toLowerCase()
-  const schema = { openAPIV3Schema: object({ apiVersion: text, kind: text, metadata: { type: 'object' }, spec }, ['spec']) } // prettier-ignore
+  const schema = {
+    openAPIV3Schema: object({ apiVersion: text, kind: text, metadata: { type: 'object' }, spec }, ['spec']),
+  }
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',

@@ -5,9 +5,9 @@ import type { Lifetime } from './process.ts'
 
 export const emulatorNamespace = 'key-vault'
 
-/** What the token endpoint saw of an assertion: its claims, and whether the issuer's published keys vouch for them. */
+/** What the token endpoint received in an assertion: its claims, and whether the issuer's published keys verify it. */
 export interface SeenToken {
-  /** Under which name the endpoint was asked. */
+  /** The host name that the endpoint was called by. */
   host: string
   tenant: string
   client: string
@@ -21,27 +21,31 @@ export interface SeenToken {
 
 /** The emulator in the cluster, through its admin port. */
 export interface EmulatorClient {
-  /** `more`: contentType, attributes and so on; admin.ts of the emulator lists them. */
+  /** `more`: contentType, attributes and so on; the emulator's admin.ts lists them. */
   setSecret(vault: string, name: string, value: string, more?: object): Promise<void>
+  /** Replaces the tags of a secret. */
+  tagSecret(vault: string, name: string, tags: Record<string, string>): Promise<void>
   setKey(vault: string, name: string, jwk: JsonWebKey): Promise<void>
   /** Disables the newest version of a secret. */
   disableSecret(vault: string, name: string): Promise<void>
-  /** A new version of a certificate, of PEM texts or PKCS#12 in base64, and so of the secret that backs it. */
+  /** Creates a version of a certificate from PEM texts or PKCS#12 in base64, and so of the secret that backs it. */
   importCertificate(vault: string, name: string, value: string): Promise<void>
-  /** Switches a fault on; what it gives ends it. */
+  /** Turns a fault on; returns how to end it. */
   fault(rule: object): Promise<() => Promise<void>>
-  /** Requests by operation since the emulator's start, of one vault. */
+  /** Returns the requests to one vault by operation since the emulator's start. */
   counts(vault: string): Promise<Record<string, number>>
   tokens(): Promise<SeenToken[]>
-  /** Has a vault take the tokens of another tenant than the emulator's own. */
+  /** Makes a vault accept the tokens of another tenant than the emulator's own. */
   setTenant(vault: string, tenant: string): Promise<void>
-  /** Lets ServiceAccounts (subjects) sign in as a client, beside those that may anyway. */
+  /** Allows ServiceAccounts (subjects) to sign in as a client, in addition to those that already may. */
   federate(credential: object): Promise<void>
-  /** Lets a client, who until then may do everything, read these objects alone. */
+  /** Restricts a client, which may otherwise do everything, to reading these objects. */
   allowOnly(client: string, vault: string, ...objects: string[]): Promise<void>
+  /** Restricts a client to what these grants allow, or to nothing if there are none. */
+  grant(client: string, grants: object[]): Promise<void>
 }
 
-/** Opens a way to the emulator's admin port for as long as the test runs. */
+/** Opens a connection to the emulator's admin port while the test runs. */
 export async function connectEmulator(t: Lifetime): Promise<EmulatorClient> {
   const port = await forward(t, emulatorNamespace, 'service/key-vault-emulator', 8080)
   const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
@@ -55,6 +59,7 @@ export async function connectEmulator(t: Lifetime): Promise<EmulatorClient> {
   }
   return {
     setSecret: (vault, name, value, more) => call('PUT', `vaults/${vault}/secrets/${name}`, { value, ...more }),
+    tagSecret: (vault, name, tags) => call('PATCH', `vaults/${vault}/secrets/${name}`, { tags }),
     setKey: (vault, name, jwk) => call('PUT', `vaults/${vault}/keys/${name}`, { jwk }),
     disableSecret: (vault, name) => call('PATCH', `vaults/${vault}/secrets/${name}`, { enabled: false }),
     importCertificate: (vault, name, value) => call('PUT', `vaults/${vault}/certificates/${name}`, { value }),
@@ -66,13 +71,15 @@ export async function connectEmulator(t: Lifetime): Promise<EmulatorClient> {
     tokens: () => call('GET', 'tokens'),
     setTenant: (vault, tenant) => call('PUT', `vaults/${vault}`, { tenant }),
     federate: (credential) => call('POST', 'credentials', credential),
-    allowOnly: (client, vault, ...objects) => call('POST', 'grants', { client, grants: objects.map((object) => ({ vault, object })) }), // prettier-ignore
+    allowOnly: (client, vault, ...objects) =>
+      call('POST', 'grants', { client, grants: objects.map((object) => ({ vault, object })) }),
+    grant: (client, grants) => call('POST', 'grants', { client, grants }),
   }
 }
 
 const selector = (isThere: boolean) => ({ 'app.kubernetes.io/name': isThere ? 'key-vault-emulator' : 'nobody' })
 
-/** Takes all endpoints from a vault's Service, and breaks the connections that are open; what it gives puts them back. */
+/** Removes all endpoints of a vault's Service and breaks the open connections; returns how to restore them. */
 export async function cutOff(vault: string, emulator: EmulatorClient): Promise<() => Promise<void>> {
   const select = async (isThere: boolean) => {
     const patch = JSON.stringify({ spec: { selector: selector(isThere) } })
@@ -86,13 +93,13 @@ export async function cutOff(vault: string, emulator: EmulatorClient): Promise<(
   }
 }
 
-/** Who signs the ServiceAccount tokens of the cluster. */
+/** Returns the issuer of the cluster's ServiceAccount tokens. */
 export async function issuerOf(): Promise<string> {
   const metadata = await kubectl(['get', '--raw', '/.well-known/openid-configuration'])
   return (JSON.parse(metadata) as { issuer: string }).issuer
 }
 
-/** A vault of the test's own: a Service in front of the emulator, whose name is the vault's. */
+/** Creates a vault for the test: a Service in front of the emulator whose name is the vault's. */
 export async function makeVault(t: Lifetime): Promise<string> {
   const name = `kv-${randomBytes(4).toString('hex')}`
   await apply({

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { Lifetime } from './process.ts'
 
-/** Leads a free port of this machine to a port of a pod or Service for as long as the test runs, and gives the port. */
+/** Forwards a free port of this machine to a port of a pod or Service while the test runs, and returns the port. */
 export async function forward(t: Lifetime, namespace: string, target: string, port: number): Promise<number> {
   const child = spawn('kubectl', ['port-forward', '-n', namespace, target, `:${port}`])
   t.teardown(() => child.kill())

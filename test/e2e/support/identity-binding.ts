@@ -22,7 +22,11 @@ export const bindingAudience = 'api://AKSIdentityBinding'
 export async function createBound(t: Test, namespace: string, pod: object, clientId: string): Promise<string> {
   const service = await makeVault(t)
   const { spec } = await get<KubernetesObject & { spec: { clusterIP: string } }>(emulatorNamespace, 'service', service)
-  const { data } = await get<KubernetesObject & { data: object }>('akv-injector-system', 'configmap', 'key-vault-emulator-ca') // prettier-ignore
+  const { data } = await get<KubernetesObject & { data: object }>(
+    'akv-injector-system',
+    'configmap',
+    'key-vault-emulator-ca',
+  )
   await apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'token-proxy-ca', namespace }, data })
 
   const { code, stdout, stderr } = await tryApply([pod], '--dry-run=server', '--output=json')

@@ -14,7 +14,7 @@ const images = {
   servers: 'localhost/akv-injector-e2e-servers:e2e',
 }
 
-/** What the stories read of the environment: the images' names. */
+/** The names of the images, which scenarios read from the environment. */
 export const imageVariables = ({ appImage, serversImage }: E2eSettings) => ({
   E2E_APP_IMAGE: appImage,
   E2E_IMAGE: images.injector,
@@ -24,7 +24,7 @@ export const imageVariables = ({ appImage, serversImage }: E2eSettings) => ({
 
 /**
  * Builds the images, installs the overlay `emulator` with kustomize, and removes everything again whatever becomes of `use`,
- * unless the environment has `E2E_KEEP`. @param say told of each step @param use given the time when it began to be installed
+ * unless the environment has `E2E_KEEP`. @param say called with each step @param use called with the time at which the installation began
  */
 export async function withInstallation<T>(
   settings: E2eSettings,
@@ -72,13 +72,23 @@ async function build({ builder, baseImage, appImage, serversImage, loadImage }: 
   }
 }
 
-/** Only the images differ from what a user installs, the way a user would say so. */
+/** Only the images, and the emulator's certificate, differ from what a user installs, and are set as a user would. */
 function writeOverlay(): void {
   mkdirSync(overlay, { recursive: true })
   const [injector, emulator] = [images.injector, images.emulator].map((image) => image.split(':')[0])
   writeFileSync(
     join(overlay, 'kustomization.yaml'),
     `resources: [../../manifests/overlays/emulator]
+components: [../../manifests/components/sync]
+patches:
+  - target: {kind: Deployment, name: akv-injector-sync}
+    patch: |-
+      - {op: add, path: /spec/template/spec/volumes/-, value: {name: emulator-ca, configMap: {name: key-vault-emulator-ca}}}
+      - {op: add, path: /spec/template/spec/containers/0/volumeMounts/-, value: {name: emulator-ca, mountPath: /etc/akv-injector-emulator, readOnly: true}}
+  # The emulator's pods listen on another port than a vault.
+  - target: {kind: NetworkPolicy, name: akv-injector-sync}
+    patch: |-
+      - {op: add, path: /spec/egress/0/ports/-, value: {protocol: TCP, port: 8443}}
 images:
   - {name: akv-injector, newName: ${injector}, newTag: e2e}
   - {name: akv-injector-emulator, newName: ${emulator}, newTag: e2e}
@@ -89,6 +99,7 @@ images:
 async function install(): Promise<void> {
   await kubectl(['apply', '-k', overlay])
   await readyPods('akv-injector-system', 'app.kubernetes.io/name=akv-injector', 2, 180)
+  await readyPods('akv-injector-system', 'app.kubernetes.io/name=akv-injector-sync', 1, 60)
 }
 
 async function uninstall(): Promise<void> {

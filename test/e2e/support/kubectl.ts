@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { injectionLabel } from '../../../shared/names.ts'
 import { run, type Finished, type Lifetime } from './process.ts'
 
-/** What the stories read of Kubernetes' objects. */
+/** The fields of Kubernetes objects that the scenarios read. */
 export interface KubernetesObject {
   apiVersion?: string
   kind?: string
@@ -19,7 +19,7 @@ export interface KubernetesObject {
 
 export const tryKubectl = (args: string[], input = ''): Promise<Finished> => run('kubectl', args, { input })
 
-/** Runs kubectl and gives its output; an exit code other than 0 is an error with what it said. */
+/** Runs kubectl and returns its output; an exit code other than 0 is an error with its messages. */
 export async function kubectl(args: string[], input = ''): Promise<string> {
   const { code, stdout, stderr } = await tryKubectl(args, input)
   if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || `exit code ${code}`}`)
@@ -46,7 +46,7 @@ export async function list<T = KubernetesObject>(namespace: string, kind: string
 export const logs = async (namespace: string, pod: string, container: string, ...flags: string[]): Promise<string> =>
   kubectl(['logs', '-n', namespace, pod, '-c', container, ...flags])
 
-/** A namespace of the test's own, opted in unless said otherwise; it goes when the test ends. */
+/** A namespace for the test, opted in unless stated otherwise; it is deleted when the test ends. */
 export async function makeNamespace(t: Lifetime, labels: Record<string, string> = {}): Promise<string> {
   const name = `e2e-${randomBytes(4).toString('hex')}`
   await apply({

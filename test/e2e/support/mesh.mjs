@@ -1,5 +1,6 @@
 // Runs in the cluster, as plain JavaScript: `/capture` passes reviews on to the injector's webhook and prints both sides as
 // one line of JSON, `/mesh` adds a container as a service mesh's webhook would, `/ask` adds the annotations of a pod that asks,
+// `/old-types` leaves of each variable what a webhook keeps that decodes pods into types from before Kubernetes 1.34,
 // `/first` and `/last` put the native proxy that an annotation of the pod holds at that end of the init containers. The argument is the
 // path at which the injector answers.
 import { readFileSync } from 'node:fs'
@@ -46,6 +47,33 @@ function ask({ metadata }) {
   return asks ? [] : [{ op: 'add', path: '/metadata/annotations', value: annotations }]
 }
 
+/** The sources of a variable in k8s.io/api v0.31. */
+const oldSources = ['fieldRef', 'resourceFieldRef', 'configMapKeyRef', 'secretKeyRef']
+
+function decodeIntoOldTypes({ metadata, spec }) {
+  const old = (container) => ({
+    ...container,
+    ...(container.env && {
+      env: container.env.map(({ valueFrom, ...rest }) =>
+        valueFrom
+          ? {
+              ...rest,
+              valueFrom: Object.fromEntries(Object.entries(valueFrom).filter(([key]) => oldSources.includes(key))),
+            }
+          : rest,
+      ),
+    }),
+  })
+  const seen = Number(metadata.annotations?.['mesh.example.com/seen'] ?? 0)
+  return [
+    { op: 'add', path: '/metadata/annotations/mesh.example.com~1seen', value: `${seen + 1}` },
+    { op: 'replace', path: '/spec/containers', value: spec.containers.map(old) },
+    ...(spec.initContainers
+      ? [{ op: 'replace', path: '/spec/initContainers', value: spec.initContainers.map(old) }]
+      : []),
+  ]
+}
+
 const answer = (review, operations) => ({
   apiVersion: review.apiVersion,
   kind: review.kind,
@@ -68,7 +96,8 @@ createServer(
       outgoing.end(response)
     } else {
       const path = incoming.url.split('?')[0]
-      const change = { '/ask': ask, '/first': addProxy, '/last': addProxy }[path] ?? addContainer
+      const change =
+        { '/ask': ask, '/old-types': decodeIntoOldTypes, '/first': addProxy, '/last': addProxy }[path] ?? addContainer
       outgoing.end(JSON.stringify(answer(review, change(review.request.object, path))))
     }
   },

@@ -6,17 +6,17 @@ import { nodeContainer, restrictedPod } from './apps.ts'
 import { apply, get, kubectl, makeNamespace } from './kubectl.ts'
 import { readyPod } from './pods.ts'
 
-/** Somebody else's webhook. */
+/** A webhook of another project. */
 export interface Mesh {
-  /** The namespace it runs in. */
+  /** The namespace of its pod. */
   namespace: string
-  /** What a Namespace is labelled with to have its pods reviewed. */
+  /** The label of a Namespace whose pods it reviews. */
   labels: Record<string, string>
-  /** Has it asked about pods at a path of mesh.mjs; configurations run in order of their names. */
-  register(name: string, path: string): Promise<void>
+  /** Registers it for pods at a path of mesh.mjs; registrations are called in the order of their names. Returns how to end that. */
+  register(name: string, path: string, reinvocationPolicy?: 'IfNeeded' | 'Never'): Promise<() => Promise<unknown>>
 }
 
-/** Runs the webhooks of mesh.mjs for as long as the test runs. */
+/** Runs the webhooks of mesh.mjs while the test runs. */
 export async function startMesh(t: Test): Promise<Mesh> {
   const namespace = await makeNamespace(t, { [injectionLabel]: 'disabled' })
   const authority = makeAuthority()
@@ -57,9 +57,10 @@ export async function startMesh(t: Test): Promise<Mesh> {
   return {
     namespace,
     labels: { 'akv-injector-e2e-mesh': namespace },
-    async register(name, path) {
+    async register(name, path, reinvocationPolicy = 'IfNeeded') {
       const full = `${name}-${namespace}`
-      t.teardown(() => kubectl(['delete', 'mutatingwebhookconfiguration', '--ignore-not-found', full]))
+      const end = () => kubectl(['delete', 'mutatingwebhookconfiguration', '--ignore-not-found', full])
+      t.teardown(end)
       await apply({
         apiVersion: 'admissionregistration.k8s.io/v1',
         kind: 'MutatingWebhookConfiguration',
@@ -70,7 +71,7 @@ export async function startMesh(t: Test): Promise<Mesh> {
             admissionReviewVersions: ['v1'],
             clientConfig: { service: { name: 'mesh', namespace, path }, caBundle },
             failurePolicy: 'Fail',
-            reinvocationPolicy: 'IfNeeded',
+            reinvocationPolicy,
             sideEffects: 'None',
             namespaceSelector: { matchLabels: { 'akv-injector-e2e-mesh': namespace } },
             objectSelector: { matchLabels: { [workloadIdentityLabel]: 'true' } },
@@ -78,11 +79,12 @@ export async function startMesh(t: Test): Promise<Mesh> {
           },
         ],
       })
+      return end
     },
   }
 }
 
-/** The path at which the API server asks the injector about pods: only its registration knows it. */
+/** Returns the path at which the API server calls the injector for pods: only its registration contains it. */
 async function pathOfInjector(): Promise<string> {
   interface Registration {
     webhooks: { name: string; clientConfig: { service?: { path?: string } } }[]

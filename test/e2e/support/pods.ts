@@ -1,9 +1,9 @@
 import type { Test } from 'tap'
 import { sidecarContainer } from '../../../shared/names.ts'
-import type { Status } from '../../../sidecar/status.ts'
+import type { Status } from '../../../sidecar/report/status.ts'
 import { forward } from './forward.ts'
 import { get, kubectl, list, logs } from './kubectl.ts'
-import { eventually } from './process.ts'
+import { eventually } from './eventually.ts'
 
 export interface ContainerStatus {
   name: string
@@ -21,7 +21,7 @@ export interface ContainerStatus {
   }
 }
 
-/** The parts of a Pod that the stories read. */
+/** The parts of a Pod that the scenarios read. */
 export interface Pod {
   metadata: { name: string; uid: string; labels: Record<string, string>; annotations?: Record<string, string> }
   spec: {
@@ -52,7 +52,7 @@ export const getPod = (namespace: string, name: string): Promise<Pod> => get<Pod
 export const isReady = (pod: Pod): boolean =>
   pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
 
-/** Waits until a pod is ready and gives it. */
+/** Waits until a pod is ready and returns it. */
 export const readyPod = (namespace: string, name: string, seconds = 90): Promise<Pod> =>
   eventually(
     `pod ${name} is ready`,
@@ -63,7 +63,7 @@ export const readyPod = (namespace: string, name: string, seconds = 90): Promise
     { seconds },
   )
 
-/** Waits until as many pods of a selector are ready and gives them. */
+/** Waits until that many pods of a selector are ready and returns them. */
 export const readyPods = (namespace: string, selector: string, count: number, seconds = 90): Promise<Pod[]> =>
   eventually(
     `${count} pods of ${selector} are ready`,
@@ -74,7 +74,7 @@ export const readyPods = (namespace: string, selector: string, count: number, se
     { seconds },
   )
 
-/** Waits until a container's log has a text, and gives the whole log. */
+/** Waits until a container's log contains a text, and returns the whole log. */
 export const logHas = (
   namespace: string,
   pod: string,
@@ -91,19 +91,22 @@ export const logHas = (
     { seconds },
   )
 
-/** The status of a container, wherever it stands. */
+/** Returns the status of a container of any kind. */
 export const statusOf = (pod: Pod, container: string): ContainerStatus | undefined =>
   [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])].find(
     ({ name }) => name === container,
   )
 
-/** The part of `kubectl describe pod` from the first last state on, which is why a run of a container ended; else empty. */
+/**
+ * Returns the part of `kubectl describe pod` from the first last state on, which says why a run of a container ended;
+ * else an empty text.
+ */
 export async function describedLastState(namespace: string, name: string): Promise<string> {
   const text = await kubectl(['describe', 'pod', '-n', namespace, name])
   return /^ +Last State:.*/ms.exec(text)?.[0] ?? ''
 }
 
-/** A way to a pod's sidecar for as long as the test runs: what it answers to a path. */
+/** Connects to a pod's sidecar while the test runs; returns a function that gets a path. */
 export async function connectSidecar(
   t: Test,
   namespace: string,
@@ -115,7 +118,7 @@ export async function connectSidecar(
   return (path) => fetch(`http://localhost:${port}${path}`)
 }
 
-/** What a sidecar says of itself to `kubectl port-forward`. */
+/** Returns what a sidecar answers through `kubectl port-forward`. */
 export async function sidecarStatus(t: Test, namespace: string, name: string): Promise<Status> {
   const ask = await connectSidecar(t, namespace, name)
   return (await (await ask('/status')).json()) as Status

@@ -1,15 +1,21 @@
-import type { Test } from 'tap'
+import type { Lifetime } from './process.ts'
 import { apply, kubectl, tryKubectl } from './kubectl.ts'
 
 const name = 'secretproviderclasses.secrets-store.csi.x-k8s.io'
 
-/** Whether the cluster knows the kind already, because the driver or a test before has installed it. */
+/** Whether the cluster already knows the kind, because the driver or an earlier test installed it. */
 export const hasDefinition = async (): Promise<boolean> => (await tryKubectl(['get', 'crd', name])).code === 0
 
-/** Makes SecretProviderClasses known to the cluster until the test ends, as the driver's own definition does, as far as we read them. */
-export async function installDefinition(t: Test): Promise<void> {
+/**
+ * Defines SecretProviderClasses in the cluster until the test ends, like the driver, as far as the injector reads them.
+ */
+export async function installDefinition(t: Lifetime): Promise<void> {
   if (await hasDefinition()) return
-  t.teardown(() => kubectl(['delete', 'crd', name]))
+  t.teardown(async () => {
+    // Other scenarios may have begun to use it.
+    const { stdout } = await tryKubectl(['get', 'secretproviderclasses', '--all-namespaces', '-o', 'name'])
+    if (stdout.trim() === '') await kubectl(['delete', 'crd', name])
+  })
   const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
   await apply({
     apiVersion: 'apiextensions.k8s.io/v1',
@@ -32,7 +38,7 @@ export async function installDefinition(t: Test): Promise<void> {
   await kubectl(['wait', '--for=condition=Established', `crd/${name}`, '--timeout=30s'])
 }
 
-/** A class of the Azure provider; objects are the lines of each object's text. */
+/** Returns a class of the Azure provider; objects are the lines of each object's text. */
 export const secretProviderClass = (
   namespace: string,
   name: string,

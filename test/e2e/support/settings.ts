@@ -1,15 +1,15 @@
-/** What the suite is told of the cluster and its images; the defaults fit a cluster made by `kind create cluster`. */
+/** The suite's settings for the cluster and its images; the defaults fit a cluster made by `kind create cluster`. */
 export interface E2eSettings {
   kubeconfig: string
   /** The program, with its first arguments, that builds images. */
   builder: string[]
-  /** The base image of the injector's image; the Containerfile's own where absent. */
+  /** The base image of the injector's image; by default the Containerfile's own. */
   baseImage: string | undefined
-  /** A busybox: the apps of the stories. */
+  /** A busybox image for the apps of the scenarios. */
   appImage: string
-  /** Has nginx and redis-server; built from Debian's packages where absent. */
+  /** An image with nginx and redis-server; by default built from Debian's packages. */
   serversImage: string | undefined
-  /** The command, with its first arguments, that takes an image's name and puts it on the nodes. */
+  /** The command, with its first arguments, that loads an image into the nodes, given its name. */
   loadImage: string[]
 }
 

@@ -1,67 +1,67 @@
 import t from 'tap'
-import { podWith } from '../support/pod.ts'
+import { podWith } from '../../support/sidecar-pod.ts'
 
 const second = 1_000
 const minute = 60 * second
 const three = ['db-user', 'db-password', 'api-key']
 const wide = { bounds: { pollInterval: { min: 30_000, max: 3_600_000 } } }
 
-void t.test('refresh', async (t) => {
+void t.test('live annotations: refresh causes one poll at once', async (t) => {
   const pod = await podWith(t, three)
   pod.annotations = { ...pod.annotations, refresh: 'from before the start' }
   await pod.start()
   await pod.advance(3 * minute)
-  pod.twin.asked.length = 0
+  pod.vault.asked.length = 0
   pod.annotations = { ...pod.annotations, refresh: '1' }
   await pod.advance(1.5 * second)
-  t.equal(pod.twin.count('list'), 1, 'polls at once')
+  t.equal(pod.vault.count('list'), 1, 'polls at once')
   for (const refresh of ['2', '3', '4', '5']) {
     pod.annotations = { ...pod.annotations, refresh }
     await pod.advance(2 * second)
   }
-  t.equal(pod.twin.count('list'), 1, 'but no more than once in 10 s')
+  t.equal(pod.vault.count('list'), 1, 'but no more than once in 10 s')
   await pod.advance(5 * second)
-  t.equal(pod.twin.count('list'), 2)
+  t.equal(pod.vault.count('list'), 2)
   await pod.advance(60 * second)
-  t.equal(pod.twin.count('list'), 2, 'once for all that were asked for meanwhile')
+  t.equal(pod.vault.count('list'), 2, 'once for all that were asked for meanwhile')
   pod.annotations = { ...pod.annotations, refresh: '' }
   await pod.advance(5 * second)
-  t.equal(pod.twin.count('list'), 2, 'taking the annotation away asks for nothing')
-  pod.twin.set('api-key', 'api-key-2')
+  t.equal(pod.vault.count('list'), 2, 'taking the annotation away asks for nothing')
+  pod.vault.set('api-key', 'api-key-2')
   pod.annotations = { ...pod.annotations, refresh: 'now' }
   await pod.advance(2 * second)
   t.equal(pod.files()['api-key'], 'api-key-2')
 })
 
-void t.test('suspend', async (t) => {
+void t.test('live annotations: suspend stops polling, and its removal continues it', async (t) => {
   const pod = await podWith(t, three)
   pod.annotations = { ...pod.annotations, suspend: 'true' }
   await pod.start()
   t.equal(Object.keys(pod.files()).length, 3, 'does not keep the first set from the pod')
-  pod.twin.asked.length = 0
-  pod.twin.set('api-key', 'api-key-2')
+  pod.vault.asked.length = 0
+  pod.vault.set('api-key', 'api-key-2')
   await pod.advance(60 * minute)
-  t.equal(pod.twin.asked.length, 0)
+  t.equal(pod.vault.asked.length, 0)
   t.match(pod.status(), { suspended: true })
   t.match(pod.sidecar?.metrics(), /sidecar_suspended 1/)
   pod.annotations = { ...pod.annotations, refresh: '1' }
   await pod.advance(minute)
-  t.equal(pod.twin.asked.length, 0, 'nor does a refresh poll')
+  t.equal(pod.vault.asked.length, 0, 'nor does a refresh poll')
   t.match(pod.events('refresh').at(-1), { suspended: true })
   pod.annotations = { ...pod.annotations, suspend: '' }
   await pod.advance(11 * second)
   t.equal(pod.files()['api-key'], 'api-key-2', 'what is overdue comes soon')
-  pod.twin.asked.length = 0
+  pod.vault.asked.length = 0
   await pod.advance(20 * minute)
-  t.ok(pod.twin.count('list') >= 8)
+  t.ok(pod.vault.count('list') >= 8)
 })
 
-void t.test('a poll that was asked for while polling was suspended comes when that ends', async (t) => {
+void t.test('poller: a poll that is requested while polling is suspended comes when suspension ends', async (t) => {
   const pod = await podWith(t, three, { pollInterval: 6 * 60 * minute })
   await pod.start()
   await pod.advance(minute)
   pod.annotations = { ...pod.annotations, suspend: 'true' }
-  pod.twin.set('api-key', 'api-key-2')
+  pod.vault.set('api-key', 'api-key-2')
   await pod.advance(minute)
   pod.annotations = { ...pod.annotations, refresh: '1' }
   await pod.advance(minute)
@@ -69,32 +69,32 @@ void t.test('a poll that was asked for while polling was suspended comes when th
   pod.annotations = { ...pod.annotations, suspend: 'false' }
   await pod.advance(2 * second)
   t.equal(pod.files()['api-key'], 'api-key-2')
-  pod.twin.asked.length = 0
+  pod.vault.asked.length = 0
   pod.annotations = { ...pod.annotations, 'poll-interval': '5h' }
   await pod.advance(60 * minute)
-  t.strictSame(pod.twin.asked, [], 'once')
+  t.strictSame(pod.vault.asked, [], 'once')
 })
 
-void t.test('suspend at the start, with an earlier set', async (t) => {
+void t.test('live annotations: suspend at the start serves the set of a previous process', async (t) => {
   const pod = await podWith(t, three)
   await pod.start()
   pod.stop()
   pod.annotations = { ...pod.annotations, suspend: 'true' }
-  pod.twin.asked.length = 0
+  pod.vault.asked.length = 0
   await pod.start()
   await pod.advance(10 * minute)
   t.match(pod.status(), { ready: true, stale: true, suspended: true })
-  t.equal(pod.twin.asked.length, 0)
+  t.equal(pod.vault.asked.length, 0)
 })
 
-void t.test('poll-interval', async (t) => {
+void t.test('live annotations: poll-interval changes when the next poll comes', async (t) => {
   const pod = await podWith(t, three, wide)
   await pod.start()
   await pod.advance(5 * minute)
   const listsIn = async (time: number): Promise<number> => {
-    pod.twin.asked.length = 0
+    pod.vault.asked.length = 0
     await pod.advance(time)
-    return pod.twin.count('list')
+    return pod.vault.count('list')
   }
   pod.annotations = { ...pod.annotations, 'poll-interval': '30s' }
   t.ok(Math.abs((await listsIn(10 * minute)) - 20) <= 1)
@@ -111,7 +111,7 @@ void t.test('poll-interval', async (t) => {
   t.ok(Math.abs((await listsIn(20 * minute)) - 10) <= 1, 'the settings rule again')
 })
 
-void t.test('log-level', async (t) => {
+void t.test('live annotations: log-level changes what is logged', async (t) => {
   const pod = await podWith(t, three)
   await pod.start()
   await pod.advance(3 * minute)
@@ -121,63 +121,66 @@ void t.test('log-level', async (t) => {
   t.ok(pod.events('poll').length > 0)
 })
 
-void t.test('a wrong value is told once, not at every change of another annotation', async (t) => {
-  const pod = await podWith(t, three)
-  await pod.start()
-  const told = () => pod.events('live').filter(({ problem }) => /loud/.test(String(problem))).length
-  pod.annotations = { ...pod.annotations, 'log-level': 'loud' }
-  await pod.advance(2 * second)
-  t.equal(told(), 1)
-  for (const refresh of ['1', '2']) {
-    pod.annotations = { ...pod.annotations, refresh }
-    await pod.advance(2 * second)
-  }
-  t.equal(told(), 1)
-  pod.annotations = { ...pod.annotations, 'log-level': '' }
-  await pod.advance(2 * second)
-  pod.annotations = { ...pod.annotations, 'log-level': 'loud' }
-  await pod.advance(2 * second)
-  t.equal(told(), 2, 'but again when it comes back')
-})
-
-void t.test('the role once', async (t) => {
-  await t.test('ends when the set is there', async (t) => {
+void t.test(
+  'live annotations: an invalid value is logged once, not at every change of another annotation',
+  async (t) => {
     const pod = await podWith(t, three)
-    pod.twin.fault = () => ({ kind: 'unavailable' })
+    await pod.start()
+    const told = () => pod.events('live').filter(({ problem }) => /loud/.test(String(problem))).length
+    pod.annotations = { ...pod.annotations, 'log-level': 'loud' }
+    await pod.advance(2 * second)
+    t.equal(told(), 1)
+    for (const refresh of ['1', '2']) {
+      pod.annotations = { ...pod.annotations, refresh }
+      await pod.advance(2 * second)
+    }
+    t.equal(told(), 1)
+    pod.annotations = { ...pod.annotations, 'log-level': '' }
+    await pod.advance(2 * second)
+    pod.annotations = { ...pod.annotations, 'log-level': 'loud' }
+    await pod.advance(2 * second)
+    t.equal(told(), 2, 'but again when it comes back')
+  },
+)
+
+void t.test('role once: the sidecar ends after its first set', async (t) => {
+  await t.test('role once: it ends when the set is written', async (t) => {
+    const pod = await podWith(t, three)
+    pod.vault.fault = () => ({ kind: 'unavailable' })
     await pod.start('once')
     await pod.advance(minute)
     t.equal(pod.end, undefined)
-    pod.twin.fault = () => undefined
+    pod.vault.fault = () => undefined
     await pod.advance(minute)
     t.strictSame(pod.end, { code: 0 })
     t.equal(Object.keys(pod.files()).length, 3)
   })
-  await t.test('takes an earlier set where the vault does not answer', async (t) => {
+  await t.test('role once: it uses an earlier set if the vault does not answer', async (t) => {
     const pod = await podWith(t, three)
     await pod.start('once')
     t.strictSame(pod.end, { code: 0 })
     pod.stop()
     pod.annotations = { ...pod.annotations, suspend: 'true' }
-    pod.twin.fault = () => ({ kind: 'unavailable' })
+    pod.vault.fault = () => ({ kind: 'unavailable' })
     await pod.start('once')
     await pod.advance(second)
     t.strictSame(pod.end, { code: 0 })
   })
-  await t.test('brings an earlier set up to date', async (t) => {
+  await t.test('role once: it updates an earlier set', async (t) => {
     const pod = await podWith(t, three)
     await pod.start('once')
     pod.stop()
-    pod.twin.set('api-key', 'api-key-2')
+    pod.vault.set('api-key', 'api-key-2')
     await pod.start('once')
     await pod.advance(second)
     t.strictSame(pod.end, { code: 0 })
     t.equal(pod.files()['api-key'], 'api-key-2')
   })
-  await t.test('asks every vault before it ends, though an earlier set is there', async (t) => {
+  await t.test('role once: it requests every vault before it ends, even with an earlier set', async (t) => {
     const pod = await podWith(t, ['a', 'other:b'])
     await pod.start('once')
     pod.stop()
-    const late = pod.twinOf('other')
+    const late = pod.vaultOf('other')
     late.set('b', 'b-2')
     late.fault = () => {
       late.fault = () => undefined
@@ -189,26 +192,26 @@ void t.test('the role once', async (t) => {
     await pod.advance(10 * second)
     t.strictSame(pod.end, { code: 0 })
   })
-  await t.test('leaves what the app is to be told to whoever serves', async (t) => {
+  await t.test('role once: the pending notification is left to the process that serves', async (t) => {
     const pod = await podWith(t, three)
     await pod.start()
     await pod.advance(minute)
     pod.appListens = false
-    pod.twin.set('api-key', 'api-key-2')
+    pod.vault.set('api-key', 'api-key-2')
     await pod.advance(3 * minute)
     pod.stop()
     pod.appListens = true
     await pod.start()
     await pod.advance(minute)
-    t.match(pod.told, [{ changed: [{ name: 'api-key' }] }])
+    t.match(pod.notifications, [{ changed: [{ name: 'api-key' }] }])
     pod.stop()
     await pod.start()
     await pod.advance(10 * minute)
-    t.equal(pod.told.length, 1)
+    t.equal(pod.notifications.length, 1)
   })
 })
 
-void t.test('whatever goes wrong in one look at the annotations, the next is taken', async (t) => {
+void t.test('live annotations: a check that fails is followed by the next one', async (t) => {
   const pod = await podWith(t, three)
   await pod.start()
   await pod.advance(5 * minute)
@@ -220,39 +223,38 @@ void t.test('whatever goes wrong in one look at the annotations, the next is tak
       return annotations
     },
   })
-  pod.twin.set('api-key', 'api-key-2')
+  pod.vault.set('api-key', 'api-key-2')
   await pod.advance(3 * second)
   t.match(pod.events('defect'), [{ where: 'the heartbeat' }])
   t.equal(pod.files()['api-key'], 'api-key-2')
 })
 
-void t.test('several changes before the app could be told are told as one', async (t) => {
+void t.test('notification: several changes before delivery become one', async (t) => {
   const pod = await podWith(t, three)
   await pod.start()
   await pod.advance(5 * minute)
   pod.appListens = false
-  pod.twin.set('api-key', 'api-key-2')
+  pod.vault.set('api-key', 'api-key-2')
   await pod.advance(3 * minute)
-  pod.twin.set('db-user', 'db-user-2')
+  pod.vault.set('db-user', 'db-user-2')
   await pod.advance(3 * minute)
   pod.stop()
-  pod.twin.set('db-password', 'db-password-2')
+  pod.vault.set('db-password', 'db-password-2')
   await pod.start()
   pod.appListens = true
   await pod.advance(5 * minute)
-  t.equal(pod.told.length, 1)
-  t.strictSame(pod.told[0]?.changed.map(({ name }) => name).sort(), ['api-key', 'db-password', 'db-user'])
+  t.equal(pod.notifications.length, 1)
+  t.strictSame(pod.notifications[0]?.changed.map(({ name }) => name).sort(), ['api-key', 'db-password', 'db-user'])
 })
 
-void t.test('a signal ends it at once: with 0 while it serves, with 1 before the first set', async (t) => {
+void t.test('process: a signal ends it at once, with 0 while it serves and 1 before the first set', async (t) => {
   for (const [name, hang, expected] of [
     ['while it serves', false, { code: 0 }],
     ['while it waits for the vault', true, { code: 1, reason: /secret db-user/ }],
   ] as const) {
-    // prettier-ignore
-    await t.test(name, async (t) => {
+    await t.test(`process: a signal ends it ${name}`, async (t) => {
       const pod = await podWith(t, three)
-      if (hang) pod.twin.fault = () => ({ hang: 10 * second })
+      if (hang) pod.vault.fault = () => ({ hang: 10 * second })
       await pod.start()
       const end = pod.sidecar?.run('run', AbortSignal.abort())
       t.match(await end, expected)

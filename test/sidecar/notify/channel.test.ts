@@ -8,7 +8,7 @@ const notification = (id: string): Notification => ({ id, switchedAt: 0, dueAt: 
 const failed: Attempt = { outcome: 'http-error', detail: 'no' }
 const delivered: Attempt = { outcome: 'delivered', detail: 'yes' }
 
-function stage(answers: (Attempt | Error | Promise<Attempt>)[]) {
+function fixture(answers: (Attempt | Error | Promise<Attempt>)[]) {
   const timing = fakeTiming(0)
   const tries: { id: string; at: number; signal: AbortSignal }[] = []
   const results: string[] = []
@@ -26,7 +26,7 @@ function stage(answers: (Attempt | Error | Promise<Attempt>)[]) {
   return { timing, tries, results, channel }
 }
 
-void t.test('the delay doubles from a quarter of a second to half a minute', async (t) => {
+void t.test('channel: the delay doubles from 0.25 s to 30 s', async (t) => {
   const delays = [1, 2, 3, 7, 8, 9, 1000].map((attempts) => retryDelay(attempts, false, () => 0))
   t.strictSame(delays, [250, 500, 1_000, 16_000, 30_000, 30_000, 30_000])
   t.strictSame(
@@ -43,17 +43,20 @@ void t.test('the delay doubles from a quarter of a second to half a minute', asy
   )
 })
 
-void t.test('tries until delivered, and then no more', async (t) => {
-  const { timing, tries, results, channel } = stage([failed, new Error('odd'), failed])
+void t.test('channel: it retries until delivered, and then stops', async (t) => {
+  const { timing, tries, results, channel } = fixture([failed, new Error('odd'), failed])
   channel.start(notification('a'))
   await timing.pass(60_000)
-  t.strictSame(tries.map(({ at }) => at), [0, 250, 750, 1_750]) // prettier-ignore
+  t.strictSame(
+    tries.map(({ at }) => at),
+    [0, 250, 750, 1_750],
+  )
   t.strictSame(results, ['a 1 http-error no', 'a 2 http-error odd', 'a 3 http-error no', 'a 4 delivered yes'])
   t.equal(timing.timers(), 0)
 })
 
-void t.test('never gives up', async (t) => {
-  const { timing, tries, channel } = stage(Array.from({ length: 3_000 }, () => failed))
+void t.test('channel: it never gives up', async (t) => {
+  const { timing, tries, channel } = fixture(Array.from({ length: 3_000 }, () => failed))
   channel.start(notification('a'))
   await timing.pass(24 * 3_600_000)
   t.ok(tries.length >= 2_880, `${tries.length} tries in a day`)
@@ -61,18 +64,25 @@ void t.test('never gives up', async (t) => {
   t.equal(timing.timers(), 0)
 })
 
-void t.test('a later notification replaces one that waits', async (t) => {
-  const { timing, tries, channel } = stage([failed, failed])
+void t.test('channel: a later notification replaces one that waits', async (t) => {
+  const { timing, tries, channel } = fixture([failed, failed])
   channel.start(notification('a'))
   await timing.pass(100)
   channel.start(notification('b'))
   await timing.pass(60_000)
-  t.strictSame(tries.map(({ id, at }) => [id, at]), [['a', 0], ['b', 100], ['b', 350]]) // prettier-ignore
+  t.strictSame(
+    tries.map(({ id, at }) => [id, at]),
+    [
+      ['a', 0],
+      ['b', 100],
+      ['b', 350],
+    ],
+  )
 })
 
-void t.test('what became of one that was replaced under way does not count', async (t) => {
+void t.test('channel: the result of an attempt that was replaced does not count', async (t) => {
   const slow = Promise.withResolvers<Attempt>()
-  const { timing, tries, results, channel } = stage([slow.promise, failed])
+  const { timing, tries, results, channel } = fixture([slow.promise, failed])
   channel.start(notification('a'))
   await timing.pass(100)
   channel.start(notification('b'))
@@ -82,26 +92,32 @@ void t.test('what became of one that was replaced under way does not count', asy
   t.strictSame(results, ['b 1 http-error no', 'b 2 delivered yes'])
 })
 
-void t.test('in a hurry', async (t) => {
+void t.test('channel: hurry brings a waiting attempt forward and does not disturb a running one', async (t) => {
   const slow = Promise.withResolvers<Attempt>()
-  const { timing, tries, channel } = stage([failed, slow.promise])
+  const { timing, tries, channel } = fixture([failed, slow.promise])
   channel.hurry()
   t.equal(tries.length, 0, 'nothing to try')
   channel.start(notification('a'))
   await timing.pass(10)
   channel.hurry()
   await timing.pass(0)
-  t.strictSame(tries.map(({ at }) => at), [0, 10]) // prettier-ignore
+  t.strictSame(
+    tries.map(({ at }) => at),
+    [0, 10],
+  )
   channel.hurry()
   await timing.pass(0)
   t.equal(tries.length, 2, 'not while one is under way')
   slow.resolve(failed)
   await timing.pass(60_000)
-  t.strictSame(tries.map(({ at }) => at), [0, 10, 510]) // prettier-ignore
+  t.strictSame(
+    tries.map(({ at }) => at),
+    [0, 10, 510],
+  )
 })
 
-void t.test('stops for good', async (t) => {
-  const { timing, tries, channel } = stage([failed])
+void t.test('channel: a stopped channel does nothing more', async (t) => {
+  const { timing, tries, channel } = fixture([failed])
   channel.start(notification('a'))
   await timing.pass(0)
   channel.stop()

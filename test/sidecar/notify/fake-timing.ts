@@ -1,40 +1,25 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Timing } from '../../../sidecar/notify/channel.ts'
+import type { Clock, Random } from '../../../shared/clock.ts'
+import { VirtualClock } from '../../support/clock.ts'
 
-export interface FakeTiming extends Timing {
-  /** Lets that much time pass, timer by timer, and what they started come to rest. */
+export interface FakeTiming {
+  clock: Clock
+  random: Random
+  now: () => number
+  /** Lets that much time pass, timer by timer, and waits until what they started comes to rest. */
   pass: (milliseconds: number) => Promise<void>
   /** How many timers run. */
   timers: () => number
 }
 
-/** A clock that stands still until told otherwise, and chance that always draws the same. */
-export function fakeTiming(start = Date.UTC(2030, 0, 1), draw = 0): FakeTiming {
-  let time = start
-  const timers = new Set<{ at: number; run: () => void }>()
-
-  const earliest = (until: number) => [...timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0]
-
+/** A clock that stands still until it is advanced, and a random number that is always the same. */
+export function fakeTiming(start?: number, draw = 0): FakeTiming {
+  const clock = new VirtualClock(start)
   return {
-    now: () => time,
+    clock,
     random: () => draw,
-    setTimer(run, milliseconds) {
-      const timer = { at: time + milliseconds, run }
-      timers.add(timer)
-      return () => timers.delete(timer)
-    },
-    async pass(milliseconds) {
-      const until = time + milliseconds
-      await setImmediate()
-      for (let next = earliest(until); next !== undefined; next = earliest(until)) {
-        timers.delete(next)
-        time = next.at
-        next.run()
-        await setImmediate()
-      }
-      time = until
-      await setImmediate()
-    },
-    timers: () => timers.size,
+    now: clock.now,
+    pass: (milliseconds) => clock.advance(milliseconds, () => setImmediate()),
+    timers: () => clock.waiting,
   }
 }

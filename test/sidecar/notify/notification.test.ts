@@ -13,17 +13,17 @@ const of = (
   changed: changed.map(([name, version, ...paths]) => ({ type: 'secret', name, version, paths })),
 })
 
-void t.test('nothing was left to tell', async (t) => {
+void t.test('notifications: without a pending one, the new one stays as it is', async (t) => {
   const next = of('b', 10, 20, ['db', '2', 'db'])
   t.equal(mergeNotifications(undefined, next), next)
 })
 
-void t.test('the same switch again, as after a restart, is itself', async (t) => {
+void t.test('notifications: the same switch again, as after a restart, stays as it is', async (t) => {
   const next = of('a', 10, 20, ['db', '2', 'db'])
   t.equal(mergeNotifications(of('a', 10, 20, ['db', '2', 'db']), next), next)
 })
 
-void t.test('what changed since the app was last told adds up, at its last version', async (t) => {
+void t.test('notifications: changes since the last one add up, each at its last version', async (t) => {
   const merged = mergeNotifications(
     of('a', 10, 10, ['db', '2', 'db'], ['api', '7', 'api', 'conf.json']),
     of('b', 30, 30, ['api', '8', 'api', 'api.bak'], ['tls', '1', 'tls']),
@@ -34,19 +34,19 @@ void t.test('what changed since the app was last told adds up, at its last versi
   )
 })
 
-void t.test('objects of one name in two vaults stay two', async (t) => {
+void t.test('notifications: objects with one name in two vaults stay separate', async (t) => {
   const merged = mergeNotifications(of('a', 1, 1, ['db', '2', 'east/db']), of('b', 2, 2, ['db', '5', 'west/db']))
   t.strictSame(merged.changed, of('', 0, 0, ['db', '2', 'east/db'], ['db', '5', 'west/db']).changed)
 })
 
-void t.test('neither is changed by it', async (t) => {
+void t.test('notifications: merging changes neither of them', async (t) => {
   const [first, second] = [of('a', 1, 5, ['db', '2', 'db']), of('b', 2, 9, ['db', '3', 'db'])]
   const before = structuredClone([first, second])
   mergeNotifications(first, second)
   t.strictSame([first, second], before)
 })
 
-void t.test('the deadline', async (t) => {
+void t.test('notifications: merging keeps a deadline that is still ahead', async (t) => {
   const due = (first: number, switchedAt: number, second: number) =>
     mergeNotifications(of('a', 0, first), of('b', switchedAt, second)).dueAt
   t.equal(due(300, 100, 350), 300, 'one ahead stays: changes that keep coming do not put it off')

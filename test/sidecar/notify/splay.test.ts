@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { drawSplay } from '../../../sidecar/notify/splay.ts'
-import { chance } from '../support/chance.ts'
+import { seededRandom } from '../../support/seeded-random.ts'
 
 const splay = 5 * 60_000
 
-void t.test('from nothing to just below the splay', async (t) => {
+void t.test('splay: delays reach from 0 to just below the splay', async (t) => {
   t.equal(
     drawSplay(splay, () => 0),
     0,
@@ -15,10 +15,13 @@ void t.test('from nothing to just below the splay', async (t) => {
     splay / 2,
   )
   t.ok(drawSplay(splay, () => 1 - Number.EPSILON) < splay)
-  t.equal(drawSplay(0), 0)
+  t.equal(
+    drawSplay(0, () => 0.5),
+    0,
+  )
 })
 
-void t.test('whole milliseconds within the splay, whatever is drawn', async (t) => {
+void t.test('splay: delays are whole milliseconds within the splay, whatever the random number', async (t) => {
   const draw = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
   fc.assert(
     fc.property(fc.nat(86_400_000), draw, (splay, random) => {
@@ -29,8 +32,8 @@ void t.test('whole milliseconds within the splay, whatever is drawn', async (t) 
   t.pass()
 })
 
-void t.test('uniform: twenty thousand replicas fill twenty bins alike', async (t) => {
-  const random = chance(20_471)
+void t.test('splay: 20,000 replicas fill twenty bins evenly', async (t) => {
+  const random = seededRandom(20_471)
   const [draws, bins] = [20_000, 20]
   const counts = new Array<number>(bins).fill(0)
   for (let i = 0; i < draws; i++) {
@@ -43,8 +46,8 @@ void t.test('uniform: twenty thousand replicas fill twenty bins alike', async (t
   t.ok(chiSquare < 43.8, `chi-square ${chiSquare}`)
 })
 
-void t.test('independent: replicas overlap as often as the formulas of docs/signals.md say', async (t) => {
-  const random = chance(7)
+void t.test('splay: replicas overlap as often as the formulas of docs/signals.md say', async (t) => {
+  const random = seededRandom(7)
   const rounds = 20_000
   const share = 0.1
   for (const replicas of [2, 3, 5]) {

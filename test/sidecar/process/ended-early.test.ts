@@ -8,83 +8,123 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { terminationLog } from '../../../shared/names.ts'
 import { needs } from '../../support/needs.ts'
-import { isReady, until, type Running, type Stage } from '../support/bundle.ts'
-import { quick, stageWith, terminationOf, three } from '../support/stages.ts'
+import { isReady, type Running, type SidecarFixture } from '../../support/sidecar-bundle.ts'
+import { quick, sidecarFixture, terminationOf, three } from '../../support/sidecar-fixture.ts'
+import { until } from '../../support/until.ts'
 
 /** Linux alone drops SYNs at a full backlog. */
 const dropsPackets = needs("Linux' full backlog", process.platform === 'linux')
 
 /** Starts a sidecar, as in a new container, and waits for a line of its log. */
-async function startUntil(stage: Stage, event: string, role: string): Promise<Running> {
-  writeFileSync(join(stage.root, terminationLog), '')
-  const sidecar = stage.start({ args: [role] })
+async function startUntil(fixture: SidecarFixture, event: string, role: string): Promise<Running> {
+  writeFileSync(join(fixture.root, terminationLog), '')
+  const sidecar = fixture.start({ args: [role] })
   await until(event, () => sidecar.log().some((line) => line['event'] === event))
   return sidecar
 }
 
-void t.test('a signal before a set is served is a failure, and its reason stays', async (t) => {
-  const stage = await stageWith(t)
+void t.test('process: a signal before a set is served is a failure, and its reason stays', async (t) => {
+  const fixture = await sidecarFixture(t)
   for (const [role, signal] of [
     ['run', 'SIGTERM'],
     ['run', 'SIGINT'],
     ['once', 'SIGTERM'],
   ] as const) {
-    await t.test(`${signal} in the role ${role}, after a failed fetch`, async (t) => {
-      const fault = stage.emulator.fault({ fault: { kind: 'throttle' } })
-      const sidecar = await startUntil(stage, 'retry', role)
+    await t.test(`process: ${signal} in the role ${role} after a failed fetch ends it with the reason`, async (t) => {
+      const fault = fixture.emulator.fault({ fault: { kind: 'throttle' } })
+      const sidecar = await startUntil(fixture, 'retry', role)
       sidecar.process.kill(signal)
       t.strictSame(await sidecar.exited, { code: 1, signal: null })
-      t.match(terminationOf(stage), /^vault my-kv, secret db-user: .*429 /)
+      t.match(terminationOf(fixture), /^vault my-kv, secret db-user: .*429 /)
       fault.remove()
     })
-    await t.test(`${signal} in the role ${role}, before the first answer`, async (t) => {
-      const fault = stage.emulator.fault({ fault: { kind: 'hang' } })
-      const sidecar = await startUntil(stage, 'started', role)
-      sidecar.process.kill(signal)
-      t.strictSame(await sidecar.exited, { code: 1, signal: null })
-      t.equal(terminationOf(stage), three.map((name) => `secret ${name}: no answer yet`).join('\n'))
-      fault.remove()
-    })
+    await t.test(
+      `process: ${signal} in the role ${role} before the first answer ends it with the reason`,
+      async (t) => {
+        const fault = fixture.emulator.fault({ fault: { kind: 'hang' } })
+        const sidecar = await startUntil(fixture, 'started', role)
+        sidecar.process.kill(signal)
+        t.strictSame(await sidecar.exited, { code: 1, signal: null })
+        const lines = three.map((name) => `secret ${name}: no answer yet`).join('\n')
+        t.equal(terminationOf(fixture), `${lines} (docs: troubleshooting.md#sidecar-no-answer)`)
+        fault.remove()
+      },
+    )
   }
 })
 
 for (const role of ['run', 'once']) {
-  void t.test(`${role}: once a set is served, no reason is left and an end is no failure`, async (t) => {
-    const stage = await stageWith(t)
-    const fault = stage.emulator.fault({ fault: { kind: 'throttle' } })
-    const sidecar = await startUntil(stage, 'retry', role)
-    t.match(terminationOf(stage), /429/)
-    fault.remove()
-    if (role === 'run') {
-      await isReady(sidecar)
-      t.equal(terminationOf(stage), '')
-      sidecar.process.kill('SIGTERM')
-    }
-    t.strictSame(await sidecar.exited, { code: 0, signal: null })
-    t.equal(terminationOf(stage), '')
-  })
+  void t.test(
+    `process: in the role ${role} an end after a set was served is no failure and leaves no reason`,
+    async (t) => {
+      const fixture = await sidecarFixture(t)
+      const fault = fixture.emulator.fault({ fault: { kind: 'throttle' } })
+      const sidecar = await startUntil(fixture, 'retry', role)
+      t.match(terminationOf(fixture), /429/)
+      fault.remove()
+      if (role === 'run') {
+        await isReady(sidecar)
+        t.equal(terminationOf(fixture), '')
+        sidecar.process.kill('SIGTERM')
+      }
+      t.strictSame(await sidecar.exited, { code: 0, signal: null })
+      t.equal(terminationOf(fixture), '')
+    },
+  )
 }
 
-void t.test('objects that no retry makes usable are reported after 15 s', { timeout: 60_000 }, async (t) => {
-  const stage = await stageWith(t, ['key/odd-curve', 'key/incomplete'])
-  const vault = stage.emulator.vault('my-kv')
-  vault.importKey('odd-curve', { kty: 'EC', crv: 'P-256K', x: 'AQ', y: 'AQ' })
-  vault.importKey('incomplete', { kty: 'EC', crv: 'P-256', x: 'AQ' })
-  const sidecar = stage.start()
-  const started = performance.now()
+const unusable: [
+  what: string,
+  key: Parameters<ReturnType<SidecarFixture['emulator']['vault']>['importKey']>[1],
+  reason: RegExp,
+][] = [
+  ['a key on another curve', { kty: 'EC', crv: 'P-256K', x: 'AQ', y: 'AQ' }, /^vault my-kv, key odd@\w+: .*P-256K/],
+  [
+    'an incomplete key',
+    { kty: 'EC', crv: 'P-256', x: 'AQ' },
+    /^vault my-kv, key odd.*: 200, but it holds no public key/,
+  ],
+]
+for (const [what, key, reason] of unusable) {
+  void t.test(
+    `process: ${what}, which no retry makes usable, is reported after 15 s`,
+    { timeout: 60_000 },
+    async (t) => {
+      const fixture = await sidecarFixture(t, ['key/odd'])
+      fixture.emulator.vault('my-kv').importKey('odd', key)
+      const sidecar = fixture.start()
+      const started = performance.now()
+      t.match(await sidecar.exited, { code: 1 })
+      const seconds = (performance.now() - started) / 1000
+      t.ok(seconds > 14 && seconds < 25, `${seconds} s`)
+      t.match(terminationOf(fixture), reason)
+    },
+  )
+}
+
+void t.test('process: a token endpoint that drops connections is named as the reason', async (t) => {
+  const fixture = await sidecarFixture(t, three, { ...quick, startupTimeout: 5_000 })
+  fixture.emulator.fault({ match: { operation: 'token' }, fault: { kind: 'reset' } })
+  const sidecar = fixture.start()
   t.match(await sidecar.exited, { code: 1 })
-  const seconds = (performance.now() - started) / 1000
-  t.ok(seconds > 14 && seconds < 25, `${seconds} s`)
-  t.match(terminationOf(stage), /key odd-curve.*P-256K/)
-  t.match(terminationOf(stage), /key incomplete: 200, but it holds no public key/)
+  const reason = terminationOf(fixture)
+  t.match(reason, /^vault my-kv, secret db-user: sign-in of identity .*: ECONNRESET/)
+  t.equal(fixture.emulator.journal.counts('my-kv')['secrets.get'], undefined, 'no secret is requested without a token')
 })
 
-void t.test('a network that drops packets is reported as such, not as a slow vault', dropsPackets, async (t) => {
-  const stage = await stageWith(t, three, { ...quick, startupTimeout: 8_000 })
-  const sidecar = stage.start({ env: { HTTPS_PROXY: `http://127.0.0.1:${await deafPort(t)}` } })
-  t.match(await sidecar.exited, { code: 1 })
-  t.match(terminationOf(stage), /ETIMEDOUT: it does not answer; is there a network policy or firewall\?/)
-})
+void t.test(
+  'process: a network that drops packets is reported as such, not as a slow vault',
+  dropsPackets,
+  async (t) => {
+    const fixture = await sidecarFixture(t, three, { ...quick, startupTimeout: 8_000 })
+    const sidecar = fixture.start({ env: { HTTPS_PROXY: `http://127.0.0.1:${await deafPort(t)}` } })
+    t.match(await sidecar.exited, { code: 1 })
+    t.match(
+      terminationOf(fixture),
+      /ETIMEDOUT: \S+:\d+ did not accept a connection in time: does a firewall or network policy block it/,
+    )
+  },
+)
 
 /** A port whose backlog is full, behind which nothing accepts: Linux drops further SYNs. */
 async function deafPort(t: Test): Promise<number> {

@@ -1,11 +1,25 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs' // prettier-ignore
-import { tmpdir } from 'node:os'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 import t, { type Test } from 'tap'
-import type { FileSet } from '../../../sidecar/volume/file-set.ts'
+import type { FileSet } from '../../../shared/render/rendered.ts'
 import type { Manifest } from '../../../sidecar/volume/manifest.ts'
 import { Volume } from '../../../sidecar/volume/volume.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const setOf = (files: Record<string, string>, mode = 0o440): FileSet =>
   new Map(Object.entries(files).map(([path, text]) => [path, { content: Buffer.from(text), mode }]))
@@ -20,8 +34,7 @@ const manifestOf = (files: FileSet): Manifest => ({
 })
 
 function place(test: Test): { mount: string; volume: Volume; put: (files: FileSet) => Promise<void> } {
-  const mount = mkdtempSync(join(tmpdir(), 'volume-'))
-  test.teardown(() => rmSync(mount, { recursive: true }))
+  const mount = temporaryFolder(test)
   const volume = new Volume(mount)
   return { mount, volume, put: (files) => volume.switchTo(files, manifestOf(files)) }
 }
@@ -30,7 +43,7 @@ function place(test: Test): { mount: string; volume: Volume; put: (files: FileSe
 const visible = (mount: string): string[] => readdirSync(mount).filter((name) => !name.startsWith('..'))
 const setFolders = (mount: string): string[] => readdirSync(mount).filter((name) => /^\.\.\d/.test(name))
 
-void t.test('a set is written, read back and replaced as a whole', async (t) => {
+void t.test('volume: a set is written, read back and replaced as a whole', async (t) => {
   const { mount, volume, put } = place(t)
   t.equal(await volume.read(), undefined, 'there is none at first')
 
@@ -54,7 +67,7 @@ void t.test('a set is written, read back and replaced as a whole', async (t) => 
   t.equal(stored?.manifest.plan, 'plan')
 })
 
-void t.test('permission bits are those asked for, whatever the umask', async (t) => {
+void t.test('volume: permission bits are those of the set, whatever the umask', async (t) => {
   const { mount, put } = place(t)
   const umask = process.umask(0o077)
   t.teardown(() => process.umask(umask))
@@ -68,21 +81,21 @@ void t.test('permission bits are those asked for, whatever the umask', async (t)
   t.strictSame(['x/own', 'x/group', 'all', 'x', '..data/'].map(modeOf), [0o644, 0o060, 0o777, 0o755, 0o755])
 })
 
-void t.test('a file that its owner may not read is read all the same, and stays so', async (t) => {
+void t.test('volume: a file that its owner may not read is read, and keeps its mode', async (t) => {
   const { mount, volume, put } = place(t)
   await put(setOf({ secret: 'v' }, 0o040))
   t.equal(String(Buffer.from((await volume.read())?.files.get('secret')?.content ?? [])), 'v')
   t.equal(statSync(join(mount, 'secret')).mode & 0o777, 0o040)
 })
 
-void t.test('permission bits that somebody else changed do not look like a change', async (t) => {
+void t.test('volume: permission bits that another process changed do not count as a change', async (t) => {
   const { mount, volume, put } = place(t)
   await put(setOf({ a: '1' }, 0o440))
   chmodSync(join(mount, '..data/a'), 0o660)
   t.equal((await volume.read())?.files.get('a')?.mode, 0o440)
 })
 
-void t.test('what a crash leaves behind', async (t) => {
+void t.test('volume: the remains of a crash are removed', async (t) => {
   /** Each does to a volume with a set what a process that died at that point has done. */
   const crashes: Record<string, (mount: string) => void> = {
     'a folder half written': (mount) => {
@@ -101,7 +114,7 @@ void t.test('what a crash leaves behind', async (t) => {
     },
   }
   for (const [name, crash] of Object.entries(crashes)) {
-    await t.test(name, async (t) => {
+    await t.test(`volume: ${name}`, async (t) => {
       const { mount, volume, put } = place(t)
       await put(setOf({ a: '1', 'conf/b': '2' }))
       await volume.markNotified('id-1')
@@ -115,7 +128,7 @@ void t.test('what a crash leaves behind', async (t) => {
       t.equal(readFileSync(join(mount, 'a'), 'utf8'), '1')
       t.equal(await next.notified(), 'id-1')
     })
-    await t.test(`${name}, with nothing cleaned up before the next set`, async (t) => {
+    await t.test(`volume: ${name}, with nothing cleaned up before the next set`, async (t) => {
       const { mount, put } = place(t)
       await put(setOf({ a: '1', 'conf/b': '2' }))
       crash(mount)
@@ -127,7 +140,7 @@ void t.test('what a crash leaves behind', async (t) => {
   }
 })
 
-void t.test('a set that cannot be written leaves the earlier one, and no remains', async (t) => {
+void t.test('volume: a set that cannot be written leaves the previous one and no remains', async (t) => {
   const { mount, put } = place(t)
   await put(setOf({ a: '1' }))
   const impossible = setOf({ a: '2', ['n'.repeat(300)]: 'a name that no file system takes' })
@@ -138,7 +151,7 @@ void t.test('a set that cannot be written leaves the earlier one, and no remains
   t.equal(readFileSync(join(mount, 'a'), 'utf8'), '3')
 })
 
-void t.test('a folder in the place of a name is replaced', async (t) => {
+void t.test('volume: a folder at the place of a link is replaced', async (t) => {
   const { mount, put } = place(t)
   await put(setOf({ a: '1' }))
   mkdirSync(join(mount, 'new/folder/of/somebody'), { recursive: true })
@@ -146,7 +159,7 @@ void t.test('a folder in the place of a name is replaced', async (t) => {
   t.equal(readFileSync(join(mount, 'new'), 'utf8'), '3')
 })
 
-void t.test('a name never stops existing while sets are switched', async (t) => {
+void t.test('volume: a name exists at every moment of a switch', async (t) => {
   const { mount, put } = place(t)
   await put(setOf({ a: '0' }))
   const inode = lstatSync(join(mount, 'a')).ino
@@ -154,7 +167,7 @@ void t.test('a name never stops existing while sets are switched', async (t) => 
   t.equal(lstatSync(join(mount, 'a')).ino, inode, 'the link is the one of the first set')
 })
 
-void t.test('what is not a complete set of ours is none', async (t) => {
+void t.test('volume: an incomplete or foreign set does not count', async (t) => {
   const harms: Record<string, (mount: string) => void> = {
     'a file is missing': (mount) => unlinkSync(join(mount, '..data/conf/b')),
     'the manifest is missing': (mount) => unlinkSync(join(mount, '..data/..manifest.json')),
@@ -173,7 +186,7 @@ void t.test('what is not a complete set of ours is none', async (t) => {
     writeFileSync(join(mount, '..data/..manifest.json'), text)
   }
   for (const [name, harm] of Object.entries(harms)) {
-    await t.test(name, async (t) => {
+    await t.test(`volume: a set does not count if ${name}`, async (t) => {
       const { mount, put: putBefore } = place(t)
       await putBefore(setOf({ a: '1', 'conf/b': '2' }))
       harm(mount)
@@ -189,7 +202,7 @@ void t.test('what is not a complete set of ours is none', async (t) => {
   }
 })
 
-void t.test('the mark of the notification delivered last', async (t) => {
+void t.test('volume: the marker names the notification that was delivered last', async (t) => {
   const { mount, volume } = place(t)
   t.equal(await volume.notified(), undefined)
   await volume.markNotified('one')
@@ -198,7 +211,7 @@ void t.test('the mark of the notification delivered last', async (t) => {
   t.notOk(existsSync(join(mount, '..notified_tmp')))
 })
 
-void t.test('a volume that is not there is an error, not an empty set', async (t) => {
+void t.test('volume: a missing volume is an error, not an empty set', async (t) => {
   await t.rejects(new Volume('/nonexistent/mount').switchTo(setOf({ a: '1' }), manifestOf(setOf({}))), {
     code: 'ENOENT',
   })

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { mock } from 'node:test'
 import t from 'tap'
-import type { Api, ApiRequest } from '../../../webhook/cluster/api.ts'
-import { boundedReads, type Reads } from '../../../webhook/cluster/reads.ts'
+import type { Api, ApiRequest } from '../../../shared/kubernetes/api.ts'
+import { createReads, type Reads } from '../../../webhook/cluster/reads.ts'
 
 /** An API server whose answers the test gives, in the order of the requests. */
 class HeldApi implements Api {
@@ -23,11 +23,11 @@ class HeldApi implements Api {
 function started() {
   const api = new HeldApi()
   const limited: string[] = []
-  const reads = boundedReads(api, (limit) => limited.push(limit))
+  const reads = createReads(api, (limit) => limited.push(limit))
   return { api, limited, read: (...asked: Parameters<Reads['read']>) => reads.read(...asked) }
 }
 
-void t.test('cluster reads: eight run at once, 64 wait, and more are refused', async (t) => {
+void t.test('cluster reads: eight run at once, 64 wait, and more are rejected', async (t) => {
   const { api, limited, read } = started()
   const all = Array.from({ length: 73 }, (_, index) => read({ path: `/${index}` }, {}))
   const settled = Promise.allSettled(all)
@@ -60,7 +60,7 @@ void t.test('cluster reads: eight run at once, 64 wait, and more are refused', a
   )
 })
 
-void t.test('cluster reads: reviews share a read that begins after they came', async (t) => {
+void t.test('cluster reads: reviews share a read that begins after they arrived', async (t) => {
   const { api, read } = started()
   const first = read({ path: '/a' }, {})
   const later = Array.from({ length: 50 }, () => read({ path: '/a' }, {}))
@@ -88,7 +88,7 @@ void t.test('cluster reads: a shared read that fails does not fail the next', as
   t.equal(await second, 'x')
 })
 
-void t.test('cluster reads: a review reads an object once, and 32 objects at most', async (t) => {
+void t.test('cluster reads: a review reads an object once, and at most 32 objects', async (t) => {
   const { api, limited, read } = started()
   const reads = new Map<string, Promise<unknown>>()
   const all = Array.from({ length: 32 }, (_, index) => read({ path: `/${index}` }, { reads }))
@@ -118,7 +118,7 @@ void t.test('cluster reads: a review that gives up leaves the read to the others
   for (const { resolve } of api.sent) resolve('x')
 })
 
-void t.test('cluster reads: a read that is not answered for ten seconds is ended', async (t) => {
+void t.test('cluster reads: a read without an answer ends after 10 s', async (t) => {
   const { api, read } = started()
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())

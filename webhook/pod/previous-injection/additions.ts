@@ -1,10 +1,10 @@
-import type { Limits } from '../limit-range.ts'
+import type { Limits } from '../../../shared/kubernetes/limit-range.ts'
 import type { Container, Pod, Volume, VolumeMount } from '../pod.ts'
-import { quantityOf } from '../quantity.ts'
+import { quantityOf } from '../../../shared/kubernetes/quantity.ts'
 import { rewrittenProbe } from './mesh-probes.ts'
 import { isFields, same } from './same.ts'
 
-/** What decides which additions to an injected container are expected. */
+/** Determines which additions to an injected container are expected. */
 export interface Expected {
   pod: Pod
   /** The namespace's. */
@@ -13,7 +13,7 @@ export interface Expected {
   identityBinding: boolean
 }
 
-/** The API server's defaults of fields that we leave out. {@link https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/v1/defaults.go} */
+/** The API server's defaults for fields that the webhook omits. {@link https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/v1/defaults.go} */
 const probeDefaults = { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 }
 const containerDefaults = {
   terminationMessagePath: '/dev/termination-log',
@@ -38,21 +38,24 @@ export const bindingVariables = [
 const identityFolder = '/var/run/secrets/azure/'
 
 /**
- * Our volume as the pod has it if it differs from the one that we would write by the API server's defaults alone, else ours.
+ * Returns the volume as the pod has it if it differs from the wanted one only by the API server's defaults, else the wanted one.
  */
-export function settledVolume(has: Volume, wants: Volume): Volume {
+export function mergeVolume(has: Volume, wants: Volume): Volume {
   const expected = withDefaults(wants, has, volumeDefaults) as Volume
   const size = (has.emptyDir as { sizeLimit?: string } | undefined)?.sizeLimit
   const { emptyDir } = expected as { emptyDir?: { sizeLimit?: string } }
-  const sized = emptyDir !== undefined && isSameQuantity(size, emptyDir.sizeLimit) ? { ...expected, emptyDir: { ...emptyDir, sizeLimit: size } } : expected // prettier-ignore
+  const sized =
+    emptyDir !== undefined && isSameQuantity(size, emptyDir.sizeLimit)
+      ? { ...expected, emptyDir: { ...emptyDir, sizeLimit: size } }
+      : expected
   return same(has, sized) ? has : wants
 }
 
 /**
- * Our container with what the API server and known injectors add to it, and the names of everything else that was added. It is the
- * same object as the one in the pod if nothing of that differs.
+ * Returns the wanted container with what the API server and known injectors add to it, and the names of all other additions. It is the same
+ * object as the pod's container if nothing differs.
  */
-export function settledContainer(
+export function mergeContainer(
   has: Container,
   wants: Container,
   expected: Expected,
@@ -79,7 +82,7 @@ export function settledContainer(
   return { container: same(has, container) ? has : container, removed }
 }
 
-/** Of what a list has beside our own items: those that are expected, and the rest. */
+/** Splits the added items of a list into those that are expected and the rest. */
 function split<T extends { name: string; mountPath?: string }>(
   has: readonly T[] = [],
   own: readonly T[],
@@ -94,9 +97,11 @@ function split<T extends { name: string; mountPath?: string }>(
 type Variable = NonNullable<Container['env']>[number]
 
 const isIdentityVariable = ({ name, value, ...rest }: Variable, { identityBinding }: Expected): boolean =>
-  value !== undefined && Object.keys(rest).length === 0 && [...identityVariables, ...(identityBinding ? bindingVariables : [])].includes(name) // prettier-ignore
+  value !== undefined &&
+  Object.keys(rest).length === 0 &&
+  [...identityVariables, ...(identityBinding ? bindingVariables : [])].includes(name)
 
-/** A token or certificate of the workload identity webhook's, which the API server makes up. */
+/** Whether a mount is a token or certificate that the workload identity webhook adds. */
 function isIdentityMount({ name, mountPath, readOnly, ...rest }: VolumeMount, { spec }: Pod): boolean {
   const volume = spec.volumes?.find((one) => one.name === name)
   const isMadeUp = volume?.projected !== undefined || volume?.configMap !== undefined
@@ -107,7 +112,9 @@ function probesOf(has: Container, wants: Container, pod: Pod) {
   const kept: Pick<Container, 'startupProbe' | 'livenessProbe'> = {}
   for (const name of ['startupProbe', 'livenessProbe'] as const) {
     const rewritten = wants[name] && rewrittenProbe(name, wants, pod)
-    const probe = rewritten?.map((one) => withDefaults(one, has[name], probeDefaults)).find((one) => same(has[name], one)) // prettier-ignore
+    const probe = rewritten
+      ?.map((one) => withDefaults(one, has[name], probeDefaults))
+      .find((one) => same(has[name], one))
     if (isFields(probe)) kept[name] = probe
   }
   return kept
@@ -116,8 +123,8 @@ function probesOf(has: Container, wants: Container, pod: Pod) {
 type Quantities = Record<string, string | number>
 
 /**
- * A request may also be equal to the limit: that is the API server's default, and ours in a pod that was Guaranteed until another
- * webhook added a container.
+ * A request may also equal the limit: that is the API server's default, and the webhook's in a pod that was Guaranteed until another webhook
+ * added a container.
  */
 function resourcesOf(has: Container, wants: Container, ranges: readonly Limits[]): NonNullable<Container['resources']> {
   const limits = quantitiesOf(has.resources?.limits, wants.resources?.limits, (kind, quantity, own) =>
@@ -141,29 +148,29 @@ function quantitiesOf(
   return { ...wants, ...Object.fromEntries(expected) }
 }
 
-/** What the namespace's LimitRanges give a container without a quantity of the kind: of several, any one may be applied. */
+/** The defaults of the namespace's LimitRanges for a resource kind; if there are several, any of them may be applied. */
 const defaultsOf = (ranges: readonly Limits[], of: 'default' | 'defaultRequest', kind: string) =>
   ranges.filter(({ type }) => type === 'Container').map((range) => range[of]?.[kind])
 
-/** The API server writes quantities its own way. */
+/** Compares quantities by value, because the API server rewrites them. */
 const isSameQuantity = (a: string | number | undefined, b: string | number | undefined): boolean =>
   a !== undefined && b !== undefined && (a === b || quantityOf(a) === quantityOf(b))
 
 function foreignResources({ resources = {} }: Container, { resources: kept = {} }: Container): string[] {
   return (['requests', 'limits'] as const).flatMap((part) =>
     Object.entries(resources[part] ?? {})
-      .filter(([kind, quantity]) => kept[part]?.[kind] !== quantity)
+      .filter(([kind, quantity]) => (kept[part] as Quantities | undefined)?.[kind] !== quantity)
       .map(([kind]) => `${part}.${kind}`),
   )
 }
 
-/** The API server's default, or the admission plugin AlwaysPullImages. */
+/** Keeps the API server's default and the policy that the admission plugin AlwaysPullImages sets. */
 function pullPolicyOf(has: Container, wants: Container): { imagePullPolicy?: string } {
   const [policy, own] = [has, wants].map((one) => (one as { imagePullPolicy?: string }).imagePullPolicy)
   return policy === 'Always' || (own === undefined && policy === 'IfNotPresent') ? { imagePullPolicy: policy } : {}
 }
 
-/** The API server's default from 1.33 on. */
+/** Keeps the API server's default, which exists since Kubernetes 1.33. */
 function resizePolicyOf(has: Container): { resizePolicy?: unknown[] } {
   const { resizePolicy } = has as { resizePolicy?: unknown }
   const isByDefault = (one: unknown): boolean =>
@@ -171,7 +178,7 @@ function resizePolicyOf(has: Container): { resizePolicy?: unknown[] } {
   return Array.isArray(resizePolicy) && resizePolicy.every(isByDefault) ? { resizePolicy } : {}
 }
 
-/** OpenShift drops further capabilities. */
+/** Keeps further dropped capabilities, which OpenShift adds. */
 function securityContextOf(has: Container, wants: Container): Pick<Container, 'securityContext'> {
   const { securityContext } = withDefaults(wants, has, containerDefaults) as Container
   const drop = has.securityContext?.capabilities?.drop
@@ -181,9 +188,10 @@ function securityContextOf(has: Container, wants: Container): Pick<Container, 's
     : { securityContext: { ...securityContext, capabilities: { ...securityContext?.capabilities, drop } } }
 }
 
-/** A value of ours with the defaults that the API server has filled in; those of a list are for each of its items. */
+/** Returns a wanted value with the defaults that the API server filled in; the defaults of a list apply to each item. */
 function withDefaults(wants: unknown, has: unknown, defaults: unknown): unknown {
-  if (Array.isArray(wants) && Array.isArray(has)) return wants.map((item, index) => withDefaults(item, has[index], defaults)) // prettier-ignore
+  if (Array.isArray(wants) && Array.isArray(has))
+    return wants.map((item, index) => withDefaults(item, has[index], defaults))
   if (!isFields(wants) || !isFields(has) || !isFields(defaults)) return wants
   const own = Object.entries(wants).map(([field, value]) => [field, withDefaults(value, has[field], defaults[field])])
   const added = Object.entries(defaults).filter(([field, value]) => wants[field] === undefined && has[field] === value)

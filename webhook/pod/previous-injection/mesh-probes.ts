@@ -5,13 +5,13 @@ interface HttpProbe {
   httpGet?: { path: string; port: number }
 }
 
-/** A mesh that has the kubelet ask its proxy, which then asks the container. */
+/** A mesh that rewrites probes so that the kubelet probes its proxy, which then probes the container. */
 interface Rewriter {
   proxy: string
-  /** Annotation of the pod that names the proxy's port. */
+  /** The pod annotation with the proxy's port. */
   portAnnotation: string
   defaultPorts: number[]
-  path: (container: string, probe: ProbeName, asked: { path: string; port: number }) => string
+  path: (container: string, probe: ProbeName, original: { path: string; port: number }) => string
 }
 
 /**
@@ -33,17 +33,20 @@ const rewriters: readonly Rewriter[] = [
   },
 ]
 
-/** A probe of our container as the meshes in the pod would rewrite it: none if there is no such mesh. */
+/** Returns an injected container's probe as each mesh in the pod would rewrite it; empty if there is no such mesh. */
 export function rewrittenProbe(name: ProbeName, container: Container, pod: Pod): object[] {
   const probe = container[name] as HttpProbe | undefined
-  const asked = probe?.httpGet
-  if (asked === undefined) return []
+  const original = probe?.httpGet
+  if (original === undefined) return []
   const present = new Set([...initContainers(pod), ...appContainers(pod)].map((one) => one.name))
   return rewriters
     .filter(({ proxy }) => present.has(proxy))
     .flatMap(({ portAnnotation, defaultPorts, path }) => {
       const annotated = Number(pod.metadata?.annotations?.[portAnnotation])
       const ports = Number.isInteger(annotated) && annotated > 0 ? [annotated] : defaultPorts
-      return ports.map((port) => ({ ...probe, httpGet: { ...asked, path: path(container.name, name, asked), port } }))
+      return ports.map((port) => ({
+        ...probe,
+        httpGet: { ...original, path: path(container.name, name, original), port },
+      }))
     })
 }

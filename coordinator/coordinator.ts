@@ -1,0 +1,76 @@
+import type { Server } from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
+import type { Clock } from '../shared/clock.ts'
+import type { Vault, VaultFailure } from '../shared/vault/store.ts'
+import { createKeySource, type ClusterKeys } from './keys.ts'
+import type { EndReason } from './session.ts'
+import { createSessionServer, type RefusalReason } from './server.ts'
+import { Sessions } from './sessions.ts'
+import { createTokenVerifier } from './tokens.ts'
+import { Watcher } from './watch/watcher.ts'
+
+/** What a coordinator works with. Durations are in milliseconds; functions are called again, because configurations change. */
+export interface CoordinatorOptions {
+  tls: SecureContextOptions
+  /** Reads the keys of ServiceAccount tokens, and their issuer. */
+  readKeys: () => Promise<ClusterKeys>
+  /** A vault as the coordinator's own identity sees it. */
+  vault: (url: string) => Pick<Vault, 'list' | 'versions'>
+  isAllowed: (namespace: string, url: string) => boolean
+  durations: () => { watchInterval: number; heartbeat: number }
+  /** Requests a second. */
+  hintRate: () => number
+  sessionLimit: number
+  notReady?: () => string | undefined
+  metrics?: () => Promise<{ contentType: string; text: string }>
+  onFailure?: (url: string, failure: VaultFailure) => void
+  onRefused?: (reason: RefusalReason, error?: Error) => void
+  onEnd?: (reason: EndReason) => void
+  clock: Clock
+}
+
+/** A coordinator, not listening yet. */
+export interface Coordinator {
+  readonly server: Server
+  readonly sessions: Sessions
+  readonly watcher: Watcher
+  /** Ends all sessions with a goodbye, and the server. */
+  close(): Promise<void>
+}
+
+/** Sidecars come back soon: another coordinator is about to start. */
+const goodbyeRetryMs = 1_000
+
+export function createCoordinator(options: CoordinatorOptions): Coordinator {
+  const { tls, clock, vault, isAllowed, durations, hintRate, sessionLimit } = options
+  const verify = createTokenVerifier(createKeySource(options.readKeys, clock), clock)
+  const watcher = new Watcher({
+    ...{ vault, isAllowed, hintRate, clock },
+    watchInterval: () => durations().watchInterval,
+    onFailure: (url, failure) => options.onFailure?.(url, failure),
+  })
+  const sessions = new Sessions({
+    ...{ watcher, verify, clock, limit: sessionLimit },
+    heartbeat: () => durations().heartbeat,
+    onEnd: (_identity, reason) => options.onEnd?.(reason),
+  })
+  const server = createSessionServer({
+    ...{ tls, sessions, verify, limit: sessionLimit },
+    notReady: () => options.notReady?.(),
+    metrics: options.metrics ?? (async () => ({ contentType: 'text/plain', text: '' })),
+    onRefused: (reason, error) => options.onRefused?.(reason, error),
+  })
+  return {
+    server,
+    sessions,
+    watcher,
+    async close() {
+      sessions.close(goodbyeRetryMs)
+      watcher.close()
+      const closed = new Promise((resolve) => server.close(resolve))
+      // What was written is on its way; clients that do not close are not waited for.
+      setTimeout(() => server.closeAllConnections(), 500).unref()
+      await closed
+    },
+  }
+}

@@ -1,0 +1,86 @@
+/** The coordinator's program: watches the metadata of vaults, and tells sidecars what changed. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { KubeConfig } from '@kubernetes/client-node'
+import { startCertificateFiles } from '../certs/mounted.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import { realClock } from '../shared/clock.ts'
+import { createKubernetesApi } from '../shared/kubernetes/api.ts'
+import { createLogger } from '../shared/log.ts'
+import { watchConfiguration } from '../webhook/configuration/file.ts'
+import { readClusterKeys } from './cluster-keys.ts'
+import { createCoordinator } from './coordinator.ts'
+import { readEnvironment } from './environment.ts'
+import { createMetrics } from './metrics.ts'
+import { sessionLimit as limitFor } from './session-limit.ts'
+import { createVaults, isWatched } from './vaults.ts'
+
+async function main(): Promise<void> {
+  const read = readEnvironment(process.env)
+  if (!read.ok) throw new Error(read.problems.join('; '))
+  const { host, port, logLevel, configurationFile, certificatesFolder } = read.value
+  const log = createLogger(logLevel)
+  const configuration = await watchConfiguration({ file: configurationFile, log })
+  const { coordinator: first } = configuration.current()
+  if (!first) throw new Error(`${configurationFile}: there is no field coordinator`)
+  const settings = () => configuration.current().coordinator ?? first
+
+  const kubeConfig = new KubeConfig()
+  kubeConfig.loadFromDefault()
+  const api = createKubernetesApi(kubeConfig)
+  const certificates = startCertificateFiles({ directory: certificatesFolder, log })
+  const sessionLimit = limitFor(process.constrainedMemory())
+  const metrics = createMetrics({
+    sessions: () => coordinator.sessions.size,
+    limit: sessionLimit,
+    groups: () => coordinator.watcher.counts(settings().coverageAge),
+  })
+  const coordinator = createCoordinator({
+    tls: certificates.tlsOptions(),
+    readKeys: () => readClusterKeys(api),
+    vault: createVaults({
+      configuration: () => configuration.current(),
+      environment: process.env,
+      onRequest: ({ outcome, requests }) => metrics.requested(outcome, requests),
+      onSignIn: ({ outcome, message }) => {
+        if (outcome !== 'success') log.warn({ event: 'sign-in', outcome }, message ?? 'sign-in failed')
+      },
+    }),
+    isAllowed: (namespace, url) => isWatched(configuration.current(), namespace, url),
+    durations: settings,
+    hintRate: () => settings().hintRate,
+    sessionLimit,
+    notReady: () => certificates.readiness().reason,
+    metrics: () => metrics.text(),
+    onFailure: (vault, { kind, message }) => log.warn({ event: 'look-failed', vault, kind }, remedyFor(kind, message)),
+    onRefused(reason, error) {
+      metrics.refused(reason)
+      if (error) log.warn({ event: 'keys-failed' }, `cannot verify tokens: ${error.message}`)
+      else log.debug({ event: 'session-refused', reason }, 'refused a session')
+    },
+    onEnd: (reason) => metrics.ended(reason),
+    clock: realClock,
+  })
+  certificates.attach(coordinator.server)
+  coordinator.server.listen(port, host)
+  await once(coordinator.server, 'listening')
+  const { port: listening } = coordinator.server.address() as AddressInfo
+  log.info({ event: 'listening', port: listening, version: packageJson.version, sessionLimit }, 'listening')
+  process.once('SIGTERM', () => {
+    log.info({ event: 'ended' }, 'said goodbye to all sidecars, which poll until another coordinator is there')
+    void coordinator.close().then(() => process.exit(0))
+  })
+}
+
+const remedyFor = (kind: string, message: string): string =>
+  kind === 'forbidden'
+    ? `${message}; the coordinator needs no more than the role Key Vault Reader, which cannot read values; pods of this vault poll`
+    : message
+
+process.on('SIGINT', () => process.exit(0))
+main().catch((error: unknown) => {
+  console.error(
+    JSON.stringify({ level: 'fatal', msg: 'the coordinator cannot start', reason: (error as Error).message }),
+  )
+  process.exit(1)
+})

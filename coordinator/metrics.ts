@@ -1,0 +1,87 @@
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { RefusalReason } from './server.ts'
+import type { EndReason } from './session.ts'
+
+/** The coordinator's metrics. None of the labels is a name that pods can choose. */
+export const metrics = {
+  sessions: {
+    type: 'gauge',
+    name: 'akv_injector_coordinator_sessions',
+    help: 'Sidecars that have a session.',
+    labels: [],
+  },
+  limit: {
+    type: 'gauge',
+    name: 'akv_injector_coordinator_session_limit',
+    help: "Sessions that the container's memory limit allows.",
+    labels: [],
+  },
+  watched: {
+    type: 'gauge',
+    name: 'akv_injector_coordinator_watched_groups',
+    help: 'Types of objects in vaults that are watched.',
+    labels: [],
+  },
+  covered: {
+    type: 'gauge',
+    name: 'akv_injector_coordinator_covered_groups',
+    help: 'Those of them that were completely looked at within the coverage age.',
+    labels: [],
+  },
+  refused: {
+    type: 'counter',
+    name: 'akv_injector_coordinator_refused_sessions_total',
+    help: 'Requests for a session that were refused, by reason.',
+    labels: ['reason'],
+  },
+  ended: {
+    type: 'counter',
+    name: 'akv_injector_coordinator_ended_sessions_total',
+    help: 'Sessions that ended, by reason.',
+    labels: ['reason'],
+  },
+  requests: {
+    type: 'counter',
+    name: 'akv_injector_coordinator_vault_requests_total',
+    help: 'HTTP requests to vaults, by outcome of the operation.',
+    labels: ['outcome'],
+  },
+} as const
+
+export interface Metrics {
+  refused: (reason: RefusalReason) => void
+  ended: (reason: EndReason) => void
+  requested: (outcome: string, requests: number) => void
+  /** Returns Prometheus' text format. */
+  text: () => Promise<{ contentType: string; text: string }>
+}
+
+/** Values that are read when the metrics are scraped. */
+export interface Measured {
+  sessions: () => number
+  limit: number
+  groups: () => { groups: number; fresh: number }
+}
+
+export function createMetrics({ sessions, limit, groups }: Measured): Metrics {
+  const registry = new Registry()
+  const of = ({ name, help, labels }: { name: string; help: string; labels: readonly string[] }) => ({
+    ...{ name, help, labelNames: [...labels], registers: [registry] },
+  })
+  const gauge = (row: (typeof metrics)[keyof typeof metrics], value: () => number): void => {
+    const one: Gauge = new Gauge({ ...of(row), collect: () => one.set(value()) })
+  }
+  gauge(metrics.sessions, sessions)
+  gauge(metrics.limit, () => limit)
+  gauge(metrics.watched, () => groups().groups)
+  gauge(metrics.covered, () => groups().fresh)
+  const [refused, ended, requests] = [metrics.refused, metrics.ended, metrics.requests].map(
+    (row) => new Counter(of(row)),
+  )
+  return {
+    refused: (reason) => refused?.inc({ reason }),
+    ended: (reason) => ended?.inc({ reason }),
+    requested: (outcome, count) => requests?.inc({ outcome }, count),
+    text: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  }
+}

@@ -1,0 +1,72 @@
+import type { Cloud } from '../shared/clouds/clouds.ts'
+import { trusting } from '../shared/clouds/trusting.ts'
+import { isVaultAllowed, vaultNameIn } from '../shared/clouds/vault-rules.ts'
+import { openVaults } from '../shared/vault/open-vaults.ts'
+import type { Vault } from '../shared/vault/store.ts'
+import type { VaultRequest } from '../shared/vault/key-vault/client.ts'
+import type { SignIn } from '../shared/vault/sign-in/credential.ts'
+import type { Configuration } from '../webhook/configuration/configuration.ts'
+
+type Clouds = Pick<Configuration, 'cloud' | 'clouds' | 'caCertificates'>
+
+export interface VaultsOptions {
+  configuration: () => Clouds
+  environment: Readonly<Record<string, string | undefined>>
+  onRequest?: (request: VaultRequest) => void
+  onSignIn?: (signIn: SignIn) => void
+}
+
+/** Returns the vaults as the coordinator's own identity sees them. Requests fail with a VaultFailure. */
+export function createVaults(options: VaultsOptions): (url: string) => Pick<Vault, 'list' | 'versions'> {
+  const opened = new Map<string, Pick<Vault, 'list' | 'versions'>>()
+  return (url) => {
+    const known = opened.get(url) ?? openVault(url, options)
+    opened.set(url, known)
+    return known
+  }
+}
+
+function openVault(
+  url: string,
+  { configuration, environment, ...hooks }: VaultsOptions,
+): Pick<Vault, 'list' | 'versions'> {
+  const { caCertificates, ...clouds } = configuration()
+  const [name, cloud] = cloudOf(url, clouds)
+  const object = { vault: url, identity: 0 }
+  const settings = {
+    // Which vaults are watched is decided by names: nothing but a vault's own domain may get a token for it.
+    clouds: { [name]: { ...trusting(cloud, caCertificates), verifyChallengeResource: true } },
+    identities: [{ cloud: name }],
+    objects: [object as never],
+  }
+  const vaults = openVaults(settings, environment, hooks)
+  if (!vaults.ok) throw new Error(vaults.problems.join('; '))
+  const vault = vaults.value.of(object)
+  return {
+    list(...args) {
+      vault.beginPoll()
+      return vault.list(...args)
+    },
+    versions(...args) {
+      vault.beginPoll()
+      return vault.versions(...args)
+    },
+  }
+}
+
+/** The cloud of a vault: the one that has it by name, else the administrator's default. */
+function cloudOf(url: string, { cloud, clouds }: Pick<Clouds, 'cloud' | 'clouds'>): [name: string, cloud: Cloud] {
+  const byName = Object.entries(clouds).find(([, one]) => vaultNameIn(url, one) !== undefined)
+  return byName ?? [cloud, clouds[cloud] as Cloud]
+}
+
+/** Whether the administrator has a vault watched for the pods of a namespace. */
+export function isWatched(
+  { coordinator, clouds }: Pick<Configuration, 'coordinator' | 'clouds'>,
+  namespace: string,
+  url: string,
+): boolean {
+  const names = Object.values(clouds).map((cloud) => vaultNameIn(url, cloud))
+  const name = names.find((one) => one !== undefined)
+  return coordinator !== undefined && isVaultAllowed(coordinator.vaults, namespace, { url, name })
+}

@@ -1,0 +1,173 @@
+import type { Clock } from '../../shared/clock.ts'
+import { vaultFailure } from '../../shared/detect/list-group.ts'
+import type { ObjectType } from '../../shared/objects/formats.ts'
+import type { Attributes, Vault, VaultFailure } from '../../shared/vault/store.ts'
+import type { Budget } from './budget.ts'
+import { isRecent, isSameListed, takeVersions, type ListedState, type Observed } from './observed.ts'
+
+/** What a look needs of the world. */
+export interface LookDependencies {
+  vault: Pick<Vault, 'list' | 'versions'>
+  type: ObjectType
+  budget: Budget
+  clock: Clock
+  abort: AbortSignal
+}
+
+/** Times of change are whole seconds: lists that are further apart than this cannot hide a change from each other. */
+const settleMs = 1_100
+/** Lists of one look, until two agree. */
+const mostLists = 3
+/** After a change, its objects are looked at once more. */
+export const recheckMs = 6_000
+/** Objects of unknown versions whose versions one look lists, and how long until those of the same object are listed again. */
+const mostVerified = 20
+const verifyAgainMs = 30_000
+/** Items on a page of the service. */
+const pageSize = 25
+
+/** How the objects of one type in a vault were looked at last. */
+export interface LookState {
+  /** The number of requests that a list takes; 1 before the first. */
+  pages: number
+  /** Whether the last look was a list. */
+  isListed: boolean
+  /** Whether there were more unknown objects than one look takes. */
+  hasBacklog: boolean
+}
+
+/** What a look found. */
+export interface Looked {
+  /** Names of objects that sidecars have to read again; complete only without a failure. */
+  changed: ReadonlySet<string>
+  failure?: VaultFailure
+}
+
+/**
+ * Looks at objects once: one list, or the versions of each if that is fewer requests. Objects that differ, or that are due
+ * to be rechecked, have their versions listed. Never throws.
+ * @param objects by name, brought up to date
+ */
+export async function look(
+  objects: ReadonlyMap<string, Observed>,
+  state: LookState,
+  dependencies: LookDependencies,
+): Promise<Looked> {
+  const changed = new Set<string>()
+  try {
+    await lookAt(objects, changed, state, dependencies)
+    return { changed }
+  } catch (error) {
+    return { changed, failure: vaultFailure(error) }
+  }
+}
+
+async function lookAt(
+  objects: ReadonlyMap<string, Observed>,
+  changed: Set<string>,
+  state: LookState,
+  dependencies: LookDependencies,
+): Promise<void> {
+  const { clock } = dependencies
+  const cost = objects.values().reduce((sum, { versions }) => sum + pagesOf(versions?.size ?? 1), 0)
+  const isListing = cost > state.pages
+  const listed = isListing ? await settledList(objects, state, dependencies) : undefined
+  const now = clock.elapsed()
+  const isDoubtful = ([name, observed]: [string, Observed]): boolean =>
+    observed.versions !== undefined &&
+    (listed === undefined ||
+      !state.isListed ||
+      (observed.recheckAt ?? Infinity) <= now ||
+      !isSameListed(observed.listed, listed.get(name)))
+  for (const [name, observed] of [...[...objects].filter(isDoubtful), ...unverified(objects, now, state)]) {
+    const before = listed && observed.listed
+    const isRecheck = observed.recheckAt !== undefined && observed.recheckAt <= now
+    const isChanged = await lookAtVersions(name, observed, dependencies)
+    const isOther = before !== undefined && !isSameListed(before, listed?.get(name))
+    if (isChanged || isOther) changed.add(name)
+    const isFresh = isRecent(observed.newest?.attributes, clock.now())
+    if (isChanged || isOther || (isFresh && !isRecheck)) observed.recheckAt = clock.elapsed() + recheckMs
+    else delete observed.recheckAt
+  }
+  for (const [name, observed] of objects) {
+    const seen = listed?.get(name)
+    if (seen) observed.listed = seen
+    else delete observed.listed
+  }
+  state.isListed = isListing
+}
+
+/**
+ * Objects that nothing is known of yet, or of which a sidecar serves an unknown version: a few at a time, and again only after
+ * a while, so that sidecars that name what does not exist do not use up the vault's budget.
+ */
+function unverified(objects: ReadonlyMap<string, Observed>, now: number, state: LookState): [string, Observed][] {
+  const isDue = ({ versions, isQuestioned, verifiedAt = -Infinity }: Observed): boolean =>
+    versions === undefined || (isQuestioned === true && verifiedAt + verifyAgainMs <= now)
+  const due = [...objects].filter(([, observed]) => isDue(observed))
+  state.hasBacklog = due.length > mostVerified
+  return due.slice(0, mostVerified)
+}
+
+/** Lists until two lists show the same of these objects, if the first shows a difference. */
+async function settledList(
+  objects: ReadonlyMap<string, Observed>,
+  state: LookState,
+  dependencies: LookDependencies,
+): Promise<ReadonlyMap<string, ListedState>> {
+  const { clock, abort } = dependencies
+  const differs = (one: ReadonlyMap<string, ListedState>, other: (name: string) => ListedState | undefined): boolean =>
+    objects.keys().some((name) => other(name) !== undefined && !isSameListed(one.get(name), other(name)))
+  let last = await list(objects, state, dependencies)
+  if (!differs(last, (name) => objects.get(name)?.listed)) return last
+  for (let lists = 1; lists < mostLists; lists++) {
+    await clock.wait(settleMs, abort)
+    const previous = last
+    last = await list(objects, state, dependencies)
+    if (!differs(last, (name) => previous.get(name))) break
+  }
+  return last
+}
+
+async function list(
+  objects: ReadonlyMap<string, Observed>,
+  state: LookState,
+  { vault, type, budget, abort }: LookDependencies,
+): Promise<ReadonlyMap<string, ListedState>> {
+  const tags = new Map<string, string>()
+  await budget.ready(abort)
+  const onItem = (item: { name: string; tags: Readonly<Record<string, string>> }): void => {
+    const name = item.name.toLowerCase()
+    // The tags of a vault may be megabytes; those of watched objects are few.
+    if (objects.has(name)) tags.set(name, JSON.stringify(Object.entries(item.tags).toSorted()))
+  }
+  const { items, pages } = await vault.list(type, abort, { onItem }).catch((error: unknown) => {
+    budget.spend(1)
+    throw error
+  })
+  budget.spend(pages)
+  state.pages = pages
+  const shown = (attributes: Attributes | undefined, name: string): ListedState => ({
+    ...(attributes && { attributes }),
+    tags: tags.get(name) ?? '',
+  })
+  return new Map(Array.from(objects.keys(), (name) => [name, shown(items.get(name), name)]))
+}
+
+async function lookAtVersions(
+  name: string,
+  observed: Observed,
+  { vault, type, budget, clock, abort }: LookDependencies,
+): Promise<boolean> {
+  await budget.ready(abort)
+  const versions = await vault.versions(type, name, abort).catch((error: unknown) => {
+    budget.spend(1)
+    throw error
+  })
+  budget.spend(pagesOf(versions.length))
+  observed.verifiedAt = clock.elapsed()
+  delete observed.isQuestioned
+  return takeVersions(observed, versions)
+}
+
+const pagesOf = (items: number): number => Math.max(1, Math.ceil(items / pageSize))

@@ -1,5 +1,0 @@
-/** What reading a text gives: the value, or every reason (a sentence without a period) why there is none. */
-export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[] }
-
-export const ok = <T>(value: T): Parsed<T> => ({ ok: true, value })
-export const fail = (...problems: string[]): { ok: false; problems: string[] } => ({ ok: false, problems })

@@ -1,2 +1,0 @@
-/** Whether a tenant is Active Directory Federation Services, as on Azure Stack Hub, rather than one of Entra ID. */
-export const isAdfs = (tenantId: string): boolean => tenantId.toLowerCase() === 'adfs'

@@ -1,0 +1,37 @@
+import { SessionLoop, type SessionLoopOptions } from '../../shared/coordination/session-loop.ts'
+import type { Coordinate, Coordination } from '../poll/coordination.ts'
+import { Coverage } from './coverage.ts'
+
+/** Returns what coordinates a sidecar's polls with the coordinator that its settings name. */
+export const createCoordination =
+  (options: SessionLoopOptions): Coordinate =>
+  (host) => {
+    const { clock, random, access } = options
+    const coverage = new Coverage({ host, clock, random, coverageAgeMs: access.coverageAge })
+    const sessions = new SessionLoop(options, {
+      served: () => coverage.served(),
+      reported: (snapshot, objects) => coverage.reported(snapshot, objects),
+      take: (event) => coverage.take(event),
+      disconnected: () => coverage.disconnected(),
+    })
+    const pollBegan: Coordination['pollBegan'] = (vault) => {
+      const ended = coverage.pollBegan(vault)
+      return (read, isHinted) => {
+        ended(read, isHinted)
+        sessions.changed()
+      }
+    }
+    return {
+      isCovered: (vault) => coverage.isCovered(vault),
+      hinted: (vault) => coverage.hinted(vault),
+      pollBegan,
+      check() {
+        coverage.check()
+        sessions.check()
+      },
+      get isConnected() {
+        return sessions.isConnected
+      },
+      run: (abort) => sessions.run(abort),
+    }
+  }

@@ -1,0 +1,70 @@
+import type { SourceCache } from '../../shared/detect/cache.ts'
+import type { ReadResult } from '../../shared/detect/read-vault.ts'
+import type { Source, SourceRecord } from '../../shared/detect/sources.ts'
+import type { Poller } from './poller.ts'
+
+/** What a coordinator means for polls: a sidecar that is told of changes need not look for them. */
+export interface Coordination {
+  /** True if the coordinator would announce every change in the vault that concerns the pod. */
+  isCovered: (vault: string) => boolean
+  /** The sources of a vault that changed according to the coordinator, and that were not read since. */
+  hinted: (vault: string) => readonly Source[]
+  /**
+   * To be called when a poll begins; the returned function is to be called with what it read, and whether it read hinted
+   * sources only.
+   */
+  pollBegan: (vault: string) => (read: ReadResult | undefined, isHinted: boolean) => void
+  /** To be called once a second. */
+  check: () => void
+  /** Whether there is a session. */
+  readonly isConnected: boolean
+  /** Holds sessions, one after the other, until the signal aborts. */
+  run: (abort: AbortSignal) => Promise<void>
+}
+
+/** The sidecar as its coordination sees it. */
+export interface CoordinationHost {
+  sources: () => readonly Source[]
+  record: (source: Source) => SourceRecord | undefined
+  /** Whether the source could not be read or rendered. */
+  isFailing: (source: Source) => boolean
+  /** Whether finds select objects of the vault: only a list of the sidecar's own shows what they select. */
+  hasFinds: (vault: string) => boolean
+  /** Without coverage, in milliseconds. */
+  pollInterval: () => number
+  /** Requests a poll of the hinted sources after a number of milliseconds. */
+  hint: (vault: string, delayMs: number) => void
+  /**
+   * Requests an ordinary poll at a random moment of one poll interval, because the vault is not covered any more.
+   * @param isSpaced true if it is also to come no earlier than one interval after the last poll
+   */
+  uncovered: (vault: string, isSpaced: boolean) => void
+}
+
+/** Returns what a coordination needs of the sidecar; of sources, `cache` knows everything. */
+export const createHost = (
+  cache: SourceCache,
+  pollers: ReadonlyMap<string, Pick<Poller, 'hint' | 'uncovered'>>,
+  pollInterval: () => number,
+): CoordinationHost => ({
+  sources: () => cache.sources,
+  record: ({ objects: [index = -1] }) => cache.record(index),
+  isFailing: cache.isFailing,
+  hasFinds: (vault) => cache.selection?.finds.some((find) => find.vault === vault) ?? false,
+  pollInterval,
+  hint: (vault, delayMs) => pollers.get(vault)?.hint(delayMs),
+  uncovered: (vault, isSpaced) => pollers.get(vault)?.uncovered(isSpaced),
+})
+
+/** The longest interval of polls while a coordinator announces changes, in milliseconds: alerts expect an answer by then. */
+const longestCoveredMs = 3_600_000
+
+/** The interval of a vault's polls while it is covered, in milliseconds; undefined if it is not. */
+export const coveredInterval = (
+  coordination: Coordination | undefined,
+  vault: string,
+  fullRefresh: number,
+): number | undefined => (coordination?.isCovered(vault) ? Math.min(fullRefresh, longestCoveredMs) : undefined)
+
+/** Creates a sidecar's coordination. */
+export type Coordinate = (host: CoordinationHost) => Coordination

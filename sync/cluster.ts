@@ -1,0 +1,178 @@
+import { accept, ApiError, TooLargeError, type Api, type ApiRequest } from '../shared/kubernetes/api.ts'
+import { annotationPrefix } from '../shared/names.ts'
+import { largestSpec } from '../webhook/plan/secret-provider-class/found-class.ts'
+import type { ServiceAccount } from '../webhook/plan/inputs.ts'
+import { classVersion, csiManagedLabel, program, syncedLabel } from './names.ts'
+import { adoptPatch, releasePatch, type Adopted, type Claimed } from './adoption.ts'
+import { applyBody, digestOf, type ClusterSecret, type OwnerReference, type WantedSecret } from './secret.ts'
+import type { SyncClass } from './sync-class.ts'
+
+/** The cluster, as the program reads and writes it. Every method sends its requests once and throws an {@link ApiError}. */
+export interface SyncCluster {
+  /** Returns a class, `absent`, or `too-large`. */
+  readClass(namespace: string, name: string): Promise<SyncClass | 'absent' | 'too-large'>
+  /** Returns undefined if it does not exist. */
+  readServiceAccount(namespace: string, name: string): Promise<ServiceAccount | undefined>
+  /** Returns a token of a ServiceAccount for one audience. */
+  requestToken(namespace: string, name: string, audience: string): Promise<string>
+  /** Returns undefined if it does not exist. Of a foreign Secret only the metadata are read. */
+  readSecret(namespace: string, name: string): Promise<ClusterSecret | undefined>
+  /** Returns the resource version, so that a poll need not read an unchanged Secret; undefined if it does not exist. */
+  secretVersion(namespace: string, name: string): Promise<string | undefined>
+  /**
+   * Takes over the fields that the CSI driver manages in a Secret, and claims it.
+   * @returns the new resource version
+   */
+  adoptSecret(namespace: string, name: string, claimed: Claimed): Promise<string>
+  /**
+   * Writes a Secret by server-side apply, only if it is still as it was read.
+   * @param resourceVersion undefined if it did not exist
+   * @returns the new resource version
+   */
+  applySecret(namespace: string, wanted: WantedSecret, resourceVersion: string | undefined, at: number): Promise<string>
+}
+
+/** Limit of one request, in milliseconds. */
+const requestTimeoutMs = 10_000
+/** Lifetime of a token in seconds, the shortest that Kubernetes issues. It is exchanged at once. */
+export const tokenSeconds = 600
+/**
+ * The resource version of an object that does not exist. An apply with it creates the object; if there is one by then, it has another
+ * version, and the API server answers 409.
+ */
+const nothing = '1'
+/** Limits in bytes of JSON: of a Secret, whose values are in base64, and of a class. */
+const largest = { secret: 4 * 1024 * 1024, class: largestSpec + 64 * 1024 }
+
+const secretFields = {
+  metadata: { uid: true, resourceVersion: true, labels: true, annotations: true, ownerReferences: true },
+  type: true,
+  data: true,
+} as const
+
+/** `managedFields` tells who manages which fields. */
+const adoptedFields = { resourceVersion: true, labels: true, annotations: true, managedFields: true } as const
+
+interface SecretObject {
+  metadata?: {
+    uid?: string
+    resourceVersion?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+    ownerReferences?: OwnerReference[]
+  }
+  type?: string
+  data?: Record<string, string>
+}
+
+export function createSyncCluster(api: Api): SyncCluster {
+  const call = (request: ApiRequest): Promise<unknown> =>
+    api.call({ ...request, signal: AbortSignal.timeout(requestTimeoutMs) })
+  const secretPath = (namespace: string, name: string): string =>
+    `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets/${encodeURIComponent(name)}`
+  const accountPath = (namespace: string, name: string): string =>
+    `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`
+
+  async function write(request: ApiRequest): Promise<string> {
+    const written = (await call({
+      ...request,
+      method: 'PATCH',
+      fields: { metadata: { resourceVersion: true } },
+    })) as SecretObject
+    return written.metadata?.resourceVersion ?? ''
+  }
+
+  return {
+    async readClass(namespace, name) {
+      const path = `/apis/${classVersion}/namespaces/${encodeURIComponent(namespace)}/secretproviderclasses/${encodeURIComponent(name)}`
+      const fields = { metadata: { uid: true, annotations: { [`${annotationPrefix}*`]: true } }, spec: true } as const
+      const found = await unlessAbsent(call({ path, fields, limit: largest.class }).catch(ifTooLarge))
+      if (found === undefined) return 'absent'
+      if (found === 'too-large') return found
+      const { metadata, spec } = found as {
+        metadata?: { uid?: string; annotations?: Record<string, string> }
+        spec?: unknown
+      }
+      return { namespace, name, uid: metadata?.uid ?? '', annotations: metadata?.annotations ?? {}, spec }
+    },
+    async readServiceAccount(namespace, name) {
+      const fields = { metadata: { annotations: { 'azure.workload.identity/*': true } } } as const
+      const found = await unlessAbsent(call({ path: accountPath(namespace, name), fields }))
+      const { metadata } = (found ?? {}) as SecretObject
+      return found === undefined ? undefined : { annotations: metadata?.annotations ?? {} }
+    },
+    async requestToken(namespace, name, audience) {
+      const body = tokenRequest([audience])
+      const path = `${accountPath(namespace, name)}/token`
+      const answer = await call({ method: 'POST', path, body, fields: { status: { token: true } } })
+      return (answer as { status?: { token?: string } }).status?.token ?? ''
+    },
+    async readSecret(namespace, name) {
+      const path = secretPath(namespace, name)
+      const { metadata } = secretFields
+      const form = { accept: accept.metadata, fields: { metadata }, limit: largest.secret }
+      const known = (await unlessAbsent(call({ path, ...form }))) as SecretObject | undefined
+      if (known === undefined) return undefined
+      if (isForeign(known)) return clusterSecret(known)
+      const found = (await unlessAbsent(call({ path, fields: secretFields, limit: largest.secret }))) as
+        SecretObject | undefined
+      return found && clusterSecret(found)
+    },
+    async secretVersion(namespace, name) {
+      const path = secretPath(namespace, name)
+      const fields = { metadata: { resourceVersion: true } } as const
+      const found = await unlessAbsent(call({ path, accept: accept.metadata, fields }))
+      return (found as SecretObject | undefined)?.metadata?.resourceVersion
+    },
+    async adoptSecret(namespace, name, claimed) {
+      const path = secretPath(namespace, name)
+      const form = { accept: accept.metadata, fields: { metadata: adoptedFields }, limit: largest.secret }
+      const metadataOf = (answer: unknown): Adopted => (answer as { metadata?: Adopted }).metadata ?? {}
+      const contentType = 'application/json-patch+json'
+      const patch = async (body: object[]): Promise<Adopted> =>
+        metadataOf(await call({ ...form, method: 'PATCH', path: `${path}?fieldManager=${program}`, contentType, body }))
+      const claimedNow = await patch(adoptPatch(metadataOf(await call({ ...form, path })), claimed))
+      const released = await patch(releasePatch(claimedNow))
+      return released.resourceVersion ?? ''
+    },
+    applySecret: (namespace, wanted, resourceVersion = nothing, at) =>
+      write({
+        path: `${secretPath(namespace, wanted.name)}?fieldManager=${program}`,
+        contentType: 'application/apply-patch+yaml',
+        body: applyBody(wanted, { namespace, resourceVersion, at: new Date(at).toISOString() }),
+      }),
+  }
+}
+
+/** The body of a request for a token. */
+export const tokenRequest = (audiences: readonly string[]): object => ({
+  apiVersion: 'authentication.k8s.io/v1',
+  kind: 'TokenRequest',
+  spec: { audiences, expirationSeconds: tokenSeconds },
+})
+
+/** Whether neither this program nor the CSI driver made a Secret. */
+const isForeign = ({ metadata: { labels = {} } = {} }: SecretObject): boolean =>
+  labels[syncedLabel] !== 'true' && labels[csiManagedLabel] !== 'true'
+
+function clusterSecret({ metadata = {}, type = 'Opaque', data }: SecretObject): ClusterSecret {
+  const { uid = '', resourceVersion = '', labels = {}, annotations = {}, ownerReferences: owners = [] } = metadata
+  const values = Object.entries(data ?? {}).map(([key, text]) => [key, Buffer.from(text, 'base64')] as const)
+  const keys = values.map(([key]) => key)
+  return { ...{ uid, resourceVersion, type, labels, annotations, owners, keys }, digest: digestOf(values) }
+}
+
+/** The status of an answer of the API server; undefined if there was none. */
+export const statusOf = (error: unknown): number | undefined => (error instanceof ApiError ? error.status : undefined)
+
+async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
+  return answer.catch((error: unknown) => {
+    if (statusOf(error) === 404) return undefined
+    throw error
+  })
+}
+
+function ifTooLarge(error: unknown): 'too-large' {
+  if (error instanceof TooLargeError) return 'too-large'
+  throw error
+}

@@ -1,0 +1,51 @@
+import t, { type Test } from 'tap'
+import { createCluster, now, runCheck, wrong } from './cluster.ts'
+import { installationCases } from './installation-cases.ts'
+import { registrationCases, type Case } from './registration-cases.ts'
+
+void t.test('check: a healthy installation has no finding but OK, of every check', async (t) => {
+  const outcome = await runCheck(t, await createCluster())
+  t.strictSame(wrong(outcome), [])
+  t.equal(outcome.code, 0)
+  t.equal(outcome.err, '')
+  t.match(outcome.out, /^\d+ OK, 0 WARN, 0 FAIL$/m)
+  t.strictSame([...new Set(outcome.findings.map(({ check }) => check))].sort(), [
+    'certificate',
+    'configuration',
+    'dry-run',
+    'halves',
+    'installation',
+    'namespaces',
+    'permissions',
+    'policies',
+    'registrations',
+    'versions',
+  ])
+})
+
+const finds = async (t: Test, { breaks, finds, remedy, flags = [], code = 1 }: Case): Promise<void> => {
+  const cluster = await createCluster()
+  breaks(cluster)
+  const outcome = await runCheck(t, cluster, ...flags)
+  const found = wrong(outcome)
+  t.equal(found.length, finds.length, found.join('\n'))
+  for (const [index, pattern] of finds.entries()) t.match(found[index], pattern)
+  t.match(outcome.findings.find(({ status }) => status !== 'OK')?.remedy, remedy)
+  t.equal(outcome.code, code)
+}
+
+for (const one of [...registrationCases, ...installationCases])
+  void t.test(`check: finds ${one.what}, and says what to do`, async (t) => finds(t, one))
+
+void t.test('check: finds a certificate that expired, or should have been renewed', async (t) => {
+  const day = 86_400_000
+  for (const [days, pattern, code] of [
+    [40, /^FAIL certificate: Secret .*: the certificate expired at 2026-/, 1],
+    [25, /^WARN certificate: .*should have been renewed/, 0],
+    [-3, /^FAIL certificate: .*is not valid before/, 1],
+  ] as const) {
+    const outcome = await runCheck(t, { ...(await createCluster()), now: now + days * day })
+    t.match(wrong(outcome), [pattern])
+    t.equal(outcome.code, code)
+  }
+})

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import type { Test } from 'tap'
+import { audiencePrefix } from '../../../shared/coordination/limits.ts'
+import { tokenAudience } from '../../../shared/names.ts'
+import { openssl } from '../../support/openssl.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
+import { kubectl, type KubernetesObject } from './kubectl.ts'
+import { beside, install, newName, newTag, render, write } from './own-installation.ts'
+import { readyPods } from './pods.ts'
+
+/** The value of the namespaces' label, and the coordinator's identity. */
+export const coordinated = 'coordinated'
+export const coordinatorClient = '99999999-9999-4999-8999-999999999999'
+export const namespace = 'akv-coordinated'
+const tenantId = '11111111-1111-1111-1111-111111111111'
+const host = `akv-injector-coordinator.${namespace}.svc.cluster.local`
+
+/** A certificate that is its own authority. */
+function makeCertificate(t: Test): { certificate: string; key: string } {
+  const folder = temporaryFolder(t)
+  const [key, certificate] = [`${folder}/tls.key`, `${folder}/tls.crt`]
+  const subject = ['-subj', '/CN=coordinator', '-addext', `subjectAltName=DNS:${host}`]
+  openssl(
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', certificate, '-days', '2'],
+    ...subject,
+  )
+  return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') }
+}
+
+/** What the workload identity webhook adds to a pod on AKS. */
+const identityPatch = `
+  - target: {kind: Deployment, name: akv-injector-coordinator}
+    patch: |-
+      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: AZURE_CLIENT_ID, value: ${coordinatorClient}}}
+      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: AZURE_TENANT_ID, value: ${tenantId}}}
+      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/azure/token}}
+      - {op: add, path: /spec/template/spec/containers/0/volumeMounts/-, value: {name: azure, mountPath: /var/run/azure}}
+      - {op: add, path: /spec/template/spec/volumes/-, value: {name: azure, projected: {sources: [{serviceAccountToken: {audience: '${tokenAudience}', path: token}}]}}}
+`
+
+/** Installs the injector with a coordinator for namespaces with the label, beside the installation that other scenarios use. */
+export async function installCoordinated(t: Test) {
+  const emulatorCa = await kubectl([
+    'get',
+    'configmap',
+    '-n',
+    'akv-injector-system',
+    'key-vault-emulator-ca',
+    '-o',
+    'jsonpath={.data.ca\\.crt}',
+  ])
+  const { certificate, key } = makeCertificate(t)
+  const cloud = {
+    authorityHost: 'https://login.key-vault.svc.cluster.local',
+    vaultSuffix: 'key-vault.svc.cluster.local',
+    caCertificates: emulatorCa,
+  }
+  const configuration = {
+    ...{ tenantId, cloud: 'Emulator', clouds: { Emulator: cloud }, bounds: { 'poll-interval': { min: '1s' } } },
+    coordinator: {
+      url: `https://${host}.:8443`,
+      caCertificatesFile: '/etc/akv-injector-coordinator/ca.crt',
+      vaults: [{ namespaces: ['*'], vaults: ['kv-*'] }],
+      ...{ watchInterval: '2s', heartbeat: '2s', coverageAge: '10s', reconnect: '2s' },
+    },
+  }
+  const literal = JSON.stringify(`configuration.yaml=${JSON.stringify(configuration)}`)
+  const folder = write(
+    'e2e-coordinated',
+    `namespace: ${namespace}
+resources: [../../manifests/overlays/self-managed]
+components: [../../manifests/components/coordinator]
+images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
+configMapGenerator:
+  - {name: akv-injector-configuration, namespace: akv-injector-system, behavior: replace, literals: [${literal}]}
+generatorOptions: {disableNameSuffixHash: true}
+patches:${identityPatch}`,
+  )
+  const secret: KubernetesObject = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'akv-injector-coordinator-certificate', namespace },
+    stringData: { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': certificate },
+  }
+  const rendered = beside(await render(folder), coordinated)
+  const [first, ...rest] = rendered.toSorted((one) => (one.kind === 'Namespace' ? -1 : 1))
+  await install(t, [first as KubernetesObject, secret, ...rest])
+  await readyPods(namespace, 'app.kubernetes.io/name=akv-injector', 2, 180)
+  await readyPods(namespace, 'app.kubernetes.io/name=akv-injector-coordinator', 1, 60)
+  return {
+    authority: certificate,
+    audience: `${audiencePrefix}replicaset/web`,
+    host,
+    scale: (replicas: number) =>
+      kubectl(['scale', '-n', namespace, 'deployment/akv-injector-coordinator', `--replicas=${replicas}`]),
+  }
+}
