@@ -1,10 +1,13 @@
 import type { Server } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from '../shared/clock.ts'
+import type { RotationAnswer } from '../shared/coordination/rotation.ts'
 import type { Vault, VaultFailure } from '../shared/vault/store.ts'
 import { createKeySource, type ClusterKeys } from './keys.ts'
-import type { EndReason } from './session.ts'
+import { Session, type EndReason } from './session.ts'
 import { createSessionServer, type RefusalReason } from './server.ts'
+import { answerRotation, type RotationFacts } from './rotation/answer.ts'
+import { Rotations } from './rotation/rotations.ts'
 import { Sessions } from './sessions.ts'
 import { createTokenVerifier } from './tokens.ts'
 import { Watcher } from './watch/watcher.ts'
@@ -17,7 +20,15 @@ export interface CoordinatorOptions {
   /** A vault as the coordinator's own identity sees it. */
   vault: (url: string) => Pick<Vault, 'list' | 'versions'>
   isAllowed: (namespace: string, url: string) => boolean
-  durations: () => { watchInterval: number; heartbeat: number }
+  /** Whether a vault, by its URL, has a name. */
+  isNamed: (url: string, name: string) => boolean
+  durations: () => {
+    watchInterval: number
+    heartbeat: number
+    coverageAge: number
+    startGrace: number
+    lostGrace: number
+  }
   /** Requests a second. */
   hintRate: () => number
   sessionLimit: number
@@ -34,6 +45,9 @@ export interface Coordinator {
   readonly server: Server
   readonly sessions: Sessions
   readonly watcher: Watcher
+  readonly rotations: Rotations
+  /** Says where the rotation of an object is. */
+  rotation: (vault: string, name: string) => RotationAnswer
   /** Ends all sessions with a goodbye, and the server. */
   close(): Promise<void>
 }
@@ -49,8 +63,12 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     watchInterval: () => durations().watchInterval,
     onFailure: (url, failure) => options.onFailure?.(url, failure),
   })
+  const rotations = new Rotations({
+    ...{ isAllowed, clock, limit: sessionLimit },
+    lostGrace: () => durations().lostGrace,
+  })
   const sessions = new Sessions({
-    ...{ watcher, verify, clock, limit: sessionLimit },
+    ...{ watcher, rotations, verify, clock, limit: sessionLimit },
     heartbeat: () => durations().heartbeat,
     onEnd: (_identity, reason) => options.onEnd?.(reason),
   })
@@ -60,10 +78,23 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     metrics: options.metrics ?? (async () => ({ contentType: 'text/plain', text: '' })),
     onRefused: (reason, error) => options.onRefused?.(reason, error),
   })
+  const facts: RotationFacts = {
+    ...{ rotations, clock, isNamed: options.isNamed },
+    seen: (object) => watcher.seen(object, durations().coverageAge),
+    isCovered(uid, key) {
+      const session = sessions.of(uid)
+      return session !== undefined && watcher.isCovered(session, key)
+    },
+    *served() {
+      for (const { listener, object } of watcher.served())
+        if (listener instanceof Session) yield { identity: listener.identity, object }
+    },
+    startedAt: clock.elapsed(),
+    startGrace: () => durations().startGrace,
+  }
   return {
-    server,
-    sessions,
-    watcher,
+    ...{ server, sessions, watcher, rotations },
+    rotation: (vault, name) => answerRotation(vault, name, facts),
     async close() {
       sessions.close(goodbyeRetryMs)
       watcher.close()

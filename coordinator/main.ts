@@ -13,7 +13,7 @@ import { createCoordinator } from './coordinator.ts'
 import { readEnvironment } from './environment.ts'
 import { createMetrics } from './metrics.ts'
 import { sessionLimit as limitFor } from './session-limit.ts'
-import { createVaults, isWatched } from './vaults.ts'
+import { createVaults, isNamed, isWatched } from './vaults.ts'
 
 async function main(): Promise<void> {
   const read = readEnvironment(process.env)
@@ -47,6 +47,7 @@ async function main(): Promise<void> {
       },
     }),
     isAllowed: (namespace, url) => isWatched(configuration.current(), namespace, url),
+    isNamed: (url, name) => isNamed(configuration.current(), url, name),
     durations: settings,
     hintRate: () => settings().hintRate,
     sessionLimit,

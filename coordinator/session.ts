@@ -4,7 +4,9 @@ import { formatEvent } from '../shared/coordination/event-stream.ts'
 import { encodeEvent, type Change, type CoordinatorEvent } from '../shared/coordination/events.ts'
 import { longestLine, messageRate, objectsPerEvent } from '../shared/coordination/limits.ts'
 import { createBucket } from '../shared/coordination/rate.ts'
+import type { ObjectState, PodState } from '../shared/coordination/pod-state.ts'
 import { parseReport, type Report, type ServedObject } from '../shared/coordination/reports.ts'
+import { createCollector } from './collector.ts'
 import type { Listener } from './watch/subscription.ts'
 import type { PodIdentity, VerifyToken } from './tokens.ts'
 
@@ -24,12 +26,14 @@ export interface SessionOptions {
   verify: VerifyToken
   clock: Pick<Clock, 'now' | 'elapsed' | 'wait'>
   onSnapshot: (session: Session, number: number, objects: readonly ServedObject[]) => void
+  onState: (session: Session, state: PodState) => void
   /** Called once, with the reason. */
   onEnd: (session: Session, reason: EndReason) => void
 }
 
 /** Why a session ended; a label of a metric. */
-export type EndReason = 'closed' | 'replaced' | 'expired' | 'malformed' | 'flooded' | 'slow' | 'silent' | 'shutdown'
+export type EndReason =
+  'left' | 'closed' | 'replaced' | 'expired' | 'malformed' | 'flooded' | 'slow' | 'silent' | 'shutdown'
 
 /** Bytes that may wait for a sidecar that reads slowly. */
 const mostWaiting = 512 * 1024
@@ -51,8 +55,8 @@ export class Session implements Listener {
   #cancelPacing: (() => void) | undefined
   #expires: number
   #cancelExpiry: () => void
-  #parts: ServedObject[] = []
-  #part = { number: 0, next: 0 }
+  readonly #collectSnapshot = createCollector<ServedObject>()
+  readonly #collectState = createCollector<ObjectState>()
   #isEnded = false
 
   constructor(options: SessionOptions) {
@@ -116,24 +120,33 @@ export class Session implements Listener {
 
   #take(report: Report): void {
     this.heardAt = this.#options.clock.elapsed()
-    if (report.type === 'snapshot') this.#collect(report)
-    if (report.type === 'token') void this.#renew(report.token)
+    switch (report.type) {
+      case 'snapshot':
+        return this.#takeSnapshot(report)
+      case 'state':
+        return this.#takeState(report)
+      case 'token':
+        return void this.#renew(report.token)
+      case 'leaving':
+        return this.end('left')
+      case 'seen':
+    }
   }
 
-  /** A snapshot counts when its last part is there; parts come in their order. */
-  #collect({ number, part, parts, objects }: Report & { type: 'snapshot' }): void {
-    if (part === 0) {
-      this.#parts = []
-      this.#part = { number, next: 0 }
-    }
-    if (number !== this.#part.number || part !== this.#part.next || number <= this.snapshot)
-      return this.end('malformed')
-    this.#part.next++
-    this.#parts.push(...objects)
-    if (this.#part.next < parts) return
-    this.snapshot = number
-    this.#options.onSnapshot(this, number, this.#parts)
-    this.#parts = []
+  #takeSnapshot(part: Report & { type: 'snapshot' }): void {
+    const objects = this.#collectSnapshot(part)
+    if (objects === 'malformed') return this.end('malformed')
+    if (objects === 'more') return
+    this.snapshot = part.number
+    this.#options.onSnapshot(this, part.number, objects)
+  }
+
+  #takeState({ isServing, isSuspended, outcome, permission, ...part }: Report & { type: 'state' }): void {
+    const objects = this.#collectState(part)
+    if (objects === 'malformed') return this.end('malformed')
+    if (objects === 'more') return
+    const codes = { ...(outcome !== undefined && { outcome }), ...(permission !== undefined && { permission }) }
+    this.#options.onState(this, { isServing, isSuspended, ...codes, objects })
   }
 
   /** Prolongs the session if the token is that of the same pod and group; any other ends nothing. */

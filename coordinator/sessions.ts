@@ -1,10 +1,12 @@
 import type { Clock } from '../shared/clock.ts'
 import type { Watcher } from './watch/watcher.ts'
+import type { Rotations } from './rotation/rotations.ts'
 import { Session, type EndReason, type Outlet } from './session.ts'
 import type { PodIdentity, VerifyToken } from './tokens.ts'
 
 export interface SessionsOptions {
   watcher: Pick<Watcher, 'update' | 'remove' | 'looks'>
+  rotations: Pick<Rotations, 'update' | 'forget' | 'lose'>
   verify: VerifyToken
   /** Above this, no session begins. */
   limit: number
@@ -36,6 +38,9 @@ export class Sessions {
     return this.#sessions.size
   }
 
+  /** The session of a pod. */
+  of = (uid: string): Session | undefined => this.#sessions.get(uid)
+
   /** True if another pod's session would be one too many. */
   isFull(uid: string): boolean {
     return this.#sessions.size >= this.#options.limit && !this.#sessions.has(uid)
@@ -44,10 +49,13 @@ export class Sessions {
   /** Begins a session, in place of an earlier one of the same pod. */
   open(identity: PodIdentity, outlet: Outlet): Session {
     this.#sessions.get(identity.uid)?.end('replaced')
-    const { verify, clock, watcher, caCertificates } = this.#options
+    const { verify, clock, watcher, rotations, caCertificates } = this.#options
+    // What an earlier session of the pod said may not hold any more.
+    rotations.forget(identity.uid)
     const session = new Session({
       ...{ identity, outlet, verify, clock },
       onSnapshot: (one, number, objects) => watcher.update(one, number, objects),
+      onState: (one, state) => rotations.update(one.identity, state),
       onEnd: (one, reason) => this.#ended(one, reason),
     })
     this.#sessions.set(identity.uid, session)
@@ -66,9 +74,12 @@ export class Sessions {
   }
 
   #ended(session: Session, reason: EndReason): void {
-    const { watcher, onEnd } = this.#options
+    const { watcher, rotations, onEnd } = this.#options
+    const { uid } = session.identity
     watcher.remove(session)
-    if (this.#sessions.get(session.identity.uid) === session) this.#sessions.delete(session.identity.uid)
+    if (this.#sessions.get(uid) === session) this.#sessions.delete(uid)
+    if (reason === 'left') rotations.forget(uid)
+    else if (reason !== 'replaced') rotations.lose(uid)
     onEnd?.(session.identity, reason)
   }
 

@@ -60,6 +60,11 @@ function cloudOf(url: string, { cloud, clouds }: Pick<Clouds, 'cloud' | 'clouds'
   return byName ?? [cloud, clouds[cloud] as Cloud]
 }
 
+/** Whether a vault has a name, which may also be its URL. */
+export function isNamed({ clouds }: Pick<Configuration, 'clouds'>, url: string, name: string): boolean {
+  return name === url || Object.values(clouds).some((cloud) => vaultNameIn(url, cloud) === name)
+}
+
 /** Whether the administrator has a vault watched for the pods of a namespace. */
 export function isWatched(
   { coordinator, clouds }: Pick<Configuration, 'coordinator' | 'clouds'>,

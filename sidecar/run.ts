@@ -137,7 +137,16 @@ async function coordinateWith({ coordinator }: Settings, root: string, log: Logg
   if (!coordinator) return undefined
   const { createCoordination } = await import('./coordination/coordinate.ts')
   const readToken = async () => (await readFile(join(root, coordinatorTokenFile), 'utf8')).trim()
-  return createCoordination({ access: coordinator, readToken, clock: realClock, random: Math.random, log })
+  const coordinate = createCoordination({
+    access: coordinator,
+    ...{ readToken, clock: realClock, random: Math.random, log },
+  })
+  return (host) => {
+    const coordination = coordinate(host)
+    // A signal ends the process at once; this is sent before.
+    process.once('exit', () => coordination.leave())
+    return coordination
+  }
 }
 
 /** The settings cannot be used. */

@@ -15,7 +15,7 @@ import { Reporter } from './report/reporter.ts'
 import { refreshAfter } from '../shared/detect/read-plan.ts'
 import type { Source } from '../shared/detect/sources.ts'
 import { giveUpReason, whyWaiting } from './startup-deadline.ts'
-import { whatIsMissing, type State, type VaultState } from './report/state.ts'
+import { appliedFacts, whatIsMissing, type State, type VaultState } from './report/state.ts'
 import { statusOf, type Status } from './report/status.ts'
 import type { PollContext, PollResult } from './poll/context.ts'
 import { pendingNotification } from './poll/describe-set.ts'
@@ -87,7 +87,10 @@ export class Sidecar {
       exclusively: createQueue(),
     }
     this.#coordination = dependencies.coordinate?.(
-      createHost(cache, this.#pollers, () => this.#live.values.pollInterval),
+      createHost(cache, this.#pollers, {
+        pollInterval: () => this.#live.values.pollInterval,
+        applied: () => appliedFacts(this.#state, this.#notifier.status()),
+      }),
     )
     if (this.#coordination) this.#state.coordination = this.#coordination
     const requests = [...cache.sources, ...(cache.selection?.finds ?? [])]
@@ -202,10 +205,12 @@ export class Sidecar {
     if (!state.serving) this.#dependencies.notStarted(this.#whyWaiting())
   }
 
-  #serve(switchedAt: number): void {
-    const { serving } = this.#state
+  /** @param isFirst whether the app has never had another set */
+  #serve(switchedAt: number, isFirst = true): void {
+    const { serving, cache } = this.#state
     this.#state.serving = { since: serving?.since ?? this.#dependencies.clock.now(), switchedAt }
     if (serving) return
+    if (isFirst) this.#state.startVersions = cache.versionsBySource()
     this.#firstSet.resolve()
     this.#dependencies.started()
   }
@@ -226,7 +231,7 @@ export class Sidecar {
       if (!isServable(state.settings, stored, state.cache.selection)) return
       state.cache.restore(stored.manifest.sources)
       state.isRestored = true
-      this.#serve(stored.manifest.switchedAt)
+      this.#serve(stored.manifest.switchedAt, stored.manifest.notification === undefined)
       this.#report.serving(stored.manifest.switchedAt)
       const notification = await pendingNotification(stored, volume)
       if (notification) this.#notifier.notify(notification)

@@ -3,6 +3,7 @@ import type { Change, CoordinatorEvent, Look } from '../../shared/coordination/e
 import { groupKey, objectKey, type WatchedObject } from '../../shared/coordination/source.ts'
 import type { ServedObject } from '../../shared/coordination/reports.ts'
 import type { Vault, VaultFailure } from '../../shared/vault/store.ts'
+import type { Seen } from '../rotation/answer.ts'
 import { createBudget, type Budget } from './budget.ts'
 import { Group } from './group.ts'
 import { spreadOf } from './spread.ts'
@@ -71,6 +72,30 @@ export class Watcher {
       const lookedAt = this.#groups.get(key)?.lookedAt
       return lookedAt === undefined ? [] : [{ vault, type, ageMs: Math.ceil(clock.elapsed() - lookedAt) }]
     })
+  }
+
+  /** The newest version of an object, or why it is not known; a look counts for as long as it covers pods. */
+  seen(object: WatchedObject, ageMs: number): Seen {
+    const group = this.#groups.get(groupKey(object))
+    const observed = group?.objects.get(object.name)
+    if (!group || !observed) return { reason: 'no pod could read it, so the coordinator does not look at it' }
+    if ((group.lookedAt ?? -Infinity) < this.#options.clock.elapsed() - ageMs)
+      return { reason: 'the coordinator could not look at it: see its log line look-failed' }
+    const { newest, versions } = observed
+    if (!newest || !versions) return { reason: 'the vault has no version of it that the coordinator has seen' }
+    const { created } = newest.attributes
+    return { object: { versions, newest: { version: newest.version, ...(created !== undefined && { created }) } } }
+  }
+
+  /** Whether a sidecar was told that an object is watched. */
+  isCovered(listener: Listener, key: string): boolean {
+    return this.#subscriptions.get(listener)?.objects.get(key)?.isCovered ?? false
+  }
+
+  /** What each sidecar serves. */
+  *served(): Iterable<{ listener: Listener; object: WatchedObject }> {
+    for (const { listener, objects } of this.#subscriptions.values())
+      for (const { object } of objects.values()) yield { listener, object }
   }
 
   /** For metrics: how many kinds of objects are watched, and how many of them were looked at within a time. */

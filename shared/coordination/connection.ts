@@ -34,6 +34,8 @@ export interface ConnectionOptions {
 /** A session with a coordinator: lines go up in the body of one request, events come down in its answer. */
 export interface Connection {
   send: (line: string) => void
+  /** Sends a last line, before this function returns, and ends the body of the request. */
+  leave: (line: string) => void
   close: () => void
 }
 
@@ -87,6 +89,9 @@ export const openConnection: Connect = (options) => {
   return {
     send(line) {
       if (!isEnded) outgoing.write(line)
+    },
+    leave(line) {
+      if (!isEnded) outgoing.end(line)
     },
     close: () => end({ reason: 'this program ended it' }),
   }

@@ -13,8 +13,12 @@ export const objectsPerEvent = 100
 export const messageRate = { perSecond: 20, burst: 60 }
 /** Sources in a snapshot. */
 export const maxSources = 500
-/** Lines of a snapshot. */
+/** Lines of a snapshot, and of a state. */
 export const maxParts = 64
+/** Bytes of the objects in one line of a state; the rest of {@link longestLine} is for the other fields. */
+export const stateLineBytes = 15 * 1024
+/** Problems of a pod whose messages are sent and kept; of the others, only the code. */
+export const reportedProblems = 16
 
 /** What the path of a session is. Paths of this version stay for as long as pods live that know no other. */
 export const sessionPath = '/v1/session'

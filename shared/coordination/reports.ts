@@ -1,6 +1,7 @@
 import { parseWatched } from './events.ts'
 import { parseArray, parseObject } from './json.ts'
 import { longestLine, maxParts, maxSources } from './limits.ts'
+import { parseState, type StatePart } from './pod-state.ts'
 import { isCount, isVersion, type WatchedObject } from './source.ts'
 
 /** An object that a sidecar serves, in the version that it has read. */
@@ -23,9 +24,13 @@ export type Report =
   | { type: 'token'; token: string }
   /** Acknowledges a heartbeat. */
   | { type: 'seen'; heartbeat: number }
+  /** What the sidecar has applied. */
+  | StatePart
+  /** The sidecar ends on purpose: its session is not lost. */
+  | { type: 'leaving' }
 
-/** Formats a line, with its line feed. */
-export function formatReport(report: Report): string {
+/** Formats a line, with its line feed; a state has lines of its own. */
+export function formatReport(report: Exclude<Report, StatePart>): string {
   if (report.type !== 'snapshot') return `${JSON.stringify(report)}\n`
   const objects = report.objects.map(({ vault, type, name, version }) => [vault, type, name, version])
   return `${JSON.stringify({ ...report, objects })}\n`
@@ -68,6 +73,8 @@ const parsers: { readonly [Type in Report['type']]: (fields: Fields) => Report |
   token: ({ token }) =>
     typeof token === 'string' && token.length < longestLine ? { type: 'token', token } : undefined,
   seen: ({ heartbeat }) => (isCount(heartbeat) ? { type: 'seen', heartbeat } : undefined),
+  state: parseState,
+  leaving: () => ({ type: 'leaving' }),
 }
 
 function parseServed(item: readonly unknown[]): ServedObject | undefined {

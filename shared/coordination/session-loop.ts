@@ -5,6 +5,7 @@ import { printable } from '../printable.ts'
 import { openConnection, type Connect, type Connection, type ConnectionEnd } from './connection.ts'
 import type { CoordinatorEvent } from './events.ts'
 import { reconnectDelay } from './reconnect.ts'
+import { stateLines, type PodState } from './pod-state.ts'
 import { formatReport, snapshotLines, type ServedObject } from './reports.ts'
 
 /** How a program reaches the coordinator. Durations are in milliseconds. */
@@ -33,6 +34,8 @@ export interface SessionLoopOptions {
 export interface SessionUser {
   /** What the coordinator may watch. */
   served: () => ServedObject[]
+  /** What the program has applied; absent for one that has no app. */
+  state?: () => PodState
   /** Called when a snapshot is sent. */
   reported: (snapshot: number, objects: readonly ServedObject[]) => void
   take: (event: CoordinatorEvent) => void
@@ -42,6 +45,8 @@ export interface SessionUser {
 
 /** How often the token's file is looked at, in milliseconds. */
 const tokenCheckMs = 300_000
+/** The time after a state for each of its lines, in milliseconds: the rate of messages has a bound. */
+const stateLineMs = 100
 
 /** Holds sessions with a coordinator, one after the other. */
 export class SessionLoop {
@@ -51,6 +56,8 @@ export class SessionLoop {
   /** Certificates that a coordinator asked to trust, in addition to those of the settings; until this process ends. */
   #trusted: string | undefined
   #snapshot = { number: 0, text: '' }
+  /** The state that was sent last, and when the next may be sent on the monotonic clock. */
+  #state = { number: 0, text: '', dueAt: 0 }
   #isChanged = true
   #token = { text: '', checkedAt: 0 }
   /** When the last session ended, or the program began, on the monotonic clock. */
@@ -72,11 +79,17 @@ export class SessionLoop {
     this.#isChanged = true
   }
 
-  /** To be called once a second: sends what is served if it changed, and the token if the kubelet renewed it. */
+  /** To be called once a second: sends what is served and applied if it changed, and the token if the kubelet renewed it. */
   check(): void {
     if (this.#connection && this.#isChanged) this.#report(this.#connection)
     const { clock } = this.#options
+    if (this.#connection && clock.elapsed() >= this.#state.dueAt) this.#reportState(this.#connection)
     if (this.#connection && clock.elapsed() - this.#token.checkedAt >= tokenCheckMs) void this.#renew(this.#connection)
+  }
+
+  /** To be called when the process ends on purpose. */
+  leave(): void {
+    this.#connection?.leave(formatReport({ type: 'leaving' }))
   }
 
   /** Holds sessions until the signal aborts. */
@@ -107,10 +120,12 @@ export class SessionLoop {
       onOpen: () => {
         this.#connection = connection
         this.#snapshot = { number: 0, text: '' }
+        this.#state = { number: 0, text: '', dueAt: 0 }
         this.#isChanged = true
         this.#attempts = 0
         log.info({ event: 'coordinator', connected: true }, 'the session with the coordinator began')
         this.#report(connection)
+        this.#reportState(connection)
       },
       onEvent: (event) => {
         if (event.name === 'welcome') this.#trust(event.caCertificates)
@@ -154,6 +169,18 @@ export class SessionLoop {
     this.#snapshot = { number, text }
     this.#user.reported(number, objects)
     for (const line of snapshotLines(number, objects)) connection.send(line)
+  }
+
+  /** Sends what is applied, if it differs from the last state. */
+  #reportState(connection: Connection): void {
+    const state = this.#user.state?.()
+    if (!state) return
+    const text = JSON.stringify(state)
+    if (text === this.#state.text) return
+    const number = this.#state.number + 1
+    const lines = stateLines(number, state)
+    this.#state = { number, text, dueAt: this.#options.clock.elapsed() + lines.length * stateLineMs }
+    for (const line of lines) connection.send(line)
   }
 
   async #renew(connection: Connection): Promise<void> {

@@ -134,6 +134,10 @@ export class SourceCache implements KnownSources {
     return this.record(index)?.version
   }
 
+  /** Returns the versions in which sources were last read, by the source's key. */
+  versionsBySource = (): Map<string, string> =>
+    new Map(Array.from(this.#known, ([key, { record }]) => [key, record.version]))
+
   /** Returns the last read of an object. */
   record(index: number): SourceRecord | undefined {
     const source = this.#sourceOf.get(index)

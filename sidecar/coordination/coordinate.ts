@@ -1,5 +1,6 @@
 import { SessionLoop, type SessionLoopOptions } from '../../shared/coordination/session-loop.ts'
 import type { Coordinate, Coordination } from '../poll/coordination.ts'
+import { Applied } from './applied.ts'
 import { Coverage } from './coverage.ts'
 
 /** Returns what coordinates a sidecar's polls with the coordinator that its settings name. */
@@ -8,15 +9,19 @@ export const createCoordination =
   (host) => {
     const { clock, random, access } = options
     const coverage = new Coverage({ host, clock, random, coverageAgeMs: access.coverageAge })
+    const applied = new Applied(host)
     const sessions = new SessionLoop(options, {
       served: () => coverage.served(),
+      state: () => applied.state(),
       reported: (snapshot, objects) => coverage.reported(snapshot, objects),
       take: (event) => coverage.take(event),
       disconnected: () => coverage.disconnected(),
     })
     const pollBegan: Coordination['pollBegan'] = (vault) => {
       const ended = coverage.pollBegan(vault)
+      const settled = applied.pollBegan(vault)
       return (read, isHinted) => {
+        settled()
         ended(read, isHinted)
         sessions.changed()
       }
@@ -29,6 +34,7 @@ export const createCoordination =
         coverage.check()
         sessions.check()
       },
+      leave: () => sessions.leave(),
       get isConnected() {
         return sessions.isConnected
       },

@@ -1,6 +1,9 @@
 import type { SourceCache } from '../../shared/detect/cache.ts'
+import type { Failures } from '../../shared/detect/failures.ts'
 import type { ReadResult } from '../../shared/detect/read-vault.ts'
 import type { Source, SourceRecord } from '../../shared/detect/sources.ts'
+import type { Settings } from '../../shared/settings/codec.ts'
+import type { NotifierStatus } from '../notify/notifier.ts'
 import type { Poller } from './poller.ts'
 
 /** What a coordinator means for polls: a sidecar that is told of changes need not look for them. */
@@ -16,10 +19,24 @@ export interface Coordination {
   pollBegan: (vault: string) => (read: ReadResult | undefined, isHinted: boolean) => void
   /** To be called once a second. */
   check: () => void
+  /** To be called when the process ends on purpose. */
+  leave: () => void
   /** Whether there is a session. */
   readonly isConnected: boolean
   /** Holds sessions, one after the other, until the signal aborts. */
   run: (abort: AbortSignal) => Promise<void>
+}
+
+/** What a sidecar has read, switched in and told the app. */
+export interface AppliedFacts {
+  settings: Pick<Settings, 'notify' | 'variables'>
+  cache: Pick<SourceCache, 'sources' | 'record' | 'object'>
+  failures: Pick<Failures, 'get'>
+  isServing: boolean
+  isSuspended: boolean
+  /** The versions that the app started with, by the source's key; absent until a set is served, and if they are not known. */
+  startVersions: ReadonlyMap<string, string> | undefined
+  notifier: Pick<NotifierStatus, 'pending' | 'channels' | 'permission'>
 }
 
 /** The sidecar as its coordination sees it. */
@@ -32,6 +49,8 @@ export interface CoordinationHost {
   hasFinds: (vault: string) => boolean
   /** Without coverage, in milliseconds. */
   pollInterval: () => number
+  /** What the sidecar has applied; during a poll of a vault, something in between. */
+  applied: () => AppliedFacts
   /** Requests a poll of the hinted sources after a number of milliseconds. */
   hint: (vault: string, delayMs: number) => void
   /**
@@ -45,13 +64,13 @@ export interface CoordinationHost {
 export const createHost = (
   cache: SourceCache,
   pollers: ReadonlyMap<string, Pick<Poller, 'hint' | 'uncovered'>>,
-  pollInterval: () => number,
+  own: Pick<CoordinationHost, 'pollInterval' | 'applied'>,
 ): CoordinationHost => ({
   sources: () => cache.sources,
   record: ({ objects: [index = -1] }) => cache.record(index),
   isFailing: cache.isFailing,
   hasFinds: (vault) => cache.selection?.finds.some((find) => find.vault === vault) ?? false,
-  pollInterval,
+  ...own,
   hint: (vault, delayMs) => pollers.get(vault)?.hint(delayMs),
   uncovered: (vault, isSpaced) => pollers.get(vault)?.uncovered(isSpaced),
 })

@@ -1,6 +1,7 @@
 import type { Settings } from '../../shared/settings/codec.ts'
 import type { Missing } from '../poll/compose.ts'
-import type { Coordination } from '../poll/coordination.ts'
+import type { NotifierStatus } from '../notify/notifier.ts'
+import type { AppliedFacts, Coordination } from '../poll/coordination.ts'
 import type { LiveValues } from '../live/annotations.ts'
 import type { SourceCache } from '../../shared/detect/cache.ts'
 import { volumeRoot, type Failures } from '../../shared/detect/failures.ts'
@@ -33,6 +34,8 @@ export interface State {
   startedAt: { now: number; elapsed: number }
   /** The served set: since when it is served, and when it was switched in. */
   serving?: { since: number; switchedAt: number }
+  /** The versions that the app started with, by the source's key; absent until a set is served, and if it is not known. */
+  startVersions?: ReadonlyMap<string, string>
   /** Whether the set was found in the volume when the process started. */
   isRestored: boolean
   /** What the first set still lacks. */
@@ -46,6 +49,16 @@ export interface State {
   /** Absent without a coordinator. */
   coordination?: Pick<Coordination, 'isConnected' | 'isCovered'>
 }
+
+/** What the sidecar has applied, for its coordination. */
+export const appliedFacts = (
+  { settings, cache, failures, serving, live, startVersions }: State,
+  notifier: NotifierStatus,
+): AppliedFacts => ({
+  ...{ settings, cache, failures, startVersions, notifier },
+  isServing: serving !== undefined,
+  isSuspended: live.suspend,
+})
 
 /** True if the served set is from a previous process and not every vault has answered since. */
 export const isStale = ({ isRestored, serving, vaults }: State): boolean =>

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { realClock } from '../../shared/clock.ts'
 import { audiencePrefix } from '../../shared/coordination/limits.ts'
+import { stateLines } from '../../shared/coordination/pod-state.ts'
 import { formatReport, snapshotLines } from '../../shared/coordination/reports.ts'
 import { openConnection } from '../../shared/coordination/connection.ts'
 import { startEmulator } from '../emulator/emulator.ts'
@@ -31,12 +32,17 @@ void t.test('coordinator: 1,000 sessions fit into 120 MB beside the program, and
 
   const audience = `${audiencePrefix}deployment/web`
   const object = { vault: `https://my-kv.${suffix}`, type: 'secret' as const, name: 'a', version }
+  const states = Array.from({ length: 5 }, (_, index) => {
+    const name = index === 0 ? 'a' : `other-${index}`
+    return { ...object, name, readAt: Date.now(), isPinned: false, notified: 'yes' as const }
+  })
+  const applied = stateLines(1, { isServing: true, isSuspended: false, permission: 'permitted', objects: states })
   let [covered, told, ended] = [0, 0, 0]
   for (let begun = 0; begun < sessions; begun++) {
     const token = await issuer.token({ namespace: 'shop', pod: `web-${begun}`, audience })
     const connection = openConnection({
       ...{ url: `https://localhost:${port}`, caCertificates: certificate.cert, token, silenceMs: 60_000 },
-      onOpen: () => connection.send(snapshotLines(1, [object])[0] ?? ''),
+      onOpen: () => [...snapshotLines(1, [object]), ...applied].forEach((line) => connection.send(line)),
       onEvent(event) {
         if (event.name === 'coverage') covered++
         if (event.name === 'change') told++

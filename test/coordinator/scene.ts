@@ -28,7 +28,11 @@ export async function listening(t: Test, overrides: Partial<CoordinatorOptions> 
     readKeys: async () => (keyReads++, { issuer: issuer.issuer, jwks: issuer.jwks }),
     vault: () => vault,
     isAllowed: (namespace) => namespace === 'shop',
-    durations: () => ({ watchInterval: 200, heartbeat: 100 }),
+    isNamed: (url, name) => url === `https://${name}.vault.emulator.example`,
+    durations: () => ({
+      ...{ watchInterval: 200, heartbeat: 100, coverageAge: 10_000 },
+      ...{ startGrace: 0, lostGrace: 60_000 },
+    }),
     hintRate: () => 300,
     sessionLimit: 100,
     onRefused: (reason) => refused.push(reason),

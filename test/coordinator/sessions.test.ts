@@ -1,6 +1,7 @@
 import { request } from 'node:https'
 import t from 'tap'
 import { maxParts } from '../../shared/coordination/limits.ts'
+import { stateLines } from '../../shared/coordination/pod-state.ts'
 import { formatReport, snapshotLines } from '../../shared/coordination/reports.ts'
 import { makeIssuer } from '../emulator/issuer.ts'
 import { until } from '../support/until.ts'
@@ -104,6 +105,45 @@ void t.test('sessions: what a sidecar must not send ends its session and no othe
   vault.set('a', '2')
   await until('the good session is told', () => good.events.some((event) => event.name === 'change'))
   t.equal(good.state.end, undefined)
+})
+
+void t.test('sessions: what a sidecar reports is about its own pod, whatever it writes', async (t) => {
+  const { session, token, coordinator } = await listening(t)
+  const [victim, forger] = [
+    await session({ token: await token({ pod: 'web-0' }) }),
+    await session({ token: await token({ pod: 'web-1' }) }),
+  ]
+  const pod = { isServing: true, isSuspended: false }
+  const object = { vault: vaultUrl, type: 'secret' as const, name: 'a', isPinned: false, notified: 'yes' as const }
+  const [line = ''] = stateLines(1, { ...pod, objects: [{ ...object, version: 'v1' }] })
+  victim.connection.send(line)
+  const known = () =>
+    Array.from(coordinator.rotations.pods(), ({ identity, objects }) => [identity.pod, ...objects.values()])
+  await until('it is known', () => known().length === 1)
+  const stolen = JSON.parse(line.replace('v1', 'v2')) as object
+  const forged = { ...stolen, pod: 'web-0', uid: 'x', identity: { pod: 'web-0' } }
+  forger.connection.send(`${JSON.stringify(forged)}\n`)
+  await until('it is known', () => known().length === 2)
+  t.match(known(), [
+    ['web-0', { version: 'v1' }],
+    ['web-1', { version: 'v2' }],
+  ])
+  forger.connection.send('{"type":"state","number":2}\n')
+  await until('it is ended', () => forger.state.end)
+  t.equal(victim.state.end, undefined)
+  await until('it is lost', () => [...coordinator.rotations.pods()].at(-1)?.lostAt !== undefined)
+  t.equal(coordinator.rotation('my-kv', 'a').objects[0]?.total, 2, 'and not forgotten')
+})
+
+void t.test('sessions: a sidecar that says that it leaves is not lost', async (t) => {
+  const { session, ended, coordinator } = await listening(t)
+  const { connection } = await session()
+  const object = { vault: vaultUrl, type: 'secret' as const, name: 'a', isPinned: false, notified: 'yes' as const }
+  for (const line of stateLines(1, { isServing: true, isSuspended: false, objects: [object] })) connection.send(line)
+  await until('it is known', () => coordinator.rotations.size === 1)
+  connection.leave(formatReport({ type: 'leaving' }))
+  await until('it is forgotten', () => coordinator.rotations.size === 0)
+  t.strictSame(ended, ['left'])
 })
 
 void t.test('sessions: end with their token, unless a newer one of the same pod comes', async (t) => {

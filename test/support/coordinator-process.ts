@@ -86,7 +86,8 @@ export async function coordinatorProcess(
   const proxy = await emulator.proxy()
 
   async function start() {
-    const child = spawn(process.execPath, [script], {
+    // The flag is that of the manifest.
+    const child = spawn(process.execPath, ['--max-semi-space-size=4', script], {
       env: {
         ...{ HOST: '127.0.0.1', PORT: String(port), KUBECONFIG: kubeconfig, HTTPS_PROXY: proxy },
         CONFIGURATION: join(folder, 'configuration.yaml'),

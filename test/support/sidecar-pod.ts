@@ -206,7 +206,10 @@ export class TestPod {
         pending = notification
         if (!isRunning) void attempt()
       },
-      status: (): NotifierStatus => ({ channels: {}, targets: [] }),
+      status: (): NotifierStatus => ({
+        ...{ channels: {}, targets: [] },
+        ...(pending && { pending: { ...pending, waitingFor: ['http'] } }),
+      }),
       close: () => undefined,
     }
   }

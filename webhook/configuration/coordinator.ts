@@ -54,6 +54,14 @@ export const CoordinatorFile = Type.Object(
       'over how long sidecars come back that lost their sessions at the same moment, 1s at least',
       '30s',
     ),
+    startGrace: Duration(
+      'for how long after its start the coordinator calls the state of a rotation unknown, because sidecars come back, 1s at least',
+      '3m',
+    ),
+    lostGrace: Duration(
+      'for how long a session that was lost makes the state of a rotation unknown, 1s at least',
+      '10m',
+    ),
     hintRate: optional(
       Type.Integer({
         minimum: 1,
@@ -80,10 +88,12 @@ export interface Coordinator {
   heartbeat: number
   coverageAge: number
   reconnect: number
+  startGrace: number
+  lostGrace: number
   hintRate: number
 }
 
-const durations = ['watchInterval', 'heartbeat', 'coverageAge', 'reconnect'] as const
+const durations = ['watchInterval', 'heartbeat', 'coverageAge', 'reconnect', 'startGrace', 'lostGrace'] as const
 const leastMs = 1_000
 
 /**

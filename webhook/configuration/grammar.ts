@@ -106,6 +106,8 @@ const grammar: Readonly<Record<string, Check>> = {
   'coordinator.heartbeat': duration,
   'coordinator.coverageAge': duration,
   'coordinator.reconnect': duration,
+  'coordinator.startGrace': duration,
+  'coordinator.lostGrace': duration,
   'resources.*.cpu': cpus,
   'resources.*.memory': bytes,
   'resources.*.ephemeral-storage': bytes,

@@ -8,6 +8,8 @@ import { nameOf, chooseTarget, type Choice, type Entry, isLive, isSame } from '.
 export interface PermissionReport {
   outcome: 'permitted' | 'not-permitted' | 'no-such-process' | 'not-identifiable'
   detail: string
+  /** Whether the app ignores the signal, or has no handler for one that it is meant to survive. */
+  unhandled?: true
   /** Milliseconds since 1970. */
   at: number
 }
@@ -104,7 +106,8 @@ export function createTargetWatch(options: TargetWatchOptions): TargetWatch {
     const processes = found.map(({ target }) => target)
     const { outcome, detail } = sendSignal(proc, processes, 0, kill)
     if (outcome !== 'delivered') return { outcome, detail }
-    return { outcome: 'permitted', detail: `${detail}${unhandled(processes)}` }
+    const warning = unhandled(processes)
+    return { outcome: 'permitted', detail: `${detail}${warning}`, ...(warning !== '' && { unhandled: true as const }) }
   }
 
   /** An early warning about what the signal would do, if the app has had the time to install a handler and has none. */
@@ -120,11 +123,12 @@ export function createTargetWatch(options: TargetWatchOptions): TargetWatch {
   }
 
   async function checkAgain(): Promise<void> {
-    const { outcome, detail, isMisnamed } = await checkTarget().catch(checkFailed)
+    const { isMisnamed, ...checked } = await checkTarget().catch(checkFailed)
+    const { outcome, detail } = checked
     if (cancel === undefined) return
     cancel = startTimer(clock, found.length === 0 ? intervalMs.searching : intervalMs.watching, () => void checkAgain())
     if (outcome === permission?.outcome && detail === permission.detail) return
-    permission = { outcome, detail, at: clock.now() }
+    permission = { ...checked, at: clock.now() }
     onPermission(permission, outcome === 'permitted' || (outcome === 'no-such-process' && isMisnamed !== true))
   }
 

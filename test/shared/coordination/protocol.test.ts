@@ -3,8 +3,15 @@ import fc from 'fast-check'
 import t from 'tap'
 import { createEventReader, formatEvent, type StreamEvent } from '../../../shared/coordination/event-stream.ts'
 import { encodeEvent, parseEvent, type CoordinatorEvent } from '../../../shared/coordination/events.ts'
-import { longestEvent, longestLine, maxParts, maxSources } from '../../../shared/coordination/limits.ts'
+import {
+  longestEvent,
+  longestLine,
+  maxParts,
+  maxSources,
+  reportedProblems,
+} from '../../../shared/coordination/limits.ts'
 import { createLineReader } from '../../../shared/coordination/lines.ts'
+import { notifiedCodes, stateLines, type ObjectState, type PodState } from '../../../shared/coordination/pod-state.ts'
 import { parseReport, snapshotLines, formatReport, type ServedObject } from '../../../shared/coordination/reports.ts'
 
 const vault = fc.constantFrom('https://my-kv.vault.azure.net', `https://${'k'.repeat(24)}.vault.usgovcloudapi.net:8443`)
@@ -119,6 +126,83 @@ void t.test('protocol: every snapshot is read as it was written, in lines that a
   t.ok(Math.max(...lines.map((line) => line.length)) <= longestLine, 'the longest objects fit')
   t.ok(lines.length <= maxParts)
   t.ok(lines.every((line) => typeof parseReport(line) === 'object'))
+})
+
+const code = fc.stringMatching(/^[a-z][a-z-]{0,31}$/)
+const objectState: fc.Arbitrary<ObjectState> = fc
+  .tuple(
+    object,
+    fc.record(
+      {
+        ...{ version, readAt: count, isPinned: fc.boolean(), notified: fc.constantFrom(...notifiedCodes) },
+        problem: fc.record({ kind: code, message: fc.stringMatching(/^[ -~]{0,300}$/) }, { requiredKeys: ['kind'] }),
+      },
+      { requiredKeys: ['isPinned', 'notified'] },
+    ),
+  )
+  .map(([one, rest]) => ({ ...one, ...rest }))
+const podState: fc.Arbitrary<PodState> = fc.record(
+  {
+    ...{ isServing: fc.boolean(), isSuspended: fc.boolean(), outcome: code, permission: code },
+    objects: fc.array(objectState, { maxLength: reportedProblems }),
+  },
+  { requiredKeys: ['isServing', 'isSuspended', 'objects'] },
+)
+
+/** Reads the lines of a state. */
+const readState = (lines: readonly string[]) =>
+  lines.map((line) => {
+    const parsed = parseReport(line.trim())
+    if (typeof parsed !== 'object' || parsed.report.type !== 'state') throw new Error(`not a state: ${line}`)
+    return parsed.report
+  })
+
+void t.test('protocol: every state is read as it was written, in lines that are short enough', async (t) => {
+  fc.assert(
+    fc.property(podState, count, (state, number) => {
+      const read = readState(stateLines(number, state))
+      const { objects: _, ...pod } = state
+      for (const part of read) same(part, { ...part, ...pod, type: 'state', number, parts: read.length })
+      same(
+        read.flatMap(({ objects }) => objects),
+        state.objects,
+      )
+    }),
+    { numRuns: 200 },
+  )
+  const longest: ObjectState = {
+    ...{ vault: `https://${'v'.repeat(253)}:65535`, type: 'secret', name: 'n'.repeat(127), version: 'e'.repeat(64) },
+    ...{ readAt: Number.MAX_SAFE_INTEGER, isPinned: false, notified: 'variable' },
+    problem: { kind: 'k'.repeat(32), message: '\u00e4\u202e'.repeat(1_000) },
+  }
+  const codes = { outcome: 'o'.repeat(32), permission: 'p'.repeat(32) }
+  const objects = Array.from({ length: maxSources + 1 }, () => longest)
+  const lines = stateLines(Number.MAX_SAFE_INTEGER, { isServing: false, isSuspended: false, ...codes, objects })
+  t.ok(Math.max(...lines.map((line) => Buffer.byteLength(line))) <= longestLine, 'the longest objects fit')
+  t.ok(lines.length <= maxParts)
+  const read = readState(lines).flatMap((part) => part.objects)
+  t.equal(read.length, maxSources, 'objects beyond the bound are left out')
+  const messages = read.flatMap(({ problem }) => problem?.message ?? [])
+  t.equal(messages.length, reportedProblems, 'so are messages')
+  t.notMatch(messages.join(''), /\u202e/, 'what a terminal interprets is escaped')
+})
+
+void t.test('protocol: a state that is not one is malformed', async (t) => {
+  const line = (fields: object): string =>
+    JSON.stringify({
+      ...{ type: 'state', number: 1, part: 0, parts: 1, isServing: true, isSuspended: false, objects: [] },
+      ...fields,
+    })
+  const item = ['https://my-kv.vault.azure.net', 'secret', 'a', null, null, false, 'yes', null, null]
+  const changed = (index: number, value: unknown) => ({ objects: [item.with(index, value as string)] })
+  t.type(parseReport(line({ objects: [item], pod: 'of a later version' })), 'object')
+  const wrong: object[] = [
+    ...[{ isServing: 'yes' }, { isSuspended: 0 }, { outcome: 'A sentence' }, { permission: 7 }, { part: 1 }],
+    ...[changed(0, 'http://x'), changed(3, 'no version'), changed(4, -1), changed(5, 1), changed(6, 'maybe')],
+    ...[changed(7, 'A b'), changed(8, 3), { objects: {} }, { parts: maxParts + 1 }],
+    { objects: Array.from({ length: maxSources + 1 }, () => item) },
+  ]
+  for (const fields of wrong) t.equal(parseReport(line(fields)), 'malformed', JSON.stringify(fields).slice(0, 100))
 })
 
 void t.test('protocol: any text is read without an exception', async () => {

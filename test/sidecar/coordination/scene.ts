@@ -1,9 +1,11 @@
 import type { Test } from 'tap'
 import type { CoordinatorEvent } from '../../../shared/coordination/events.ts'
+import type { PodState } from '../../../shared/coordination/pod-state.ts'
 import type { ServedObject } from '../../../shared/coordination/reports.ts'
 import { parseReport } from '../../../shared/coordination/reports.ts'
 import { createLogger } from '../../../shared/log.ts'
 import type { ConnectionEnd, ConnectionOptions } from '../../../shared/coordination/connection.ts'
+import type { Coordination } from '../../../sidecar/poll/coordination.ts'
 import { createCoordination } from '../../../sidecar/coordination/coordinate.ts'
 import type { Settings } from '../../../shared/settings/codec.ts'
 import { podWith } from '../../support/sidecar-pod.ts'
@@ -26,7 +28,8 @@ export async function coordinatedPod(t: Test, objects: (string | ObjectSpec)[], 
     await pod.clock.wait(milliseconds, abort)
     pod.otherWaits--
   }
-  pod.coordinate = createCoordination({
+  let coordination: Coordination | undefined
+  const coordinate = createCoordination({
     access: coordinator,
     readToken: async () => tokens[0] ?? '',
     clock: { now: pod.clock.now, elapsed: pod.clock.elapsed, wait },
@@ -37,10 +40,13 @@ export async function coordinatedPod(t: Test, objects: (string | ObjectSpec)[], 
       queueMicrotask(() => (net.isUp ? options.onOpen() : options.onEnd(net.end)))
       return {
         send: (line) => void sent.push({ line: line.trim(), session }),
+        leave: (line) => void sent.push({ line: line.trim(), session }),
         close: () => options.onEnd({ reason: 'closed' }),
       }
     },
   })
+  pod.coordinate = (host) => (coordination = coordinate(host))
+  const leave = (): void => coordination?.leave()
   /** What the sidecar said last that it serves. */
   const served = (): { number: number; objects: ServedObject[] } => {
     const reports = sent.map(({ line }) => parseReport(line))
@@ -50,6 +56,12 @@ export async function coordinatedPod(t: Test, objects: (string | ObjectSpec)[], 
     const number = snapshots.at(-1)?.number ?? 0
     return { number, objects: snapshots.at(-1)?.objects ?? [] }
   }
+  /** The states that the sidecar reported, each of one line. */
+  const states = (): PodState[] =>
+    sent.flatMap(({ line }) => {
+      const parsed = parseReport(line)
+      return typeof parsed === 'object' && parsed.report.type === 'state' ? [parsed.report] : []
+    })
   const send = async (event: CoordinatorEvent): Promise<void> => {
     sessions.at(-1)?.onEvent(event)
     await pod.idle()
@@ -88,7 +100,7 @@ export async function coordinatedPod(t: Test, objects: (string | ObjectSpec)[], 
     sessions.at(-1)?.onEnd(one)
     await pod.idle()
   }
-  return { pod, tokens, sent, sessions, net, served, send, look, cover, pass, hint, now, end }
+  return { pod, tokens, sent, sessions, net, served, states, leave, send, look, cover, pass, hint, now, end }
 }
 
 /** The same, covered since some minutes. */

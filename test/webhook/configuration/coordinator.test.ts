@@ -25,6 +25,8 @@ void t.test('coordinator: every duration has a default', async (t) => {
     heartbeat: 20_000,
     coverageAge: 60_000,
     reconnect: 30_000,
+    startGrace: 180_000,
+    lostGrace: 600_000,
     hintRate: 300,
   })
   t.equal(parseConfiguration('').ok && 'coordinator' in (parseConfiguration('') as { value: object }).value, false)
