@@ -108,7 +108,7 @@ void t.test('diagnostics: the API server itself warns about a forgotten label', 
         const answer = await tryApply([object], '--dry-run=server')
         return warnings(answer.stderr).length === expected.length && answer
       },
-      { seconds: 20 },
+      { seconds: 120 },
     )
     t.equal(code, 0, `${what}: nothing is held back`)
     for (const one of expected) t.match(stderr, one, what)
@@ -128,7 +128,7 @@ void t.test(
           const answer = await tryApply([object], '--dry-run=server')
           return warnings(answer.stderr).length > 0 && answer
         },
-        { seconds: 20 },
+        { seconds: 120 },
       )
       t.equal(code, 0, `${kind}: nothing is held back`)
       t.equal(warnings(stderr).length, 1, `${kind}: one warning`)

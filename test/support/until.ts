@@ -21,7 +21,7 @@ export interface UntilOptions {
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
-  { timeoutMs = 20_000, intervalMs = 10, retryErrors = false }: UntilOptions = {},
+  { timeoutMs = 60_000, intervalMs = 10, retryErrors = false }: UntilOptions = {},
 ): Promise<T> {
   const end = performance.now() + timeoutMs
   for (;;) {

@@ -8,5 +8,5 @@ import { until } from '../../support/until.ts'
 export const eventually = <T>(
   what: string,
   probe: () => Promise<T | undefined | false>,
-  { seconds = 60, every = 250 } = {},
+  { seconds = 120, every = 250 } = {},
 ): Promise<T> => until(what, probe, { timeoutMs: seconds * 1000, intervalMs: every, retryErrors: true })

@@ -88,7 +88,7 @@ const unusable: [
 for (const [what, key, reason] of unusable) {
   void t.test(
     `process: ${what}, which no retry makes usable, is reported after 15 s`,
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async (t) => {
       const fixture = await sidecarFixture(t, ['key/odd'])
       fixture.emulator.vault('my-kv').importKey('odd', key)
@@ -96,7 +96,7 @@ for (const [what, key, reason] of unusable) {
       const started = performance.now()
       t.match(await sidecar.exited, { code: 1 })
       const seconds = (performance.now() - started) / 1000
-      t.ok(seconds > 14 && seconds < 25, `${seconds} s`)
+      t.ok(seconds > 14 && seconds < 40, `${seconds} s`)
       t.match(terminationOf(fixture), reason)
     },
   )
