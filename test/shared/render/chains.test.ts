@@ -67,23 +67,41 @@ void t.test('chains: a missing or unrelated certificate does not affect the orde
   }
 })
 
-/** What OpenSSL says of certificates in the order given: indices of those that the key belongs to, and of each one's issuers. */
-function judge(key: string, certificates: readonly string[]) {
-  const publicKey = pki.openssl('pkey', '-in', pki.file(key), '-pubout').toString()
-  const files = certificates.map((certificate) => pki.file(certificate))
-  const owned = files.map((file) => pki.openssl('x509', '-in', file, '-noout', '-pubkey').toString() === publicKey)
-  const issuedBy = (subject: string, issuer: string) => {
+/** What OpenSSL says of a certificate's public key, and of one certificate as the issuer of another, each looked up once. */
+const publicKeys = new Map<string, string>()
+const issued = new Map<string, boolean>()
+
+function publicKeyOf(certificate: string): string {
+  const known = publicKeys.get(certificate)
+  if (known !== undefined) return known
+  const made = pki.openssl('x509', '-in', pki.file(certificate), '-noout', '-pubkey').toString()
+  publicKeys.set(certificate, made)
+  return made
+}
+
+function isIssuer(issuer: string, subject: string): boolean {
+  const pair = issuer + subject
+  if (!issued.has(pair)) {
+    const files = ['-trusted', pki.file(issuer), pki.file(subject)]
     try {
-      pki.openssl('verify', '-partial_chain', '-no-CAfile', '-no-CApath', '-trusted', issuer, subject)
-      return true
+      pki.openssl('verify', '-partial_chain', '-no-CAfile', '-no-CApath', ...files)
+      issued.set(pair, true)
     } catch {
-      return false
+      issued.set(pair, false)
     }
   }
+  return issued.get(pair) === true
+}
+
+/** What OpenSSL says of certificates in the order given: which of them the key belongs to, and indices of each one's issuers. */
+function judge(key: string, certificates: readonly string[]) {
+  const publicKey = pki.openssl('pkey', '-in', pki.file(key), '-pubout').toString()
   return {
-    owned,
+    owned: certificates.map((certificate) => publicKeyOf(certificate) === publicKey),
     issuersOf: (subject: number) =>
-      files.flatMap((file, index) => (index !== subject && issuedBy(files[subject] as string, file) ? [index] : [])),
+      certificates.flatMap((issuer, index) =>
+        index !== subject && isIssuer(issuer, certificates[subject] ?? '') ? [index] : [],
+      ),
   }
 }
 
