@@ -1,13 +1,8 @@
-import { Counter, Gauge, Registry } from 'prom-client'
+import { Gauge, Registry } from 'prom-client'
+import { createIn, memoryMetric, metricsOf } from '../shared/metrics.ts'
 import type { SyncPoll } from './class-sync.ts'
 
-/** A row of the metrics table, which the documentation uses too. */
-export interface Metric {
-  name: string
-  type: 'counter' | 'gauge'
-  help: string
-  labels: readonly string[]
-}
+const metric = metricsOf('akv_injector_sync_')
 
 /** The program's metrics. Every label has few values, all of them from tables in the code. */
 export const metrics = {
@@ -37,7 +32,7 @@ export const metrics = {
     'Classes and namespaces that were left out to bound memory and requests.',
     ['limit'],
   ),
-  memory: { ...metric('gauge', '', 'Resident memory size in bytes.'), name: 'process_resident_memory_bytes' },
+  memory: memoryMetric,
 } as const
 
 export interface SyncMetrics {
@@ -61,19 +56,10 @@ export interface Measured {
 
 export function createSyncMetrics({ version, classes, eventsDropped, memory }: Measured): SyncMetrics {
   const registry = new Registry()
-  const of = ({ name, help, labels }: Metric) => ({ name, help, labelNames: [...labels], registers: [registry] })
-  const counter = (one: Metric) => new Counter(of(one))
-  const read = (one: Metric, value: () => number): void => {
-    const collect = function (this: Gauge | Counter): void {
-      this.reset()
-      this.inc(value())
-    }
-    if (one.type === 'gauge') new Gauge({ ...of(one), collect })
-    else new Counter({ ...of(one), collect })
-  }
+  const { of, counter, gauge, read } = createIn(registry)
   const results = new Map<string, SyncPoll['result']>()
-  new Gauge(of(metrics.info)).set({ version }, 1)
-  const policies = new Gauge(of(metrics.policies))
+  gauge(metrics.info).set({ version }, 1)
+  const policies = gauge(metrics.policies)
   policies.set(0)
   read(metrics.classes, () => classes().length)
   new Gauge({
@@ -106,8 +92,4 @@ export function createSyncMetrics({ version, classes, eventsDropped, memory }: M
     policies: (enforced) => policies.set(enforced ? 1 : 0),
     text: () => registry.metrics(),
   }
-}
-
-function metric(type: Metric['type'], name: string, help: string, labels: readonly string[] = []): Metric {
-  return { name: `akv_injector_sync_${name}`, type, help, labels }
 }

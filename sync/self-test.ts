@@ -11,7 +11,7 @@ const wrongType = 'azure.keyvault.injector/self-test'
 
 /**
  * Asks for what the admission policies must refuse: a token for another audience, and a Secret of another type (a dry run). A policy that
- * matches nobody lets everything pass, so the program goes on only if each refusal names its policy. A token that it gets is dropped.
+ * matches no caller lets everything pass, so the program goes on only if each refusal names its policy. A token that it gets is dropped.
  * @param namespace of the program
  * @returns why the program may not go on; undefined if it may
  */

@@ -1,17 +1,12 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Histogram, Registry } from 'prom-client'
 import type { Certificates } from '../../certs/self-managed.ts'
 import type { CertificateEvent } from '../../certs/events.ts'
+import { createIn, memoryMetric, metricsOf } from '../../shared/metrics.ts'
 import type { OnLimited } from '../limits.ts'
 import type { MissReason } from '../reasons.ts'
 import type { Decided } from '../review/decision.ts'
 
-/** A row of the metrics table, which the documentation uses too. */
-export interface Metric {
-  name: string
-  type: 'counter' | 'gauge' | 'histogram'
-  help: string
-  labels: readonly string[]
-}
+const metric = metricsOf('akv_injector_')
 
 /** The webhook's metrics. Every label has few values, all of them from tables in the code. */
 export const metrics = {
@@ -72,7 +67,7 @@ export const metrics = {
     'certificate_expiry_timestamp_seconds',
     'When the current serving certificate expires; 0 if there is none.',
   ),
-  memory: { ...metric('gauge', '', 'Resident memory size in bytes.'), name: 'process_resident_memory_bytes' },
+  memory: memoryMetric,
 } as const
 
 export interface Metrics {
@@ -100,26 +95,18 @@ const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10]
 
 export function createMetrics({ version, certificates, eventsDropped }: Measured): Metrics {
   const registry = new Registry()
-  const of = ({ name, help, labels }: Metric) => ({ name, help, labelNames: [...labels], registers: [registry] })
-  const read = (one: Metric, value: () => number): void => {
-    const collect = function (this: Gauge | Counter): void {
-      this.reset()
-      this.inc(value())
-    }
-    if (one.type === 'gauge') new Gauge({ ...of(one), collect })
-    else new Counter({ ...of(one), collect })
-  }
-  new Gauge(of(metrics.info)).set({ version }, 1)
-  const reviews = new Counter(of(metrics.reviews))
-  const refused = new Counter(of(metrics.refused))
+  const { of, counter, gauge, read } = createIn(registry)
+  gauge(metrics.info).set({ version }, 1)
+  const reviews = counter(metrics.reviews)
+  const refused = counter(metrics.refused)
   const duration = new Histogram({ ...of(metrics.duration), buckets })
-  const missedPods = new Gauge(of(metrics.missedPods))
-  const auditSuccess = new Gauge(of(metrics.auditSuccess))
+  const missedPods = gauge(metrics.missedPods)
+  const auditSuccess = gauge(metrics.auditSuccess)
   read(metrics.eventsDropped, eventsDropped)
-  const limited = new Counter(of(metrics.limited))
-  const configurationReads = new Counter(of(metrics.configurationReads))
-  const configurationValid = new Gauge(of(metrics.configurationValid))
-  const certificateEvents = new Counter(of(metrics.certificateEvents))
+  const limited = counter(metrics.limited)
+  const configurationReads = counter(metrics.configurationReads)
+  const configurationValid = gauge(metrics.configurationValid)
+  const certificateEvents = counter(metrics.certificateEvents)
   read(metrics.certificateExpiry, () => (certificates()?.notAfter() ?? 0) / 1000)
   read(metrics.memory, () => process.memoryUsage.rss())
   return {
@@ -144,7 +131,3 @@ export function createMetrics({ version, certificates, eventsDropped }: Measured
 
 const reasonOf = (decision: Decided['decision']): string =>
   decision.kind === 'deny' ? decision.problems[0].reason : decision.kind === 'skip' ? decision.reason : ''
-
-function metric(type: Metric['type'], name: string, help: string, labels: readonly string[] = []): Metric {
-  return { name: `akv_injector_${name}`, type, help, labels }
-}
