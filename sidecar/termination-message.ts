@@ -2,8 +2,11 @@ import { troubleshootingLink } from '../shared/names.ts'
 import { printableLines } from '../shared/printable.ts'
 import { anchorOf, type SidecarOutcome } from './outcome-anchors.ts'
 
-/** The bytes of a termination message that the kubelet keeps. */
-export const longestMessage = 4096
+/**
+ * The bytes of a termination message that the kubelet keeps in a pod of up to eight containers: all containers of a pod share 12 KiB, and what
+ * exceeds a container's part is cut off at the end ({@link https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/}).
+ */
+export const longestMessage = (12 * 1024) / 8
 
 /**
  * Joins lines with unprintable characters escaped, and ends with the link to the outcome's section of the documentation. Lines that
