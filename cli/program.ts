@@ -6,6 +6,7 @@ import { addCheck, type CheckContext } from './check/command.ts'
 import { explain } from './explain.ts'
 import { injectDocuments, type InjectOptions, type Report } from './inject.ts'
 import { migrateDocuments, type Migration } from './migrate.ts'
+import { addRotation } from './rotation/command.ts'
 import { scanDocuments, type Finding } from './scan.ts'
 import { syncRole } from './sync-role.ts'
 
@@ -82,6 +83,7 @@ function createProgram(context: CommandContext): Command {
     .option('--json', 'report as JSON, one line for each value')
     .action(async (flags: ScanFlags) => scan(flags, context))
   addCheck(program, context)
+  addRotation(program, context)
   const sync = program.command('sync').description('about the program that writes Kubernetes Secrets')
   sync
     .command('role')

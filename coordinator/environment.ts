@@ -1,11 +1,14 @@
 import { logLevels, type LogLevel } from '../shared/log.ts'
 import { fail, ok, type Result } from '../shared/result.ts'
+import { defaultStatePort } from './state-port.ts'
 
 /** The coordinator's environment variables, validated. Frozen. */
 export interface Environment {
   host: string
   /** 0 lets the system choose one. */
   port: number
+  /** The loopback port of answers about rotations; 0 lets the system choose one. */
+  statePort: number
   logLevel: LogLevel
   /** The administrator's configuration file. */
   configurationFile: string
@@ -23,15 +26,19 @@ export function readEnvironment(env: Variables): Result<Readonly<Environment>> {
     if (text === '') problems.push(`${name} is not set`)
     return text
   }
-  const port = Number(env['PORT'] || 8443)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) problems.push(`PORT is not a port: ${env['PORT']}`)
+  const portOf = (name: string, value: number): number => {
+    const number = Number(env[name] || value)
+    if (!Number.isInteger(number) || number < 0 || number > 65_535) problems.push(`${name} is not a port: ${env[name]}`)
+    return number
+  }
+  const [port, statePort] = [portOf('PORT', 8443), portOf('STATE_PORT', defaultStatePort)]
   const logLevel = (env['LOG_LEVEL'] || 'info') as LogLevel
   if (!logLevels.includes(logLevel)) problems.push(`LOG_LEVEL is none of ${logLevels.join(', ')}: ${logLevel}`)
   // The workload identity webhook sets them, unless the pod's label or the ServiceAccount's annotation is missing.
   for (const name of ['AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE']) required(name)
   const environment = {
     host: env['HOST'] || '::',
-    port,
+    ...{ port, statePort },
     logLevel,
     configurationFile: required('CONFIGURATION'),
     certificatesFolder: required('CERTIFICATES_FOLDER'),

@@ -12,13 +12,14 @@ import { readClusterKeys } from './cluster-keys.ts'
 import { createCoordinator } from './coordinator.ts'
 import { readEnvironment } from './environment.ts'
 import { createMetrics } from './metrics.ts'
+import { createLocalServer, loopback } from './rotation/local-server.ts'
 import { sessionLimit as limitFor } from './session-limit.ts'
 import { createVaults, isNamed, isWatched } from './vaults.ts'
 
 async function main(): Promise<void> {
   const read = readEnvironment(process.env)
   if (!read.ok) throw new Error(read.problems.join('; '))
-  const { host, port, logLevel, configurationFile, certificatesFolder } = read.value
+  const { host, port, statePort, logLevel, configurationFile, certificatesFolder } = read.value
   const log = createLogger(logLevel)
   const configuration = await watchConfiguration({ file: configurationFile, log })
   const { coordinator: first } = configuration.current()
@@ -64,7 +65,8 @@ async function main(): Promise<void> {
   })
   certificates.attach(coordinator.server)
   coordinator.server.listen(port, host)
-  await once(coordinator.server, 'listening')
+  const local = createLocalServer(coordinator.rotation).listen(statePort, loopback)
+  await Promise.all([once(coordinator.server, 'listening'), once(local, 'listening')])
   const { port: listening } = coordinator.server.address() as AddressInfo
   log.info({ event: 'listening', port: listening, version: packageJson.version, sessionLimit }, 'listening')
   process.once('SIGTERM', () => {

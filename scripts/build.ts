@@ -25,11 +25,21 @@ const entries: Readonly<Record<string, string>> = {
   sync: 'sync/main.ts',
   cli: 'cli/main.ts',
   coordinator: 'coordinator/main.ts',
+  rotation: 'coordinator/rotation/main.ts',
   emulator: 'test/emulator/main.ts',
 }
 
 /** The programs of the product's image. */
-export const released = ['sidecar', 'probe', 'environment', 'webhook', 'sync', 'cli', 'coordinator'] as const
+export const released = [
+  'sidecar',
+  'probe',
+  'environment',
+  'webhook',
+  'sync',
+  'cli',
+  'coordinator',
+  'rotation',
+] as const
 
 /** Options for the sidecar: every injected pod pays for what it loads. */
 const lean: BuildOptions = {

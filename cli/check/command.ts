@@ -11,8 +11,8 @@ export interface CheckContext {
   version: string
   out: (text: string) => void
   err: (text: string) => void
-  /** Exit codes. 1: something was denied or found. 2: the command failed. */
-  exit: (code: 1 | 2) => void
+  /** Exit codes. 1: something was denied or found. 2: the command failed. 3: it is not known. */
+  exit: (code: 1 | 2 | 3) => void
   /** Connects to the cluster of a kubeconfig by default. */
   connect?: (options: ConnectOptions) => Promise<Result<Api>>
   /** Milliseconds since 1970. */

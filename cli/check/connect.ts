@@ -1,3 +1,4 @@
+import type { KubeConfig } from '@kubernetes/client-node'
 import { createKubernetesApi, type Api } from '../../shared/kubernetes/api.ts'
 import { fail, ok, type Result } from '../../shared/result.ts'
 
@@ -8,7 +9,13 @@ export interface ConnectOptions {
 }
 
 /** Creates a client with the caller's credentials: a certificate, a token, or a program that the kubeconfig names. */
-export async function connect({ kubeconfig, context }: ConnectOptions): Promise<Result<Api>> {
+export async function connect(options: ConnectOptions): Promise<Result<Api>> {
+  const config = await loadKubeConfig(options)
+  return config.ok ? ok(createKubernetesApi(config.value)) : config
+}
+
+/** Reads the kubeconfig, and refuses what these commands do not support. */
+export async function loadKubeConfig({ kubeconfig, context }: ConnectOptions): Promise<Result<KubeConfig>> {
   // Only this command needs it.
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
@@ -32,5 +39,5 @@ export async function connect({ kubeconfig, context }: ConnectOptions): Promise<
     return fail(
       `the kubeconfig signs in with an auth-provider, which this command does not support: use exec, or ${viaProxy}`,
     )
-  return ok(createKubernetesApi(config))
+  return ok(config)
 }

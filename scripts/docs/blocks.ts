@@ -2,6 +2,7 @@ import type { Annotation } from '../../shared/annotations/row.ts'
 import { annotations, families } from '../../shared/annotations/table.ts'
 import { builtInClouds } from '../../shared/clouds/clouds.ts'
 import { annotationPrefix } from '../../shared/names.ts'
+import { podStates } from '../../shared/coordination/rotation.ts'
 import { outcomes, type OutcomeHelp } from '../../shared/outcomes.ts'
 import { checks } from '../../cli/check/checks.ts'
 import { ConfigurationFile } from '../../webhook/configuration/schema.ts'
@@ -135,6 +136,11 @@ export const blocks: Record<string, () => string> = {
     table(
       ['reason', 'meaning'],
       Object.entries(syncReasons).map(([code, sentence]) => [`\`${code}\``, sentence]),
+    ),
+  'rotation-states': () =>
+    table(
+      ['state', 'meaning: the pod ...'],
+      Object.entries(podStates).map(([state, meaning]) => [`\`${state}\``, meaning]),
     ),
   'coordinator-metrics': () => metricTable(coordinatorMetrics),
 }

@@ -57,12 +57,14 @@ export interface RotationAnswer {
   vault: string
   name: string
   objects: ObjectRotation[]
+  /** Pods that have the object and no session, which only a caller of the Kubernetes API can find. */
+  withoutSession?: PodRotation[]
   unknown: string[]
 }
 
 /** 0: the apps of all known pods use the newest version; 1: some do not; 3: it is not known. */
-export function exitCodeOf({ objects, unknown }: RotationAnswer): 0 | 1 | 3 {
+export function exitCodeOf({ objects, withoutSession = [], unknown }: RotationAnswer): 0 | 1 | 3 {
   if (objects.some(({ others, left }) => left.behind > 0 || others.some(({ state }) => !isUnknown(state)))) return 1
   const isVague = objects.some((one) => one.unknown.length + one.left.unknown + one.others.length > 0)
-  return isVague || unknown.length > 0 || objects.length === 0 ? 3 : 0
+  return isVague || unknown.length + withoutSession.length > 0 || objects.length === 0 ? 3 : 0
 }

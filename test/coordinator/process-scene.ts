@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { Settings } from '../../shared/settings/codec.ts'
 import { coordinatorTokenFile } from '../../shared/names.ts'
 import { coordinatorProcess } from '../support/coordinator-process.ts'
 import { freePort } from '../support/free-port.ts'
@@ -9,12 +10,13 @@ import { clientId, read, startSidecarFixture } from '../support/sidecar-bundle.t
 import { until } from '../support/until.ts'
 
 /** The bundled sidecar and the coordinator's program, in front of the emulator. */
-export async function processScene(t: Test, pollInterval: number) {
+export async function processScene(t: Test, pollInterval: number, overrides: Partial<Settings> = {}) {
   const port = await freePort()
   const certificate = certificateFolder(t)
   const pod = await startSidecarFixture(['a', 'b'], {
     pollInterval,
     bounds: { pollInterval: { min: 50, max: 3_600_000 } },
+    ...overrides,
     coordinator: {
       url: `https://localhost:${port}`,
       caCertificates: certificate.cert,
@@ -27,9 +29,9 @@ export async function processScene(t: Test, pollInterval: number) {
   const audience = 'akv-injector-coordinator/deployment/web'
   const token = await pod.issuer.token({ namespace: 'shop', serviceAccount: 'web', audience })
   writeFileSync(join(pod.root, coordinatorTokenFile), token)
-  const { start } = await coordinatorProcess(t, { ...pod, port }, certificate)
+  const { start, rotation } = await coordinatorProcess(t, { ...pod, port }, certificate)
   const requests = (): number => pod.emulator.journal.entries({ vault: 'my-kv', client: clientId }).length
   const serves = (value: string): Promise<boolean> =>
     until(`the pod serves ${value}`, () => read(pod.mount, 'a') === value)
-  return { pod, vault, start, requests, serves }
+  return { pod, vault, start, rotation, requests, serves }
 }

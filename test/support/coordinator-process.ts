@@ -5,10 +5,12 @@ import { createServer } from 'node:http'
 import { get } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import { metadataOnly } from '../emulator/access.ts'
 import type { Emulator } from '../emulator/emulator.ts'
 import type { TestIssuer } from '../emulator/issuer.ts'
+import { freePort } from './free-port.ts'
 import { certificateFolder } from './server-certificate.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { until } from './until.ts'
@@ -16,6 +18,7 @@ import { until } from './until.ts'
 /** The coordinator's identity, which the emulator lets read metadata alone. */
 export const coordinatorClient = '99999999-2222-4333-8444-555555555555'
 
+const rotationScript = join(import.meta.dirname, '../../coordinator/rotation/main.ts')
 const script = join(import.meta.dirname, '../../coordinator/main.ts')
 const serviceAccount = { namespace: 'akv-injector-system', serviceAccount: 'akv-injector-coordinator' }
 
@@ -80,16 +83,25 @@ export async function coordinatorProcess(
       url: `https://localhost:${port}`,
       vaults: [{ namespaces: ['shop'], vaults: ['my-kv'] }],
       ...{ watchInterval: '1s', heartbeat: '1s', coverageAge: '5s', reconnect: '1s' },
+      ...{ startGrace: '1s', lostGrace: '3s' },
     },
   }
   writeFileSync(join(folder, 'configuration.yaml'), JSON.stringify(configuration))
   const proxy = await emulator.proxy()
 
+  const statePort = await freePort()
+
   async function start() {
     // The flag is that of the manifest.
     const child = spawn(process.execPath, ['--max-semi-space-size=4', script], {
       env: {
-        ...{ HOST: '127.0.0.1', PORT: String(port), KUBECONFIG: kubeconfig, HTTPS_PROXY: proxy },
+        ...{
+          HOST: '127.0.0.1',
+          PORT: String(port),
+          STATE_PORT: String(statePort),
+          KUBECONFIG: kubeconfig,
+          HTTPS_PROXY: proxy,
+        },
         CONFIGURATION: join(folder, 'configuration.yaml'),
         CERTIFICATES_FOLDER: certificate.folder,
         AZURE_CLIENT_ID: coordinatorClient,
@@ -108,5 +120,13 @@ export async function coordinatorProcess(
     )
     return { child, output: () => output }
   }
-  return { start, certificate }
+  /** Runs the program that asks this one. */
+  async function rotation(...args: string[]) {
+    const env = { PATH: process.env['PATH'], STATE_PORT: String(statePort) }
+    const child = spawn(process.execPath, [rotationScript, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    t.teardown(() => child.kill('SIGKILL'))
+    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+    return { out, err, code: child.exitCode }
+  }
+  return { start, rotation, certificate }
 }
