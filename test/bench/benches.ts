@@ -5,6 +5,7 @@ import { imageLayer } from './image-layer.ts'
 import { noise } from './noise.ts'
 import { podStart } from './pod-start.ts'
 import { processScan } from './process-scan.ts'
+import { sidecarBlock } from './sidecar-block.ts'
 import { sidecarPoll } from './sidecar-poll.ts'
 import { sidecarStart } from './sidecar-start.ts'
 import { signalLatency } from './signal-latency.ts'
@@ -23,6 +24,7 @@ export const benches: Bench[] = [
   webhookMemory,
   webhookLoad,
   webhookBlock,
+  sidecarBlock,
   fleet,
   soak,
   podStart,

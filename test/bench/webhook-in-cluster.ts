@@ -6,13 +6,14 @@ import { listeningPort, type Webhook } from '../demo/webhook.ts'
 import { startApiServer } from './api-server.ts'
 import type { BenchContext } from './bench-context.ts'
 import { until } from '../support/until.ts'
+import { webhookManifest } from '../support/webhook-manifest.ts'
 
 /** A webhook as it runs in a cluster. */
 export interface WebhookInCluster extends Webhook {
   close: () => Promise<void>
 }
 
-/** Starts the webhook against an API server with a number of objects, and waits until it knows all of them. */
+/** Starts the webhook with the manifest's flags against an API server with a number of objects, and waits until it knows all of them. */
 export async function webhookInCluster(
   { supervisor, cloud, certificate, folder }: BenchContext,
   known: { namespaces: number; serviceAccounts: number },
@@ -37,7 +38,9 @@ export async function webhookInCluster(
     SERVICE_NAMES: 'akv-injector',
     PORT: '0',
   }
-  const webhook = supervisor.start('the webhook', process.execPath, [bundles.webhook], { env, cwd: place })
+  const { flags, allocator } = webhookManifest
+  const options = { env: { ...allocator, ...env }, cwd: place }
+  const webhook = supervisor.start('the webhook', process.execPath, [...flags, bundles.webhook], options)
   const close = async () => {
     await webhook.stop(100)
     api.close()

@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { admissionReview, appPod } from '../demo/cluster.ts'
 import type { Webhook } from '../demo/webhook.ts'
 import type { Bench } from './bench.ts'
 import type { FloorJob } from './floor.ts'
 import type { Job, Load } from './load.ts'
-import { cpuTime } from './proc.ts'
+import { cpuTime, memory } from './proc.ts'
 import type { Measured } from './results.ts'
 import { webhookInCluster } from './webhook-in-cluster.ts'
 import type { BenchContext } from './bench-context.ts'
@@ -23,7 +24,10 @@ const podSize = 4000
  * bytes.
  */
 export const webhookLoad: Bench = {
-  ids: ['webhook-throughput', 'webhook-p50', 'webhook-p99', 'webhook-cpu'],
+  ids: [
+    ...['webhook-throughput', 'webhook-p50', 'webhook-p99', 'webhook-cpu'],
+    ...['webhook-memory-load', 'webhook-memory-after'],
+  ],
   async run(context) {
     const webhook = await webhookInCluster(context, { namespaces: 20, serviceAccounts: 100 })
     try {
@@ -40,6 +44,7 @@ async function underLoad(context: BenchContext, webhook: Webhook): Promise<Measu
   webhook.process.deafen()
   const { port, ca, servername } = webhook
   const reviews = { port, ca, servername, path: '/mutate', pid: webhook.process.pid }
+  const idle = memory(reviews.pid).anonymous
   const answer = await warm(context, reviews, body)
   if (!answer.includes('"allowed":true') || !answer.includes('"patch"')) throw new Error(`no injection: ${answer}`)
   const { cert, key } = certificate
@@ -65,13 +70,33 @@ async function underLoad(context: BenchContext, webhook: Webhook): Promise<Measu
     { id: 'webhook-p50', unit: 'ms', ...of('p50') },
     { id: 'webhook-p99', unit: 'ms', ...of('p99'), target: { ratioAtMost: 2 } },
     { id: 'webhook-cpu', unit: 'ms', ...of('cpu'), target: { atMost: 0.5 } },
+    {
+      id: 'webhook-memory-load',
+      unit: 'MB',
+      samples: figures.map(({ anonymous }) => anonymous),
+      floor: [idle],
+      target: { atMost: 50 },
+    },
+    {
+      id: 'webhook-memory-after',
+      unit: 'MB',
+      samples: [await memoryAfter(reviews.pid)],
+      floor: [idle],
+      target: { aboveFloorAtMost: 10 },
+    },
   ]
 }
 
 interface Server extends Pick<Job, 'port' | 'ca' | 'servername' | 'path'> {
   pid: number
 }
-type Figures = Load & { cpu: number }
+type Figures = Load & { cpu: number; anonymous: number }
+
+/** Returns the anonymous memory of a process, in MB, a minute later. */
+async function memoryAfter(pid: number): Promise<number> {
+  await sleep(60_000)
+  return memory(pid).anonymous
+}
 
 /** Sends requests until the server is warm. @returns the body of an answer */
 async function warm(context: BenchContext, server: Server, body: string): Promise<string> {
@@ -84,12 +109,15 @@ async function warm(context: BenchContext, server: Server, body: string): Promis
   return answer
 }
 
-/** Runs the load generator once; `cpu` is the server's time for a request, in milliseconds. */
+/**
+ * Runs the load generator once; `cpu` is the server's time for a request, in milliseconds, and `anonymous` its memory right after, in
+ * MB.
+ */
 async function measure(context: BenchContext, server: Server, body: string): Promise<Figures> {
   const { pid, ...target } = server
   const before = cpuTime(pid)
   const load = await generate(context, { ...target, body, connections, duration, warmUp })
-  return { ...load, cpu: (cpuTime(pid) - before) / load.answered }
+  return { ...load, cpu: (cpuTime(pid) - before) / load.answered, anonymous: memory(pid).anonymous }
 }
 
 async function generate({ supervisor }: BenchContext, job: Job): Promise<Load> {

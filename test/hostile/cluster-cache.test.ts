@@ -5,7 +5,8 @@ import { annotated } from '../webhook/review-app.ts'
 import { clientId } from '../webhook/default-configuration.ts'
 import { annotatedObject, longText, startApiServer, type ApiServer, type Collection } from './hostile-api-server.ts'
 import { certificateFolder } from '../support/server-certificate.ts'
-import { manifest, startWebhook, type WebhookProcess } from './webhook-process.ts'
+import { startWebhook, type WebhookProcess } from './webhook-process.ts'
+import { webhookManifest } from '../support/webhook-manifest.ts'
 import { until } from '../support/until.ts'
 
 // What tenants can put into a cluster: objects as large and as many as the API server takes. The webhook reads all of them.
@@ -63,8 +64,8 @@ async function survives(t: Test, webhook: WebhookProcess, api: ApiServer): Promi
     'from the cache',
   )
   const peak = webhook.peak()
-  t.comment(`${Math.round(peak / 2 ** 20)} MiB of ${manifest.memory / 2 ** 20}`)
-  t.ok(peak < manifest.memory, `${peak} bytes are less than the limit, ${manifest.memory}`)
+  t.comment(`${Math.round(peak / 2 ** 20)} MiB of ${webhookManifest.memory / 2 ** 20}`)
+  t.ok(peak < webhookManifest.memory, `${peak} bytes are less than the limit, ${webhookManifest.memory}`)
 }
 
 void t.test('cluster cache: 300 ServiceAccounts with unused annotations take no memory', { skip }, async (t) => {

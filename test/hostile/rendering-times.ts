@@ -17,8 +17,10 @@ const tries = 5
 export interface RenderingInput extends Chain {
   /** Certificates with keys of P-521. */
   authorities: string[]
+  /** The chain as PKCS#12, in base64. */
+  container: string
 }
-const { key, certificates, authorities } = JSON.parse(readFileSync(0, 'utf8')) as RenderingInput
+const { key, certificates, authorities, container } = JSON.parse(readFileSync(0, 'utf8')) as RenderingInput
 const pem = { keyId: 'https://my-kv.vault.azure.net/keys/a/1', contentType: 'application/x-pem-file' }
 const pkcs12 = { ...pem, contentType: 'application/x-pkcs12' }
 
@@ -114,6 +116,21 @@ const inputs: Record<string, { input: Input; says?: RegExp }> = {
   'a container of small parts that is just read': {
     input: { values: [secret(tlv(32_000).toString('base64'), pkcs12)] },
     says: /PKCS#12/,
+  },
+  'as many objects as a pod may have': {
+    input: {
+      values: Array.from({ length: 300 }, (_, index) => secret(`${index} ${repeated('aA1+\n', 500)}`)),
+      bundles: { json: 'json', yaml: 'yaml', dotenv: 'dotenv', properties: 'properties' },
+    },
+  },
+  'containers to read': {
+    input: { fields: { split: true }, values: Array.from({ length: 20 }, () => secret(container, pkcs12)) },
+  },
+  'containers to write': {
+    input: {
+      fields: { format: 'pfx', convert: true },
+      values: Array.from({ length: 20 }, () => secret(key + certificates.join(''), pem)),
+    },
   },
   'base64 between line breaks': { input: { fields: { encoding: 'base64' }, values: [secret(repeated('A\n'))] } },
   'base64 of padding': {

@@ -1,8 +1,6 @@
 import t from 'tap'
 import { initialValues, interpretLive } from '../../sidecar/live/annotations.ts'
-import { Pki } from '../support/pki.ts'
-import { measure } from './measured.ts'
-import type { RenderingInput } from './rendering-times.ts'
+import { renderingTimes } from './rendering-input.ts'
 
 /*
  * Whatever a vault holds and a template makes of it, the sidecar goes on to answer probes and to poll other vaults. The measure is a
@@ -14,12 +12,7 @@ const mostTimes = 10
 t.setTimeout(120_000)
 
 void t.test('hostile values: no secret and no template blocks the sidecar', { timeout: 120_000 }, async (t) => {
-  const pki = new Pki(t)
-  const input: RenderingInput = {
-    ...pki.chain('P-256', 3),
-    authorities: Array.from({ length: 15 }, () => pki.certificate('Authority', pki.key('P-521'), 'ca')),
-  }
-  const [calm, ...others] = await measure('rendering-times.ts', mostTimes, JSON.stringify(input))
+  const [calm, ...others] = await renderingTimes(t, mostTimes)
   t.match(calm, { name: 'calm', said: [] }, 'the calm run is rendered')
   const usual = calm?.time ?? 0
   t.comment(`the calm run: ${usual.toFixed(1)} ms`)

@@ -5,7 +5,8 @@ import tls from 'node:tls'
 import t from 'tap'
 import type { Limit } from '../../webhook/limits.ts'
 import { annotated, reviewOf } from '../webhook/review-app.ts'
-import { manifest, startWebhook, type WebhookProcess } from './webhook-process.ts'
+import { startWebhook, type WebhookProcess } from './webhook-process.ts'
+import { webhookManifest } from '../support/webhook-manifest.ts'
 
 // What any pod in the network can do to the webhook's port. Meanwhile the API server is answered, over connections that it keeps and
 // over new ones, about as fast as while as many clients do what they should.
@@ -134,12 +135,12 @@ void t.test('webhook connections: floods and slow clients do not stop reviews', 
     await t.test(`webhook connections: ${title}`, async (t) => {
       const { median, slowest, failures, isLimited } = await askUnder(webhook, attack)
       const peak = webhook.peak()
-      t.comment(`median ${ms(median)}, slowest ${ms(slowest)}; ${peak >> 20} MiB of ${manifest.memory >> 20}`)
+      t.comment(`median ${ms(median)}, slowest ${ms(slowest)}; ${peak >> 20} MiB of ${webhookManifest.memory >> 20}`)
       t.strictSame(failures, [], 'every review is answered')
       t.ok(isLimited, `the limit takes effect: ${attack.limit}`)
       t.ok(median < 10 * calm.median, `median ${ms(median)}, while others behave ${ms(calm.median)}`)
       t.ok(slowest < timeout, `slowest ${ms(slowest)}`)
-      t.ok(peak < manifest.memory, `${peak} bytes are less than the limit, ${manifest.memory}`)
+      t.ok(peak < webhookManifest.memory, `${peak} bytes are less than the limit, ${webhookManifest.memory}`)
     })
   }
 })

@@ -2,7 +2,8 @@ import { gzipSync } from 'node:zlib'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { annotated, reviewOf } from '../webhook/review-app.ts'
-import { manifest, startWebhook, type WebhookProcess } from './webhook-process.ts'
+import { startWebhook, type WebhookProcess } from './webhook-process.ts'
+import { webhookManifest } from '../support/webhook-manifest.ts'
 import { until } from '../support/until.ts'
 
 // Each attack hits a process of its own, with the flags and the memory of the manifest. A review of another tenant is answered
@@ -32,14 +33,14 @@ async function survives(t: Test, webhook: WebhookProcess): Promise<void> {
   t.match(await webhook.review(), { status: 200, body: /"patchType":"JSONPatch"/ }, 'another tenant is answered')
   t.ok(webhook.isRunning())
   const peak = webhook.peak()
-  t.comment(`${Math.round(peak / mebi)} MiB of ${manifest.memory / mebi}`)
-  t.ok(peak < manifest.memory, `${peak} bytes are less than the limit, ${manifest.memory}`)
+  t.comment(`${Math.round(peak / mebi)} MiB of ${webhookManifest.memory / mebi}`)
+  t.ok(peak < webhookManifest.memory, `${peak} bytes are less than the limit, ${webhookManifest.memory}`)
 }
 
 void t.test('webhook memory: the idle webhook uses less than half of its limit', { skip }, async (t) => {
   const webhook = await startWebhook(t)
   await survives(t, webhook)
-  t.ok(webhook.peak() < manifest.memory / 2)
+  t.ok(webhook.peak() < webhookManifest.memory / 2)
 })
 
 const small = {

@@ -8,26 +8,12 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import tls, { type TLSSocket } from 'node:tls'
 import type { Test } from 'tap'
-import { parse } from 'yaml'
-import { bundles, ensureBundles, root } from '../demo/bundles.ts'
+import { bundles, ensureBundles } from '../demo/bundles.ts'
 import { annotated, reviewOf } from '../webhook/review-app.ts'
 import { clientId, tenantId } from '../webhook/default-configuration.ts'
 import { certificateFolder } from '../support/server-certificate.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
-
-interface Container {
-  args: string[]
-  resources: { limits: { memory: string } }
-}
-const deployment = parse(readFileSync(join(root, 'manifests/base/deployment.yaml'), 'utf8')) as {
-  spec: { template: { spec: { containers: [Container] } } }
-}
-const [container] = deployment.spec.template.spec.containers
-/** What the manifest gives the webhook's container: node's flags, and bytes of memory. */
-export const manifest = {
-  flags: container.args.slice(0, -1),
-  memory: Number(/^(\d+)Mi$/.exec(container.resources.limits.memory)?.[1]) * 1024 * 1024,
-}
+import { webhookManifest } from '../support/webhook-manifest.ts'
 
 export interface Answer {
   status: number | undefined
@@ -66,8 +52,8 @@ export async function startWebhook(t: Test, env: Record<string, string> = {}): P
     HOST: '127.0.0.1',
   }
   const cluster = 'KUBECONFIG' in env ? {} : { CLUSTER_FOLDER: folder }
-  const child = spawn(process.execPath, [...manifest.flags, bundles.webhook], {
-    env: { PATH: process.env['PATH'] ?? '', ...files, ...cluster, ...env },
+  const child = spawn(process.execPath, [...webhookManifest.flags, bundles.webhook], {
+    env: { PATH: process.env['PATH'] ?? '', ...webhookManifest.allocator, ...files, ...cluster, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const pid = child.pid ?? 0
