@@ -3,18 +3,16 @@ import t from 'tap'
 import { injectionLabel, sidecarContainer } from '../../shared/names.ts'
 import { metadataOnly } from '../emulator/access.ts'
 import { deployment, reloading } from './support/apps.ts'
-import {
-  coordinated,
-  coordinatorClient,
-  installCoordinated,
-  namespace as own,
-} from './support/coordinated-installation.ts'
+import { coordinated, installCoordinated, namespaceOf } from './support/coordinated-installation.ts'
 import { connectEmulator } from './support/emulator.ts'
 import { eventually } from './support/eventually.ts'
 import { makeFixture } from './support/fixture.ts'
 import { forward } from './support/forward.ts'
 import { apply, kubectl } from './support/kubectl.ts'
 import { logHas, readyPods } from './support/pods.ts'
+
+const own = namespaceOf(coordinated)
+const coordinatorClient = coordinated.client
 
 /** The status of a request for a session with this token. */
 function statusOf(port: number, host: string, ca: string, token: string): Promise<number> {
@@ -36,8 +34,8 @@ function statusOf(port: number, host: string, ca: string, token: string): Promis
 
 void t.test('coordinator: a write reaches the apps in seconds, and pods poll while it is away', async (t) => {
   await (await connectEmulator(t)).grant(coordinatorClient, metadataOnly)
-  const { authority, audience, host, scale } = await installCoordinated(t)
-  const labels = { [injectionLabel]: coordinated }
+  const { authority, audience, host, scale } = await installCoordinated(t, coordinated)
+  const labels = { [injectionLabel]: coordinated.label }
   const { namespace, emulator, vault } = await makeFixture(t, { 'db-password': 'password-1' }, labels)
   const app = (name: string, replicas: number, interval: string) =>
     deployment(namespace, name, replicas, {

@@ -8,15 +8,22 @@ import { kubectl, type KubernetesObject } from './kubectl.ts'
 import { beside, install, newName, newTag, render, write } from './own-installation.ts'
 import { readyPods } from './pods.ts'
 
-/** The value of the namespaces' label, and the coordinator's identity. */
-export const coordinated = 'coordinated'
-export const coordinatorClient = '99999999-9999-4999-8999-999999999999'
-export const namespace = 'akv-coordinated'
+/** An installation with a coordinator: the value of the namespaces' label, and the coordinator's identity. */
+export interface Coordinated {
+  label: string
+  client: string
+}
+
+/** The one whose role a scenario takes away, and the one that says where rotations are. */
+export const coordinated: Coordinated = { label: 'coordinated', client: '99999999-9999-4999-8999-999999999999' }
+export const rotating: Coordinated = { label: 'rotating', client: '99999999-9999-4999-8999-999999999998' }
+
+/** The namespace of an installation. */
+export const namespaceOf = ({ label }: Coordinated): string => `akv-${label}`
 const tenantId = '11111111-1111-1111-1111-111111111111'
-const host = `akv-injector-coordinator.${namespace}.svc.cluster.local`
 
 /** A certificate that is its own authority. */
-function makeCertificate(t: Test): { certificate: string; key: string } {
+function makeCertificate(t: Test, host: string): { certificate: string; key: string } {
   const folder = temporaryFolder(t)
   const [key, certificate] = [`${folder}/tls.key`, `${folder}/tls.crt`]
   const subject = ['-subj', '/CN=coordinator', '-addext', `subjectAltName=DNS:${host}`]
@@ -28,10 +35,10 @@ function makeCertificate(t: Test): { certificate: string; key: string } {
 }
 
 /** What the workload identity webhook adds to a pod on AKS. */
-const identityPatch = `
+const identityPatch = (client: string): string => `
   - target: {kind: Deployment, name: akv-injector-coordinator}
     patch: |-
-      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: AZURE_CLIENT_ID, value: ${coordinatorClient}}}
+      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: AZURE_CLIENT_ID, value: ${client}}}
       - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: AZURE_TENANT_ID, value: ${tenantId}}}
       - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: AZURE_FEDERATED_TOKEN_FILE, value: /var/run/azure/token}}
       - {op: add, path: /spec/template/spec/containers/0/volumeMounts/-, value: {name: azure, mountPath: /var/run/azure}}
@@ -39,7 +46,10 @@ const identityPatch = `
 `
 
 /** Installs the injector with a coordinator for namespaces with the label, beside the installation that other scenarios use. */
-export async function installCoordinated(t: Test) {
+export async function installCoordinated(t: Test, installation: Coordinated) {
+  const namespace = namespaceOf(installation)
+  const { label, client } = installation
+  const host = `akv-injector-coordinator.${namespace}.svc.cluster.local`
   const emulatorCa = await kubectl([
     'get',
     'configmap',
@@ -49,7 +59,7 @@ export async function installCoordinated(t: Test) {
     '-o',
     'jsonpath={.data.ca\\.crt}',
   ])
-  const { certificate, key } = makeCertificate(t)
+  const { certificate, key } = makeCertificate(t, host)
   const cloud = {
     authorityHost: 'https://login.key-vault.svc.cluster.local',
     vaultSuffix: 'key-vault.svc.cluster.local',
@@ -62,11 +72,12 @@ export async function installCoordinated(t: Test) {
       caCertificatesFile: '/etc/akv-injector-coordinator/ca.crt',
       vaults: [{ namespaces: ['*'], vaults: ['kv-*'] }],
       ...{ watchInterval: '2s', heartbeat: '2s', coverageAge: '10s', reconnect: '2s' },
+      ...{ startGrace: '30s', lostGrace: '20s' },
     },
   }
   const literal = JSON.stringify(`configuration.yaml=${JSON.stringify(configuration)}`)
   const folder = write(
-    'e2e-coordinated',
+    `e2e-${label}`,
     `namespace: ${namespace}
 resources: [../../manifests/overlays/self-managed]
 components: [../../manifests/components/coordinator]
@@ -74,7 +85,7 @@ images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
 configMapGenerator:
   - {name: akv-injector-configuration, namespace: akv-injector-system, behavior: replace, literals: [${literal}]}
 generatorOptions: {disableNameSuffixHash: true}
-patches:${identityPatch}`,
+patches:${identityPatch(client)}`,
   )
   const secret: KubernetesObject = {
     apiVersion: 'v1',
@@ -82,7 +93,7 @@ patches:${identityPatch}`,
     metadata: { name: 'akv-injector-coordinator-certificate', namespace },
     stringData: { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': certificate },
   }
-  const rendered = beside(await render(folder), coordinated)
+  const rendered = beside(await render(folder), label)
   const [first, ...rest] = rendered.toSorted((one) => (one.kind === 'Namespace' ? -1 : 1))
   await install(t, [first as KubernetesObject, secret, ...rest])
   await readyPods(namespace, 'app.kubernetes.io/name=akv-injector', 2, 180)
