@@ -1,12 +1,13 @@
 import type { Server } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from '../shared/clock.ts'
-import type { RotationAnswer } from '../shared/coordination/rotation.ts'
+import type { PodRotationState, RotationAnswer } from '../shared/coordination/rotation.ts'
 import type { Vault, VaultFailure } from '../shared/vault/store.ts'
 import { createKeySource, type ClusterKeys } from './keys.ts'
 import { Session, type EndReason } from './session.ts'
 import { createSessionServer, type RefusalReason } from './server.ts'
 import { answerRotation, type RotationFacts } from './rotation/answer.ts'
+import { countPods } from './rotation/counts.ts'
 import { Rotations } from './rotation/rotations.ts'
 import { Sessions } from './sessions.ts'
 import { createTokenVerifier } from './tokens.ts'
@@ -48,6 +49,8 @@ export interface Coordinator {
   readonly rotations: Rotations
   /** Says where the rotation of an object is. */
   rotation: (vault: string, name: string) => RotationAnswer
+  /** How many pods are in each state. */
+  pods: () => Readonly<Record<PodRotationState, number>>
   /** Ends all sessions with a goodbye, and the server. */
   close(): Promise<void>
 }
@@ -95,6 +98,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   return {
     ...{ server, sessions, watcher, rotations },
     rotation: (vault, name) => answerRotation(vault, name, facts),
+    pods: () => countPods(facts),
     async close() {
       sessions.close(goodbyeRetryMs)
       watcher.close()

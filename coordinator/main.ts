@@ -34,6 +34,7 @@ async function main(): Promise<void> {
   const metrics = createMetrics({
     sessions: () => coordinator.sessions.size,
     limit: sessionLimit,
+    pods: () => coordinator.pods(),
     groups: () => coordinator.watcher.counts(settings().coverageAge),
   })
   const coordinator = createCoordinator({

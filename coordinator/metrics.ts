@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
+import type { PodRotationState } from '../shared/coordination/rotation.ts'
 import type { RefusalReason } from './server.ts'
 import type { EndReason } from './session.ts'
 
@@ -27,6 +28,12 @@ export const metrics = {
     name: 'akv_injector_coordinator_covered_groups',
     help: 'Those of them that were completely looked at within the coverage age.',
     labels: [],
+  },
+  pods: {
+    type: 'gauge',
+    name: 'akv_injector_coordinator_pods',
+    help: 'Pods by where they are in rotations: the state of the object that a person has to act on first.',
+    labels: ['state'],
   },
   refused: {
     type: 'counter',
@@ -61,9 +68,10 @@ export interface Measured {
   sessions: () => number
   limit: number
   groups: () => { groups: number; fresh: number }
+  pods: () => Readonly<Record<PodRotationState, number>>
 }
 
-export function createMetrics({ sessions, limit, groups }: Measured): Metrics {
+export function createMetrics({ sessions, limit, groups, pods }: Measured): Metrics {
   const registry = new Registry()
   const of = ({ name, help, labels }: { name: string; help: string; labels: readonly string[] }) => ({
     ...{ name, help, labelNames: [...labels], registers: [registry] },
@@ -75,6 +83,15 @@ export function createMetrics({ sessions, limit, groups }: Measured): Metrics {
   gauge(metrics.limit, () => limit)
   gauge(metrics.watched, () => groups().groups)
   gauge(metrics.covered, () => groups().fresh)
+  const byState: Gauge<'state'> = new Gauge({
+    ...of(metrics.pods),
+    labelNames: ['state'],
+    collect() {
+      // The coordinator cannot know of pods without a session, and silent ones do not name their objects.
+      const known = Object.entries(pods()).filter(([state]) => state !== 'no-session' && state !== 'unreported')
+      for (const [state, count] of known) byState.set({ state }, count)
+    },
+  })
   const [refused, ended, requests] = [metrics.refused, metrics.ended, metrics.requests].map(
     (row) => new Counter(of(row)),
   )

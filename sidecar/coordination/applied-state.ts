@@ -12,6 +12,8 @@ export function appliedState(facts: AppliedFacts): PodState {
   const objects = new Map<string, ObjectState>()
   // Of two sources of an object, the one that follows the newest version counts.
   for (const source of cache.sources.toSorted((one, other) => Number(isFixed(other)) - Number(isFixed(one)))) {
+    // The app does without an optional object that it never had.
+    if (source.optional && isServing && !cache.record(source.objects[0] ?? -1)) continue
     const object = objectState(source, facts)
     objects.set(objectKey(object), object)
   }

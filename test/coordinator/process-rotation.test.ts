@@ -7,7 +7,7 @@ import { processScene } from './process-scene.ts'
 void t.test('coordinator: its program says where a rotation is, and exits accordingly', async (t) => {
   const { url } = await app(t)
   const notify = { splay: 0, url }
-  const { pod, vault, start, rotation, serves } = await processScene(t, 1_000, { notify })
+  const { pod, vault, start, rotation, metrics, serves } = await processScene(t, 1_000, { notify })
   const { child, output } = await start()
   const sidecar = pod.start()
   await isReady(sidecar)
@@ -31,6 +31,7 @@ void t.test('coordinator: its program says where a rotation is, and exits accord
   t.match(JSON.parse((await rotation('--json', 'my-kv', 'a')).out), {
     objects: [{ total: 1, current: 0, uids: [/./] }],
   })
+  t.match(await metrics(), /akv_injector_coordinator_pods\{state="failing"\} 1\n/)
   pod.emulator.access.set(clientId, null)
   await serves('a-2')
   await answers(0, /1 of 1 pods/)

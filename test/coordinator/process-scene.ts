@@ -29,9 +29,9 @@ export async function processScene(t: Test, pollInterval: number, overrides: Par
   const audience = 'akv-injector-coordinator/deployment/web'
   const token = await pod.issuer.token({ namespace: 'shop', serviceAccount: 'web', audience })
   writeFileSync(join(pod.root, coordinatorTokenFile), token)
-  const { start, rotation } = await coordinatorProcess(t, { ...pod, port }, certificate)
+  const { start, rotation, metrics } = await coordinatorProcess(t, { ...pod, port }, certificate)
   const requests = (): number => pod.emulator.journal.entries({ vault: 'my-kv', client: clientId }).length
   const serves = (value: string): Promise<boolean> =>
     until(`the pod serves ${value}`, () => read(pod.mount, 'a') === value)
-  return { pod, vault, start, rotation, requests, serves }
+  return { pod, vault, start, rotation, metrics, requests, serves }
 }

@@ -31,6 +31,15 @@ const missed = (reason: string, values: string): Series => ({
   series: `akv_injector_missed_pods{reason="${reason}"}`,
   values,
 })
+const inRotation = (state: string, values: string): Series => ({
+  series: `akv_injector_coordinator_pods{state="${state}"}`,
+  values,
+})
+/** A coordinator that may have ten sessions. */
+const coordinator = (sessions: number): Series[] => [
+  { series: 'akv_injector_coordinator_sessions{namespace="akv-injector-system"}', values: always(sessions) },
+  { series: 'akv_injector_coordinator_session_limit{namespace="akv-injector-system"}', values: always(10) },
+]
 /** Ten reviews a minute, all of which take longer than the bucket before this one. */
 const latency = (bucket: '1' | '5'): Series[] =>
   ['1', '5', '+Inf'].map((le) => ({
@@ -220,6 +229,24 @@ export const scenarios: readonly Scenario[] = [
       ['2h', 'AkvAppNotTold', true],
       ['10m', 'AkvSignalNotPermitted', false],
       ['30m', 'AkvSignalNotPermitted', true],
+    ],
+  },
+  {
+    name: 'pods that do not follow a rotation, and a full coordinator',
+    input: [inRotation('failing', always(2)), inRotation('current', always(9)), ...coordinator(10)],
+    alerts: [
+      ['50m', 'AkvRotationIncomplete', false],
+      ['2h', 'AkvRotationIncomplete', true],
+      ['10m', 'AkvCoordinatorFull', false],
+      ['30m', 'AkvCoordinatorFull', true],
+    ],
+  },
+  {
+    name: 'pods that are suspended on purpose, and a rotation that took its time',
+    input: [inRotation('suspended', always(2)), inRotation('behind', '5x50 0x600'), ...coordinator(9)],
+    alerts: [
+      ['2h', 'AkvRotationIncomplete', false],
+      ['2h', 'AkvCoordinatorFull', false],
     ],
   },
 ]

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { metrics as coordinatorMetrics } from '../../coordinator/metrics.ts'
+import { podStates } from '../../shared/coordination/rotation.ts'
 import { metrics as sidecarMetrics } from '../../sidecar/report/metrics.ts'
 import { metrics as syncMetrics } from '../../sync/metrics.ts'
 import { metrics as webhookMetrics } from '../../webhook/report/metrics.ts'
@@ -11,7 +13,9 @@ import { manifests, read, written, type Manifest } from './rendered.ts'
 const folder = join(manifests, 'monitoring')
 type Known = { name: string; type: string; labels: readonly string[] }
 const known = new Map<string, { labels: readonly string[] }>()
-const all = [webhookMetrics, sidecarMetrics, syncMetrics].flatMap((metrics) => Object.values<Known>(metrics))
+const all = [webhookMetrics, sidecarMetrics, syncMetrics, coordinatorMetrics].flatMap((metrics) =>
+  Object.values<Known>(metrics),
+)
 for (const { name, type, labels } of all) {
   const suffixes = type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
   for (const suffix of suffixes) known.set(name + suffix, { labels })
@@ -66,6 +70,9 @@ void t.test('monitoring: label values come from the tables in the code', async (
   for (const { what, expr } of questions)
     for (const [, values = ''] of expr.matchAll(/reason=~?"([^"]*)"/g))
       for (const value of values.split('|')) t.ok(reasons.includes(value), `${what}: ${value}`)
+  for (const { what, expr } of questions.filter((one) => one.expr.includes('coordinator_pods')))
+    for (const [, values = ''] of expr.matchAll(/state=~?"([^"]*)"/g))
+      for (const value of values.split('|')) t.ok(Object.hasOwn(podStates, value), `${what}: ${value}`)
 })
 
 void t.test('monitoring: every alert has a summary and a remedy', async (t) => {

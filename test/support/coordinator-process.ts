@@ -128,5 +128,11 @@ export async function coordinatorProcess(
     const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
     return { out, err, code: child.exitCode }
   }
-  return { start, rotation, certificate }
+  const metrics = (): Promise<string> =>
+    new Promise((resolve, reject) => {
+      get(`https://localhost:${port}/metrics`, { ca: certificate.cert, agent: false }, (response) => {
+        text(response).then(resolve, reject)
+      }).on('error', reject)
+    })
+  return { start, rotation, metrics, certificate }
 }

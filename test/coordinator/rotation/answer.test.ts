@@ -1,6 +1,7 @@
 import t from 'tap'
+import { countPods } from '../../../coordinator/rotation/counts.ts'
 import { answerRotation, type RotationFacts, type Seen } from '../../../coordinator/rotation/answer.ts'
-import { exitCodeOf, type PodRotation } from '../../../shared/coordination/rotation.ts'
+import { exitCodeOf, podStates, type PodRotation } from '../../../shared/coordination/rotation.ts'
 import type { ObjectState, PodState } from '../../../shared/coordination/pod-state.ts'
 import { identityOf, objectState, podState, rotationsWith, vault } from './scene.ts'
 
@@ -31,6 +32,7 @@ function scene(overrides: Partial<RotationFacts> = {}) {
   return {
     rotations,
     clock,
+    facts,
     add,
     ask,
     pass: (milliseconds: number) => clock.advance(milliseconds, async () => undefined),
@@ -124,4 +126,18 @@ void t.test('rotation: those who have to act come first, and a bounded number of
   t.equal(object?.others[0]?.pod, 'last')
   t.strictSame([object?.total, object?.others.length, object?.left], [601, 500, { behind: 100, unknown: 1 }])
   t.equal(ask().code, 1)
+})
+
+void t.test('rotation: metrics count each pod once, in the state to act on first', async (t) => {
+  const { facts, rotations } = scene()
+  const add = (pod: string, ...objects: ObjectState[]) => rotations.update(identityOf(pod), podState(objects))
+  const forbidden = { problem: { kind: 'forbidden' } }
+  add('web-0', objectState('a', { version: 'v2' }), objectState('b', { version: 'v2' }))
+  add('web-1', objectState('a', { version: 'v2' }), objectState('b', forbidden), objectState('c'))
+  add('web-2', objectState('a', { version: 'v2', notified: 'none' }), objectState('b', { version: 'v2' }))
+  add('web-3', objectState('a'))
+  const none = Object.fromEntries(Object.keys(podStates).map((state) => [state, 0]))
+  t.strictSame(countPods(facts), { ...none, current: 1, failing: 1, unnotified: 1, behind: 1 })
+  const blind = { ...facts, seen: (): Seen => ({ reason: 'look-failed' }) }
+  t.strictSame(countPods(blind), { ...none, current: 3, failing: 1 }, 'a look that failed makes no pod late')
 })

@@ -133,3 +133,12 @@ void t.test('applied: a pinned object, and the end of the process', async (t) =>
   leave()
   t.strictSame(parseReport(sent.at(-1)?.line ?? ''), { report: { type: 'leaving' } })
 })
+
+void t.test('applied: an optional object that the app never had is left out', async (t) => {
+  const { pod, states } = await coordinatedPod(t, ['a', objectOf('b', { optional: true })])
+  pod.vault.fault = ({ name }) => (name === 'b' ? { kind: 'forbidden' } : undefined)
+  await pod.start()
+  await pod.advance(10_000)
+  t.match(states().at(-1), { isServing: true, objects: [{ name: 'a' }] })
+  t.equal(states().at(-1)?.objects.length, 1)
+})
