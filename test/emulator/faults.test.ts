@@ -110,6 +110,22 @@ void t.test('fault delay: waits, then applies the next fault or answers', async 
   t.ok(performance.now() - start >= 598)
 })
 
+void t.test('fault hold: waits until it is switched off, then answers with the values of that moment', async (t) => {
+  const vault = fixture.emulator.vault('my-kv')
+  for (const times of [1, undefined]) {
+    vault.setSecret('name', 'before')
+    const { remove } = on({ kind: 'hold' }, { operation: 'secrets.get' }, times)
+    let isAnswered = false
+    const held = client.getSecret('name').finally(() => (isAnswered = true))
+    await names()
+    t.notOk(isAnswered, 'another request is not held')
+    vault.setSecret('name', 'after')
+    remove()
+    t.equal((await held).value, 'after')
+  }
+  vault.setSecret('name', 'value')
+})
+
 void t.test('fault unauthorized: 401 with a challenge for a valid token', async (t) => {
   on({ kind: 'unauthorized' })
   t.match(await failureOf(client.getSecret('name')), { status: 401, code: 'Unauthorized' })

@@ -34,6 +34,8 @@ export type Fault =
   | { kind: 'garbage'; body: 'html' | 'empty' | 'null' | 'null-list' | 'truncated' }
   /** Waits, then goes on (to the next fault that matches, or to the answer). */
   | { kind: 'delay'; ms: number }
+  /** Waits until the fault is switched off, then goes on likewise. */
+  | { kind: 'hold' }
   /** 401 although the token is good, as after a revocation. */
   | { kind: 'unauthorized' }
   /** The challenge names another tenant. */
@@ -51,7 +53,7 @@ export type Fault =
 const kinds: Record<Fault['kind'], true> = {
   ...{ throttle: true, forbid: true, status: true, hang: true, stall: true, cut: true, reset: true, garbage: true },
   ...{ delay: true, unauthorized: true, 'wrong-tenant': true, 'list-lag': true, redirect: true, 'next-link': true },
-  ...{ 'empty-page': true, aadsts: true },
+  ...{ 'empty-page': true, aadsts: true, hold: true },
 }
 
 /** Whether something that came over the wire is a fault of a known kind. */
@@ -76,7 +78,13 @@ export interface Subject {
   challenge?: boolean
 }
 
-type Active = FaultRule & { id: number; left: number; change: number; passed: number[] }
+type Active = FaultRule & { id: number; left: number; change: number; passed: number[] } & Switch
+
+/** Resolves `off` when a fault is switched off. */
+interface Switch {
+  off: Promise<void>
+  turnOff: () => void
+}
 
 /** The faults that are switched on, oldest first. */
 export class Faults {
@@ -91,13 +99,17 @@ export class Faults {
   /** Switches a fault on; what it returns switches it off. */
   add(rule: FaultRule): { id: number; remove: () => void } {
     const id = this.#next++
-    this.#active.push({ ...rule, id, left: rule.times ?? Infinity, change: this.#clock.changes, passed: [] })
+    const { promise: off, resolve: turnOff } = Promise.withResolvers<void>()
+    const state = { left: rule.times ?? Infinity, change: this.#clock.changes, passed: [] }
+    this.#active.push({ ...rule, id, ...state, off, turnOff })
     return { id, remove: () => this.clear(id) }
   }
 
   /** Switches one fault off, or all. */
   clear(id?: number): void {
-    this.#active = id === undefined ? [] : this.#active.filter((one) => one.id !== id)
+    const isMeant = (one: Active): boolean => id === undefined || one.id === id
+    for (const one of this.#active.filter(isMeant)) one.turnOff()
+    this.#active = this.#active.filter((one) => !isMeant(one))
   }
 
   /** What is switched on, and how many requests each will still hit. */
@@ -111,16 +123,17 @@ export class Faults {
     }))
   }
 
-  /** The faults that hit this request, in order: delays, and after them at most one of another kind. Uses them up. */
+  /** The faults that hit this request, in order: those that wait, and after them at most one of another kind. Uses them up. */
   take(subject: Subject): TakenFault[] {
     const taken: TakenFault[] = []
     for (const one of this.#active) {
       if (one.left <= 0 || !hits(one, subject) || passes(one, this.#clock.now())) continue
       one.left--
-      taken.push({ fault: one.fault, change: one.change })
-      if (one.fault.kind !== 'delay') break
+      taken.push({ fault: one.fault, change: one.change, off: one.off })
+      if (one.fault.kind !== 'delay' && one.fault.kind !== 'hold') break
     }
-    this.#active = this.#active.filter((one) => one.left > 0)
+    // One that holds requests has to stay, so that it can be switched off.
+    this.#active = this.#active.filter((one) => one.left > 0 || one.fault.kind === 'hold')
     return taken
   }
 }
@@ -129,6 +142,8 @@ export interface TakenFault {
   fault: Fault
   /** The count of changes when it was set. */
   change: number
+  /** Resolves when it is switched off. */
+  off: Promise<void>
 }
 
 function hits({ match = {}, fault }: Active, subject: Subject): boolean {

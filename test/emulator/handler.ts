@@ -61,11 +61,12 @@ async function readCall(request: IncomingMessage): Promise<Call> {
   return { method: request.method ?? 'GET', host, path, query: url.searchParams, headers: request.headers, body }
 }
 
-/** Waits out the delays, and returns the fault that follows them. */
+/** Waits out what delays or holds the request, and returns the fault that follows. */
 async function delays(taken: TakenFault[]): Promise<TakenFault | undefined> {
   for (const one of taken) {
-    if (one.fault.kind !== 'delay') return one
-    await wait(one.fault.ms)
+    if (one.fault.kind === 'delay') await wait(one.fault.ms)
+    else if (one.fault.kind === 'hold') await one.off
+    else return one
   }
   return undefined
 }

@@ -69,9 +69,9 @@ export async function applyClass(
 }
 
 /** Applies what `akv-injector sync role` prints for a class. */
-export async function applyRole(one: KubernetesObject): Promise<void> {
+export async function applyRole(one: KubernetesObject, programNamespace = 'akv-injector-system'): Promise<void> {
   const { name = '', namespace = '' } = one.metadata
-  const role = syncRole(toYaml([one]), { name, namespace, programNamespace: 'akv-injector-system' })
+  const role = syncRole(toYaml([one]), { name, namespace, programNamespace })
   if (!role.ok) throw new Error(role.problems.join('; '))
   await apply(...parseAllDocuments(role.value.text).map((document) => document.toJS() as object))
 }
@@ -83,7 +83,7 @@ export async function readSecret(namespace: string, name: string): Promise<Synce
 }
 
 /** The values of a Secret as texts. */
-export const valuesOf = (secret: SyncedSecret | undefined): Record<string, string> =>
+export const valuesOf = (secret: Pick<SyncedSecret, 'data'> | undefined): Record<string, string> =>
   Object.fromEntries(
     Object.entries(secret?.data ?? {}).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]),
   )
