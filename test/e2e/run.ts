@@ -17,17 +17,20 @@ async function runScenarios(settings: E2eSettings, names: string[], since: strin
   const find = (pattern: string): string[] => globSync(pattern, { cwd: root }).sort()
   const isAsked = (file: string): boolean => names.length === 0 || names.some((name) => basename(file).startsWith(name))
   let code = 0
-  // Those in the folder `alone` change what the others share.
-  for (const pattern of ['test/e2e/*.e2e.ts', 'test/e2e/alone/*.e2e.ts']) {
+  // Each in the folder `alone` changes what the others share.
+  for (const [pattern, jobs] of [
+    ['test/e2e/*.e2e.ts', 3],
+    ['test/e2e/alone/*.e2e.ts', 1],
+  ] as const) {
     const files = find(pattern).filter(isAsked)
-    if (files.length > 0) code = (await runFiles(files, settings, started)) || code
+    if (files.length > 0) code = (await runFiles(files, jobs, settings, started)) || code
   }
-  return (await runFiles(find('test/e2e/after/*.e2e.ts'), settings, started)) || code
+  return (await runFiles(find('test/e2e/after/*.e2e.ts'), 3, settings, started)) || code
 }
 
-function runFiles(files: string[], settings: E2eSettings, more: Record<string, string>): Promise<number> {
+function runFiles(files: string[], jobs: number, settings: E2eSettings, more: Record<string, string>): Promise<number> {
   const environment = { ...process.env, ...imageVariables(settings), ...more }
-  const args = ['run', '--jobs=3', '--timeout=600', '--disable-coverage', ...files]
+  const args = ['run', `--jobs=${jobs}`, '--timeout=600', '--disable-coverage', ...files]
   return new Promise((resolve, reject) => {
     const child = spawn(join(root, 'node_modules/.bin/tap'), args, { cwd: root, stdio: 'inherit', env: environment })
     child.on('error', reject)

@@ -12,11 +12,17 @@ import { readyPods } from './pods.ts'
 export interface Coordinated {
   label: string
   client: string
+  /** Further components of manifests/components. */
+  components?: string[]
 }
 
-/** The one whose role a scenario takes away, and the one that says where rotations are. */
+/** The one whose role a scenario takes away, the one that says where rotations are, and the one with Kubernetes Secrets. */
 export const coordinated: Coordinated = { label: 'coordinated', client: '99999999-9999-4999-8999-999999999999' }
 export const rotating: Coordinated = { label: 'rotating', client: '99999999-9999-4999-8999-999999999998' }
+export const syncing: Coordinated = {
+  ...{ label: 'syncing', client: '99999999-9999-4999-8999-999999999997' },
+  components: ['sync'],
+}
 
 /** The namespace of an installation. */
 export const namespaceOf = ({ label }: Coordinated): string => `akv-${label}`
@@ -48,7 +54,7 @@ const identityPatch = (client: string): string => `
 /** Installs the injector with a coordinator for namespaces with the label, beside the installation that other scenarios use. */
 export async function installCoordinated(t: Test, installation: Coordinated) {
   const namespace = namespaceOf(installation)
-  const { label, client } = installation
+  const { label, client, components = [] } = installation
   const host = `akv-injector-coordinator.${namespace}.svc.cluster.local`
   const emulatorCa = await kubectl([
     'get',
@@ -80,7 +86,7 @@ export async function installCoordinated(t: Test, installation: Coordinated) {
     `e2e-${label}`,
     `namespace: ${namespace}
 resources: [../../manifests/overlays/self-managed]
-components: [../../manifests/components/coordinator]
+components: [${['coordinator', ...components].map((name) => `../../manifests/components/${name}`).join()}]
 images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
 configMapGenerator:
   - {name: akv-injector-configuration, namespace: akv-injector-system, behavior: replace, literals: [${literal}]}

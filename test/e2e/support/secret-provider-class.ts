@@ -1,14 +1,14 @@
+import { join } from 'node:path'
 import type { Lifetime } from './process.ts'
-import { apply, kubectl, tryKubectl } from './kubectl.ts'
+import { kubectl, tryKubectl } from './kubectl.ts'
 
 const name = 'secretproviderclasses.secrets-store.csi.x-k8s.io'
+const definition = join(import.meta.dirname, '../../../manifests/secret-provider-class/crd.yaml')
 
 /** Whether the cluster already knows the kind, because the driver or an earlier test installed it. */
 export const hasDefinition = async (): Promise<boolean> => (await tryKubectl(['get', 'crd', name])).code === 0
 
-/**
- * Defines SecretProviderClasses in the cluster until the test ends, like the driver, as far as the injector reads them.
- */
+/** Defines SecretProviderClasses in the cluster until the test ends, as the manifest for clusters without the driver does. */
 export async function installDefinition(t: Lifetime): Promise<void> {
   if (await hasDefinition()) return
   t.teardown(async () => {
@@ -16,25 +16,7 @@ export async function installDefinition(t: Lifetime): Promise<void> {
     const { stdout } = await tryKubectl(['get', 'secretproviderclasses', '--all-namespaces', '-o', 'name'])
     if (stdout.trim() === '') await kubectl(['delete', 'crd', name])
   })
-  const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
-  await apply({
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name },
-    spec: {
-      group: 'secrets-store.csi.x-k8s.io',
-      scope: 'Namespaced',
-      names: { plural: 'secretproviderclasses', singular: 'secretproviderclass', kind: 'SecretProviderClass' },
-      versions: [
-        {
-          name: 'v1',
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: { type: 'object', properties: { spec: open } } },
-        },
-      ],
-    },
-  })
+  await kubectl(['apply', '-f', definition, '--validate=strict'])
   await kubectl(['wait', '--for=condition=Established', `crd/${name}`, '--timeout=30s'])
 }
 
