@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { isAnchoredIn, parseCertificates } from '../../certs/x509.ts'
 import { decode } from '../../shared/kubernetes/responses.ts'
 import { findingsOf, type Finding } from './finding.ts'
@@ -11,7 +12,7 @@ const { ok, warn, fail, unread } = findingsOf('certificate')
 export interface CertificateSecret {
   data?: { 'tls.crt'?: string } | null
 }
-const secretFields = { data: { 'tls.crt': true } } as const
+export const secretFields = { data: { 'tls.crt': true } } as const
 
 const dayMs = 86_400_000
 /** A certificate is renewed after two thirds of its lifetime. */
@@ -42,6 +43,29 @@ export async function checkCertificate(
   return judgeCertificate(installation, secret, await reader.get<CertificateSecret>(path, secretFields), entries, now)
 }
 
+/**
+ * Says whether a certificate is out of date.
+ * @param now milliseconds since 1970
+ * @param renew what to do about it
+ */
+export function judgeValidity(place: string, leaf: X509Certificate, now: number, renew: string): Finding[] {
+  const findings: Finding[] = []
+  const [from, to] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()]
+  const date = leaf.validToDate.toISOString()
+  if (now >= to) findings.push(fail(place, `the certificate expired at ${date}`, renew))
+  else if (now < from)
+    findings.push(fail(place, `the certificate is not valid before ${leaf.validFromDate.toISOString()}`, renew))
+  else if (now > from + lateAfter * (to - from))
+    findings.push(
+      warn(
+        place,
+        `the certificate expires at ${date} and should have been renewed after two thirds of its lifetime`,
+        renew,
+      ),
+    )
+  return findings
+}
+
 /** @param now milliseconds since 1970 */
 export function judgeCertificate(
   { namespace, platform }: Installation,
@@ -61,20 +85,7 @@ export function judgeCertificate(
   const [leaf] = chain
   if (leaf === undefined) return [fail(place, 'contains no certificate', renew)]
 
-  const findings: Finding[] = []
-  const [from, to] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()]
-  const date = leaf.validToDate.toISOString()
-  if (now >= to) findings.push(fail(place, `the certificate expired at ${date}`, renew))
-  else if (now < from)
-    findings.push(fail(place, `the certificate is not valid before ${leaf.validFromDate.toISOString()}`, renew))
-  else if (now > from + lateAfter * (to - from))
-    findings.push(
-      warn(
-        place,
-        `the certificate expires at ${date} and should have been renewed after two thirds of its lifetime`,
-        renew,
-      ),
-    )
+  const findings = judgeValidity(place, leaf, now, renew)
   // The API server verifies this one of a Service's names.
   const names = platform.services.map((name) => `${name}.${namespace}.svc`)
   const uncovered = names.filter((name) => leaf.checkHost(name) === undefined)
@@ -87,7 +98,13 @@ export function judgeCertificate(
   for (const { place: at } of distrusting)
     findings.push(fail(at, `caBundle does not verify the certificate in ${place}`, renew))
   if (findings.length > 0) return findings
+  const [from, to] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()]
   const renewal = from + renewedAfter * (to - from) - now
   const next = renewal > 0 ? `, is renewed in ${Math.ceil(renewal / dayMs)} days` : ''
-  return [ok(place, `the certificate is valid until ${date}${next}, and every caBundle verifies it`)]
+  return [
+    ok(
+      place,
+      `the certificate is valid until ${leaf.validToDate.toISOString()}${next}, and every caBundle verifies it`,
+    ),
+  ]
 }

@@ -5,9 +5,10 @@ import { findingsOf, type Finding } from './finding.ts'
 import { checkHalves } from './halves.ts'
 import { findInstallation, isFinding, type Installation } from './installation.ts'
 import { enabledNamespaces, judgeNamespaces, labelValuesOf, readNamespaces } from './namespaces.ts'
-import { checkPermissions } from './permissions.ts'
+import { checkPermissions, neededPermissions } from './permissions.ts'
 import { checkPod } from './pod.ts'
 import { checkPolicies } from './policies.ts'
+import { checkPrograms } from './programs.ts'
 import { UnreachableError, type Read, type Reader } from './reader.ts'
 import { entriesOf, judgeRegistrations, readRegistrations } from './registrations.ts'
 import { judgeVersions, readNodes } from './versions.ts'
@@ -71,7 +72,7 @@ async function checkInstallation(
     await Promise.all([
       checkHalves(reader, installation),
       checkCertificate(reader, installation, entries, now),
-      checkPermissions(reader, installation),
+      checkPermissions(reader, { ...installation, program: 'the webhook' }, neededPermissions(installation)),
       checkPolicies(reader, apiServer),
       readNamespaces(reader),
       readNodes(reader),
@@ -87,6 +88,7 @@ async function checkInstallation(
     ...certificate,
     ...permissions,
     ...policies,
+    ...(await checkPrograms(reader, installation, { version: apiServer, configuration, now })),
     ...judgeNamespaces(installation, namespaces, values, namespace),
     ...findings,
     ...judgeVersions(installation, apiServer, nodes),

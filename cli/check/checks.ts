@@ -17,18 +17,25 @@ export const checks = {
       'Apply your overlay again. The webhook writes `caBundle` and paths by itself (with cert-manager, its ca-injector writes `caBundle`): the log of the pods says why it does not. Do not remove `guard`: without it, a pod can start without its secrets.',
   },
   certificate: {
-    meaning: 'the certificate is valid, covers the names of both Services, and each `caBundle` verifies it',
+    meaning:
+      "the webhook's certificate is valid, covers the names of both Services, and each `caBundle` verifies it; a coordinator's is valid, covers the host of its URL, and pods can verify it",
     remedy:
       'The webhook renews its own certificate after two thirds of its lifetime, and cert-manager does the same for the Certificate `akv-injector`: the log of the webhook or of cert-manager says why it does not. To create a new self-managed certificate, delete the content of the Secret `akv-injector-certificates` (`kubectl patch secret ... --type=json -p \'[{"op":"remove","path":"/data"}]\'`).',
   },
   permissions: {
-    meaning: 'the ServiceAccount of the webhook may do everything that the webhook needs',
+    meaning: 'the ServiceAccounts of the webhook and of the optional programs may do everything that these need',
     remedy: 'Apply your overlay again: `rbac.yaml` and `certificates.yaml` of the manifests grant these permissions.',
   },
   policies: {
-    meaning: 'both ValidatingAdmissionPolicies exist and are bound',
+    meaning: 'the ValidatingAdmissionPolicies exist and are bound',
     remedy:
-      'Apply your overlay again. `akv-injector-own-registrations` restricts what the webhook may change in its registrations, and `akv-injector-forgotten-labels` warns of forgotten labels. Clusters before Kubernetes 1.30 [do without them](installation.md#older-clusters).',
+      'Apply your overlay again. `akv-injector-own-registrations` restricts what the webhook may change in its registrations, and `akv-injector-forgotten-labels` warns of forgotten labels. Without `akv-injector-sync-tokens` and `akv-injector-sync-secrets`, the program for [Kubernetes Secrets](kubernetes-secrets.md) writes nothing. Clusters before Kubernetes 1.30 [do without them](installation.md#older-clusters).',
+  },
+  programs: {
+    meaning:
+      'the optional programs `akv-injector-sync` and `akv-injector-coordinator` have an available pod if they are installed, and run the image of the webhook',
+    remedy:
+      'Run `kubectl describe pod` and `kubectl logs` on the pods that the finding names. Without the [coordinator](coordinator.md), pods poll. Without the program for [Kubernetes Secrets](kubernetes-secrets.md), Secrets keep the values that they have.',
   },
   namespaces: {
     meaning: 'namespaces are labeled for injection, and no label has an unknown value',

@@ -1,10 +1,15 @@
 import { dirname, basename } from 'node:path/posix'
+import { decode } from '../../shared/kubernetes/responses.ts'
 import { parseConfiguration, type Configuration } from '../../webhook/configuration/configuration.ts'
 import { findingsOf, type Finding } from './finding.ts'
 import type { Installation } from './installation.ts'
+import type { Volume } from './objects.ts'
 import type { Read, Reader } from './reader.ts'
 
 const { ok, fail, unread } = findingsOf('configuration')
+
+/** Mounted by the component for the coordinator. */
+const coordinatorSecret = 'akv-injector-coordinator-certificate'
 
 interface ConfigMap {
   data?: Record<string, string> | null
@@ -16,25 +21,43 @@ export interface CheckedConfiguration {
   configuration: Configuration | undefined
 }
 
-/** Reads the administrator's file from the ConfigMaps that the webhook's container mounts. */
+/** Reads the administrator's file, and certificates that it names, from what the webhook's container mounts. */
 export async function checkConfiguration(reader: Reader, installation: Installation): Promise<CheckedConfiguration> {
   const { namespace, configurationFile: file } = installation
   if (file === undefined) return judgeConfiguration(namespace, undefined, new Map())
   const maps = new Map<string, Read<ConfigMap>>()
-  for (const { mountPath, configMap } of mountedMaps(installation)) {
-    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps/${encodeURIComponent(configMap)}`
-    maps.set(mountPath, await reader.get<ConfigMap>(path, { data: true }))
+  const within = `/api/v1/namespaces/${encodeURIComponent(namespace)}`
+  for (const [mountPath, { configMap, secret }] of volumesOf(installation)) {
+    if (configMap?.name !== undefined)
+      maps.set(
+        mountPath,
+        await reader.get(`${within}/configmaps/${encodeURIComponent(configMap.name)}`, { data: true }),
+      )
+    // The coordinator's authority; nothing else of a Secret is kept.
+    else if (secret?.secretName === coordinatorSecret)
+      maps.set(
+        mountPath,
+        decoded(await reader.get(`${within}/secrets/${coordinatorSecret}`, { data: { 'ca.crt': true } })),
+      )
   }
   return judgeConfiguration(namespace, file, maps)
 }
 
-/** Returns the ConfigMaps that the webhook's container mounts, and where. */
-function mountedMaps({ container, halves }: Installation): { mountPath: string; configMap: string }[] {
+/** Returns the volumes that the webhook's container mounts, by the folders at which they are. */
+function volumesOf({ container, halves }: Installation): Map<string, Volume> {
   const { volumes = [] } = (halves.webhook ?? halves.standby)?.spec.template.spec ?? {}
-  return (container.volumeMounts ?? []).flatMap(({ name, mountPath }) => {
-    const configMap = volumes.find((volume) => volume.name === name)?.configMap?.name
-    return configMap === undefined ? [] : [{ mountPath, configMap }]
-  })
+  return new Map(
+    (container.volumeMounts ?? []).flatMap(({ name, mountPath }) => {
+      const volume = volumes.find((one) => one.name === name)
+      return volume === undefined ? [] : [[mountPath, volume]]
+    }),
+  )
+}
+
+function decoded(read: Read<ConfigMap>): Read<ConfigMap> {
+  if (read.kind !== 'found') return read
+  const texts = Object.entries(read.value.data ?? {}).map(([key, text]) => [key, decode(text)])
+  return { kind: 'found', value: { data: Object.fromEntries(texts) as Record<string, string> } }
 }
 
 /** @param maps the ConfigMaps by the folder at which they are mounted */

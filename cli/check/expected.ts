@@ -1,4 +1,5 @@
-/** What `manifests/base` installs, as the checks expect it. A test compares this with the manifests. */
+/** What `manifests/base` and the components install, as the checks expect it. A test compares this with the manifests. */
+import { classGroup, program, secretPolicy, selfTestSecret, tokenPolicy } from '../../sync/names.ts'
 
 /** Entries of the webhook configurations by the first label of their names. */
 export interface ExpectedEntry {
@@ -60,8 +61,27 @@ export const expectedPermissions: readonly Permission[] = [
   ).map((one) => ({ ...one, named: 'registrations' as const })),
 ]
 
-/** The ValidatingAdmissionPolicies, each with a binding of the same name, and what the binding does. */
+/** What the program for Kubernetes Secrets may do, apart from the Roles of its classes. */
+export const expectedSyncPermissions: readonly (Omit<Permission, 'named'> & { name?: string })[] = [
+  ...of('cluster', classGroup, ['secretproviderclasses'], ['get', 'list', 'watch']),
+  ...of('cluster', '', ['namespaces'], ['list', 'watch']),
+  ...of('cluster', '', ['events'], ['create', 'patch']),
+  ...of('own', '', ['serviceaccounts/token'], ['create']).map((one) => ({ ...one, name: program })),
+  ...of('own', '', ['secrets'], ['create', 'patch']).map((one) => ({ ...one, name: selfTestSecret })),
+]
+
+/** A ValidatingAdmissionPolicy with a binding of the same name, and what the binding does. */
+export interface ExpectedPolicy {
+  name: (typeof expectedPolicies | typeof expectedSyncPolicies)[number]['name']
+  action: 'Deny' | 'Warn'
+}
+
 export const expectedPolicies = [
   { name: 'akv-injector-own-registrations', action: 'Deny' },
   { name: 'akv-injector-forgotten-labels', action: 'Warn' },
+] as const
+
+export const expectedSyncPolicies = [
+  { name: tokenPolicy, action: 'Deny' },
+  { name: secretPolicy, action: 'Deny' },
 ] as const

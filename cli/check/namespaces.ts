@@ -7,7 +7,11 @@ import type { Read, Reader } from './reader.ts'
 import type { RegisteredEntry } from './registrations.ts'
 
 const { ok, warn, fail, unread } = findingsOf('namespaces')
-const metadata = { name: true, labels: { [injectionLabel]: true, [systemLabel]: true } } as const
+const metadata = {
+  name: true,
+  deletionTimestamp: true,
+  labels: { [injectionLabel]: true, [systemLabel]: true },
+} as const
 
 /** The values of the label {@link injectionLabel} that the registrations select. */
 export interface LabelValues {
@@ -31,6 +35,8 @@ export const readNamespace = (reader: Reader, name: string): Promise<Read<Named>
 export const enabledNamespaces = (all: readonly Named[], { enabled }: LabelValues): string[] =>
   all
     .filter(({ metadata: { labels } }) => labels?.[injectionLabel] === enabled && labels[systemLabel] !== 'true')
+    // Nothing can be created in one that is being deleted.
+    .filter(({ metadata: { deletionTimestamp } }) => deletionTimestamp === undefined)
     .map(({ metadata: { name } }) => name)
     .sort()
 

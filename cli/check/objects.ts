@@ -5,6 +5,7 @@ export interface Named {
     name: string
     namespace?: string
     creationTimestamp?: string
+    deletionTimestamp?: string
     labels?: Record<string, string>
     annotations?: Record<string, string>
   }

@@ -16,6 +16,12 @@ export interface Attributes {
   name?: string
 }
 
+/** The same for a path that is no resource. */
+export interface PathAttributes {
+  verb: string
+  path: string
+}
+
 /** Returns everything that the webhook of an installation has to be allowed to do. */
 export function neededPermissions({ namespace, platform }: Installation): Attributes[] {
   const { certificates, mutating, validating } = platform
@@ -35,19 +41,30 @@ interface Review {
   status?: { allowed?: boolean }
 }
 
-/** Asks the API server about each permission of the webhook's ServiceAccount. */
-export async function checkPermissions(reader: Reader, installation: Installation): Promise<Finding[]> {
-  const { namespace, serviceAccount } = installation
+/** Who needs permissions, and for what. */
+export interface Account {
+  namespace: string
+  serviceAccount: string
+  /** The program, as a sentence names it. */
+  program: string
+}
+
+/** Asks the API server about each permission of a ServiceAccount. */
+export async function checkPermissions(
+  reader: Reader,
+  { namespace, serviceAccount, program }: Account,
+  needed: readonly (Attributes | PathAttributes)[],
+): Promise<Finding[]> {
   const user = `system:serviceaccount:${namespace}:${serviceAccount}`
   const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated']
-  const needed = neededPermissions(installation)
-  const missing: Attributes[] = []
+  const missing: (Attributes | PathAttributes)[] = []
   let refusal: string | undefined
-  await eachAtMost(mostRequests, needed, async (resourceAttributes) => {
+  await eachAtMost(mostRequests, needed, async (one) => {
+    const attributes = 'path' in one ? { nonResourceAttributes: one } : { resourceAttributes: one }
     const body = {
       apiVersion: 'authorization.k8s.io/v1',
       kind: 'SubjectAccessReview',
-      spec: { user, groups, resourceAttributes },
+      spec: { user, groups, ...attributes },
     }
     const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
     const answer = await reader.post<Review>(path, body, { status: { allowed: true } })
@@ -55,20 +72,29 @@ export async function checkPermissions(reader: Reader, installation: Installatio
       refusal = answer.said
       return 'stop'
     }
-    if (answer.value.status?.allowed !== true) missing.push(resourceAttributes)
+    if (answer.value.status?.allowed !== true) missing.push(one)
     return undefined
   })
-  return judgePermissions(`ServiceAccount ${namespace}/${serviceAccount}`, needed.length, missing, refusal)
+  const place = `ServiceAccount ${namespace}/${serviceAccount}`
+  const findings = [
+    ...judgePermissions(
+      place,
+      missing.filter((one): one is Attributes => !('path' in one)),
+    ),
+    ...missing.flatMap((one) =>
+      'path' in one
+        ? [fail(place, `may not ${one.verb} ${one.path}`, 'bind it to a ClusterRole that allows this')]
+        : [],
+    ),
+  ]
+  if (refusal !== undefined) findings.push(unread(place, refusal))
+  return findings.length > 0
+    ? findings
+    : [ok(place, `has each of the ${needed.length} permissions that ${program} needs`)]
 }
 
-/** @param refusal why the caller may not ask */
-export function judgePermissions(
-  place: string,
-  asked: number,
-  missing: readonly Attributes[],
-  refusal: string | undefined,
-): Finding[] {
-  const findings = [...Map.groupBy(missing, resourceOf)].map(([resource, all]) => {
+const judgePermissions = (place: string, missing: readonly Attributes[]): Finding[] =>
+  [...Map.groupBy(missing, resourceOf)].map(([resource, all]) => {
     const verbs = [...new Set(all.map(({ verb }) => verb))].sort().join(', ')
     const namespaced = all[0]?.namespace === undefined ? '' : ` in namespace ${all[0].namespace}`
     return fail(
@@ -77,9 +103,6 @@ export function judgePermissions(
       'kubectl apply -k your overlay: the ClusterRoles and Roles of the manifests grant it',
     )
   })
-  if (refusal !== undefined) findings.push(unread(place, refusal))
-  return findings.length > 0 ? findings : [ok(place, `has each of the ${asked} permissions that the webhook needs`)]
-}
 
 function resourceOf({ group, resource, name }: Attributes): string {
   const full = group === '' ? resource : `${resource}.${group}`

@@ -1,4 +1,4 @@
-import { expectedPolicies } from './expected.ts'
+import { expectedPolicies, type ExpectedPolicy } from './expected.ts'
 import { findingsOf, type Finding } from './finding.ts'
 import type { Named } from './objects.ts'
 import type { Read, Reader } from './reader.ts'
@@ -12,22 +12,28 @@ const firstWithPolicies = 30
 export interface Binding extends Named {
   spec?: { policyName?: string; validationActions?: string[] }
 }
-interface ReadPolicy {
-  name: string
+interface ReadPolicy extends ExpectedPolicy {
   policy: Read<Named>
   binding: Read<Binding>
 }
 
-const whatIsLost: Record<(typeof expectedPolicies)[number]['name'], string> = {
+const whatIsLost: Record<ExpectedPolicy['name'], string> = {
   'akv-injector-own-registrations': 'nothing but RBAC restricts what the webhook changes in its registrations',
-  'akv-injector-forgotten-labels': 'nobody is warned of a forgotten label',
+  'akv-injector-forgotten-labels': 'the API server does not warn of a forgotten label',
+  'akv-injector-sync-tokens': 'the program for Kubernetes Secrets writes nothing',
+  'akv-injector-sync-secrets': 'the program for Kubernetes Secrets writes nothing',
 }
 
-export async function checkPolicies(reader: Reader, version: string | undefined): Promise<Finding[]> {
+/** @param version of the API server */
+export async function checkPolicies(
+  reader: Reader,
+  version: string | undefined,
+  expected: readonly ExpectedPolicy[] = expectedPolicies,
+): Promise<Finding[]> {
   if ((minorOf(version) ?? firstWithPolicies) < firstWithPolicies)
     return [ok('ValidatingAdmissionPolicies', `Kubernetes ${version} does not have them`)]
   const found = await Promise.all(
-    expectedPolicies.map(async ({ name }): Promise<ReadPolicy> => {
+    expected.map(async ({ name, action }): Promise<ReadPolicy> => {
       const [policy, binding] = await Promise.all([
         reader.get<Named>(`${group}/validatingadmissionpolicies/${name}`, { metadata: { name: true } }),
         reader.get<Binding>(`${group}/validatingadmissionpolicybindings/${name}`, {
@@ -35,17 +41,14 @@ export async function checkPolicies(reader: Reader, version: string | undefined)
           spec: { policyName: true, validationActions: true },
         }),
       ])
-      return { name, policy, binding }
+      return { name, action, policy, binding }
     }),
   )
   return judgePolicies(found)
 }
 
-export function judgePolicies(found: readonly ReadPolicy[]): Finding[] {
-  return expectedPolicies.flatMap(({ name, action }) => {
-    const one = found.find((read) => read.name === name)
-    if (one === undefined) return []
-    const { policy, binding } = one
+function judgePolicies(found: readonly ReadPolicy[]): Finding[] {
+  return found.flatMap(({ name, action, policy, binding }) => {
     const lost = (place: string, what: string): Finding =>
       fail(place, `${what}: ${whatIsLost[name]}`, 'kubectl apply -k your overlay')
     const place = `ValidatingAdmissionPolicy ${name}`

@@ -10,7 +10,7 @@ import { encode } from '../../../shared/kubernetes/responses.ts'
 import { entryPath } from '../../../webhook/request/entry-paths.ts'
 import { manifests, written, type Manifest } from '../../manifests/rendered.ts'
 import type { Webhook } from '../../manifests/manifest-fields.ts'
-import { isAllowed, type Attributes } from './rbac.ts'
+import { isAllowed, type ReviewSpec } from './rbac.ts'
 
 export const system = 'akv-injector-system'
 /** A day after the certificate of the fixture was issued. */
@@ -131,11 +131,11 @@ function createApi(objects: Manifest[]): FakeCluster {
   }
 }
 
-function answer(cluster: FakeCluster, path: string, { method = 'GET', body }: ApiRequest): unknown {
+function answer(cluster: FakeCluster, path: string, { method = 'GET', body, path: full }: ApiRequest): unknown {
   if (path === '/version') return { gitVersion: cluster.version }
   if (path.endsWith('/subjectaccessreviews')) {
-    const { spec } = body as { spec: { user: string; resourceAttributes: Attributes } }
-    return { status: { allowed: isAllowed(cluster.objects, spec.user, spec.resourceAttributes) } }
+    const { spec } = body as { spec: ReviewSpec }
+    return { status: { allowed: isAllowed(cluster.objects, spec) } }
   }
   if (method === 'POST') return cluster.admit()
   const [, namespace, plural = '', name] =
@@ -143,10 +143,18 @@ function answer(cluster: FakeCluster, path: string, { method = 'GET', body }: Ap
   const all = cluster.objects.filter(
     ({ kind, metadata }) => pluralOf(kind) === plural && (namespace === undefined || metadata.namespace === namespace),
   )
-  if (name === undefined) return { items: all, metadata: {} }
+  if (name === undefined) return { items: all.filter(selected(full)), metadata: {} }
   const found = all.find(({ metadata }) => metadata.name === decodeURIComponent(name))
   if (found === undefined) throw new ApiError(404, `GET ${path}: 404`, 'not found')
   return found
+}
+
+/** Whether an object has the labels that a list selects: `NAME=VALUE` or `NAME in (VALUE,VALUE)`. */
+function selected(path: string): (one: Manifest) => boolean {
+  const text = new URL(path, 'https://api').searchParams.get('labelSelector')
+  const [, name = '', value, values] = /^([^= ]+)(?:=(.*)| in \((.*)\))$/.exec(text ?? '') ?? []
+  const allowed = values?.split(',') ?? [value]
+  return ({ metadata }) => text === null || allowed.includes(metadata.labels?.[name])
 }
 
 /** Keeps the requested fields, as the real client does. */

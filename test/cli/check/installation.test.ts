@@ -23,6 +23,14 @@ void t.test('check: a healthy installation has no finding but OK, of every check
   ])
 })
 
+void t.test('check: tries no pod in a namespace that is being deleted', async (t) => {
+  const cluster = await createCluster()
+  const labels = { 'azure.keyvault.injector/injection': 'enabled' }
+  const metadata = { name: 'a-former', labels, deletionTimestamp: '2026-06-01T00:00:00Z' }
+  cluster.objects.push({ apiVersion: 'v1', kind: 'Namespace', metadata })
+  t.match((await runCheck(t, cluster)).out, /OK {4}dry-run: a pod in namespace shop:/)
+})
+
 const finds = async (t: Test, { breaks, finds, remedy, flags = [], code = 1 }: Case): Promise<void> => {
   const cluster = await createCluster()
   breaks(cluster)
