@@ -11,8 +11,10 @@ export const pages = (): string[] =>
     exclude: ['test/migrate-examples/example/**'],
   }).sort()
 
-/** `getting-started-kind.md` is run by its scenario, and `command-line.md` by `test/cli/page.test.ts`. */
-const run = ['docs/getting-started-kind.md', 'docs/command-line.md']
+/** The pages whose shell blocks are run: by scenarios on a cluster, and `command-line.md` by `test/cli/page.test.ts`. */
+const run = ['getting-started-kind', 'operating', 'troubleshooting', 'kubernetes-secrets', 'command-line'].map(
+  (name) => `docs/${name}.md`,
+)
 
 /** Returns what is wrong with a page, as sentences. */
 export async function pageProblems(page: string, text: string, commands: Commands): Promise<string[]> {

@@ -1,6 +1,13 @@
-/** The text of a comment before a shell block: why no test runs it as it is. */
+/** The text of a comment before a shell block: why no test runs it as it is. After `replaced in tests` follow the files that do the same. */
 export const marks = ['needs Azure', 'needs a registry', 'replaced in tests'] as const
 export type Mark = (typeof marks)[number]
+
+/** Reads the comment before a shell block, such as `replaced in tests: test/demo/demo.test.ts`; undefined if it is no mark. */
+export function readMark(comment: string | undefined): { mark: Mark; files: string[] } | undefined {
+  const [, text, list] = /^([^:]+)(?:: (.+))?$/.exec(comment ?? '') ?? []
+  const mark = marks.find((one) => one === text)
+  return mark && { mark, files: list?.split(', ') ?? [] }
+}
 
 /** A fenced code block of a page. */
 export interface Block {

@@ -1,4 +1,5 @@
-import { codeBlocks, marks, prose } from './markdown.ts'
+import { existsSync } from 'node:fs'
+import { codeBlocks, marks, prose, readMark, type Block } from './markdown.ts'
 
 const isShell = (language: string): boolean => ['sh', 'bash', 'shell', 'console'].includes(language)
 
@@ -14,14 +15,26 @@ export interface Commands {
 
 /** Shell blocks that no test runs and that say no reason, and commands of this repository that do not exist. */
 export function shellProblems(page: string, text: string, commands: Commands): string[] {
-  const unmarked = codeBlocks(text)
+  const wrong = codeBlocks(text)
     .filter(({ language }) => isShell(language))
-    .filter(({ comment }) => !marks.some((mark) => mark === comment) && !commands.run.includes(page))
-    .map(({ line }) => `${page}:${line}: no test runs this block: mark it with one of ${marks.join(', ')}`)
+    .flatMap((block) => {
+      const problem = markProblem(block, commands.run.includes(page))
+      return problem === undefined ? [] : [`${page}:${block.line}: ${problem}`]
+    })
   return [
-    ...unmarked,
+    ...wrong,
     ...[...scriptProblems(text, commands), ...cliProblems(page, text, commands)].map((one) => `${page}: ${one}`),
   ]
+}
+
+/** @param isRun whether a test runs the unmarked blocks of the page */
+function markProblem({ comment }: Block, isRun: boolean): string | undefined {
+  const read = readMark(comment)
+  if (read === undefined) return isRun ? undefined : `no test runs this block: mark it with one of ${marks.join(', ')}`
+  if (read.mark !== 'replaced in tests') return undefined
+  if (read.files.length === 0) return 'which test replaces this block? <!-- replaced in tests: FILE, FILE -->'
+  const missing = read.files.filter((file) => !existsSync(file))
+  return missing.length === 0 ? undefined : `there is no file ${missing.join(', ')}, which replaces this block`
 }
 
 function* scriptProblems(text: string, { scripts }: Commands): Generator<string> {

@@ -37,6 +37,16 @@ const wrong: [what: string, text: string, problem: RegExp][] = [
   ],
   ['a shell block without a mark', fenced('sh', 'true'), /example\.md:1: no test runs this block/],
   ['a shell block with another mark', `<!-- later -->\n\n${fenced('sh', 'true')}`, /example\.md:3: no test runs/],
+  [
+    'a replaced block without a test',
+    `<!-- replaced in tests -->\n\n${fenced('sh', 'true')}`,
+    /:3: which test replaces/,
+  ],
+  [
+    'a replaced block with a test that does not exist',
+    `<!-- replaced in tests: test/none.test.ts -->\n\n${fenced('sh', 'true')}`,
+    /:3: there is no file test\/none\.test\.ts/,
+  ],
   ['a script that does not exist', 'Run `npm run nothing`.', /npm run nothing: package\.json has no such script/],
   ['a command that does not exist', 'Run `akv-injector nothing`.', /akv-injector nothing: there is no such command/],
   ['an option that does not exist', 'Run `akv-injector inject --nothing`.', /inject has no option --nothing/],
@@ -60,6 +70,7 @@ void t.test('pages: what is right has no problem', async (t) => {
   const right = [
     '[a](signals.md#which-signal) [b](https://example.com/none) `akv-injector sync role web` `npm run docs`',
     `<!-- needs Azure -->\n\n${fenced('sh', 'az login')}`,
+    `<!-- replaced in tests: test/scripts/pages.test.ts, package.json -->\n\n${fenced('sh', 'true')}`,
     fenced('yaml', 'azure.keyvault.injector/objects: a'),
     fenced('yaml', 'any: thing'),
   ]

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { codeBlocks } from '../../../scripts/pages/markdown.ts'
+import { codeBlocks, readMark } from '../../../scripts/pages/markdown.ts'
 import type { Finished } from './process.ts'
 import { run } from './process.ts'
 
@@ -30,7 +30,8 @@ export async function runPage(
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o755 })
   const steps: Step[] = []
   for (const { language, text, comment } of codeBlocks(readFileSync(path, 'utf8'))) {
-    if (comment === 'replaced in tests' || comment === 'needs Azure') continue
+    const mark = readMark(comment)?.mark
+    if (mark === 'replaced in tests' || mark === 'needs Azure') continue
     const [, file] = /^# (\S+\.yaml)\n/.exec(text) ?? []
     if (language === 'yaml' && file !== undefined) writeFileSync(join(folder, file), replace(text))
     if (language === 'sh') steps.push({ command: replace(text), output: '', expected: [] })
