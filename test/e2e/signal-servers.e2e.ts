@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { connect as connectTcp } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { connect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
 import { makeAuthority } from '../emulator/tls.ts'
@@ -11,6 +10,7 @@ import { apply } from './support/kubectl.ts'
 import { getPod, logHas, readyPod, statusOf } from './support/pods.ts'
 import { eventually } from './support/eventually.ts'
 import { makeFixture } from './support/fixture.ts'
+import { serverName, shownSerial } from './support/shown-certificate.ts'
 
 /** An image with nginx and redis-server, as Debian packages them. */
 const image = process.env['E2E_SERVERS_IMAGE']
@@ -31,24 +31,11 @@ http {
   }
 }`
 
-/** Returns the serial number of a server's certificate. */
-const shownSerial = (port: number): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const socket = connect(
-      { host: '127.0.0.1', port, rejectUnauthorized: false, servername: 'web.example.com' },
-      () => {
-        const { serialNumber } = socket.getPeerCertificate()
-        socket.destroy()
-        resolve(serialNumber)
-      },
-    ).on('error', reject)
-  })
-
 void t.test('signal servers: nginx serves a rotated certificate after SIGHUP', async (t) => {
   const { namespace, emulator, vault } = await makeFixture(t, {})
   const authority = makeAuthority()
   const rotate = async (): Promise<string> => {
-    const { cert, key } = authority.issue({ names: ['web.example.com'] })
+    const { cert, key } = authority.issue({ names: [serverName] })
     await emulator.importCertificate(vault, 'web-tls', key + cert)
     return new X509Certificate(cert).serialNumber
   }
@@ -77,9 +64,9 @@ void t.test('signal servers: nginx serves a rotated certificate after SIGHUP', a
   )
   await readyPod(namespace, 'app')
   const port = await forward(t, namespace, 'pod/app', 8443)
-  t.equal(await shownSerial(port), first)
+  t.equal(await shownSerial(port, authority.ca), first)
   const second = await rotate()
-  await eventually('the new certificate is served', async () => (await shownSerial(port)) === second)
+  await eventually('the new certificate is served', async () => (await shownSerial(port, authority.ca)) === second)
   t.equal(statusOf(await getPod(namespace, 'app'), 'nginx')?.restartCount, 0, 'reloaded, not restarted')
 })
 

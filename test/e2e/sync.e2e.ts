@@ -1,18 +1,17 @@
 import { X509Certificate } from 'node:crypto'
-import { connect } from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { makeAuthority, type Authority } from '../emulator/tls.ts'
+import { makeAuthority } from '../emulator/tls.ts'
 import { deployment } from './support/apps.ts'
 import { eventually } from './support/eventually.ts'
 import { forward } from './support/forward.ts'
 import { apply, kubectl } from './support/kubectl.ts'
 import { readyPods } from './support/pods.ts'
+import { serverName, shownSerial } from './support/shown-certificate.ts'
 import * as sync from './support/sync.ts'
 
 /** An image with nginx, as Debian packages it. */
 const image = process.env['E2E_SERVERS_IMAGE']
-const name = 'web.example.com'
 
 const configuration = `
 daemon off;
@@ -40,16 +39,6 @@ while kill -0 $server; do
   sleep 1
 done`
 
-/** Connects, verifies the certificate and its key, and returns the serial number. */
-const shake = (port: number, { ca }: Authority): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, ca, servername: name }, () => {
-      const { serialNumber } = socket.getPeerCertificate()
-      socket.destroy()
-      resolve(serialNumber)
-    }).on('error', reject)
-  })
-
 void t.test(
   'sync: nginx serves TLS from a synced Secret through a rotation, and scaling leaves the Secret alone',
   async (t) => {
@@ -57,7 +46,7 @@ void t.test(
     const { namespace, emulator, vault } = fixture
     const authority = makeAuthority()
     const rotate = async (): Promise<string> => {
-      const { cert, key } = authority.issue({ names: [name] })
+      const { cert, key } = authority.issue({ names: [serverName] })
       await emulator.importCertificate(vault, 'web-tls', key + cert)
       return new X509Certificate(cert).serialNumber
     }
@@ -80,6 +69,9 @@ void t.test(
       },
     })
     t.match(await sync.eventOn(namespace, 'Synced', /web/), /^Secret web has secret\/web-tls@/)
+    const subjects = (await emulator.tokens()).map(({ sub }) => sub)
+    t.ok(subjects.includes(`system:serviceaccount:${namespace}:web-sync`), 'the program signs in as the ServiceAccount')
+    t.notOk(subjects.includes(sync.programUser), 'and never as itself')
 
     const web = (replicas: number) => {
       const spec = {
@@ -111,14 +103,14 @@ void t.test(
     )
     await readyPods(namespace, 'app=web', 1)
     const port = await forward(t, namespace, 'deployment/web', 8443)
-    t.equal(await shake(port, authority), first)
+    t.equal(await shownSerial(port, authority.ca), first)
 
     const seen: string[] = []
     const failures: unknown[] = []
     let going = true
     const shaking = (async () => {
       while (going) {
-        await shake(port, authority).then(
+        await shownSerial(port, authority.ca).then(
           (serial) => seen.push(serial),
           (error: unknown) => failures.push(error),
         )
