@@ -18,11 +18,13 @@ export interface BenchContext {
   folder: () => string
   /** Writes a chart (see chart.ts) as `<name>.svg` next to the results. */
   draw: (name: string, svg: string) => void
+  /** The folder of a webhook to compare with (see peers/folder.ts). */
+  peers?: string | undefined
 }
 
 /** Opens the context, and closes all of it whatever happens in `use`. @param output an existing folder for charts */
 export async function withBenchContext(
-  { signal, output }: { signal: AbortSignal; output: string },
+  { signal, output, peers }: { signal: AbortSignal; output: string; peers?: string | undefined },
   use: (context: BenchContext) => Promise<void>,
 ): Promise<void> {
   const base = mkdtempSync(join(tmpdir(), 'akv-injector-bench-'))
@@ -47,7 +49,7 @@ export async function withBenchContext(
       return path
     }
     const draw = (name: string, svg: string) => writeFileSync(join(output, `${name}.svg`), svg)
-    await use({ signal, supervisor, cloud, webhook, certificate: await makeCertificate(), folder, draw })
+    await use({ signal, supervisor, cloud, webhook, certificate: await makeCertificate(), folder, draw, peers })
   }
   try {
     await Promise.race([ended.promise, work()])

@@ -5,6 +5,6 @@ import type { BenchContext } from './bench-context.ts'
 export interface Bench {
   ids: string[]
   /** Returns what the bench needs and this machine lacks. */
-  lacks?: () => string | undefined | Promise<string | undefined>
+  lacks?: (context: Pick<BenchContext, 'peers'>) => string | undefined | Promise<string | undefined>
   run: (context: BenchContext) => Promise<Measured[]>
 }

@@ -3,6 +3,7 @@ import { bundleSize } from './bundle-size.ts'
 import { fleet } from './fleet.ts'
 import { imageLayer } from './image-layer.ts'
 import { noise } from './noise.ts'
+import { peers } from './peers/peers.ts'
 import { podStart } from './pod-start.ts'
 import { processScan } from './process-scan.ts'
 import { sidecarBlock } from './sidecar-block.ts'
@@ -29,4 +30,5 @@ export const benches: Bench[] = [
   soak,
   podStart,
   signalLatency,
+  peers,
 ]

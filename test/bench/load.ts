@@ -1,6 +1,6 @@
 /**
  * The load generator, a process of its own so that it shares no thread with what it measures: takes a {@link Job} as its
- * first message, answers with a {@link Load}, and ends. It writes ready-made requests to TLS sockets, since an HTTP client
+ * first message, or from LOAD_JOB, answers with a {@link Load}, and ends. It writes ready-made requests to TLS sockets, since an HTTP client
  * would need more of the machine than the server.
  */
 import { connect, type TLSSocket } from 'node:tls'
@@ -97,7 +97,9 @@ function reader(socket: TLSSocket): () => Promise<string> {
   }
 }
 
-if (process.send) {
+const { LOAD_JOB: given } = process.env
+if (given !== undefined) console.log(JSON.stringify(await generate(JSON.parse(given) as Job)))
+else if (process.send) {
   process.once('message', (job: Job) => {
     void generate(job)
       .then((load) => process.send?.({ load }))

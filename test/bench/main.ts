@@ -5,6 +5,7 @@
  *
  * --only ID,...     only these rows; the file then has only these too, and the history stays as it is
  * --compare FILE    how far each row is from an earlier file's
+ * --peers DIR       also beside the webhook of a folder with image.tar, manifests.yaml and pod.yaml
  * --out FILE        another file to write; charts and the history go to its folder
  */
 import { mkdirSync, readFileSync } from 'node:fs'
@@ -21,7 +22,7 @@ import { withBenchContext } from './bench-context.ts'
 const limit = 30 * 60_000
 
 const text = { type: 'string' } as const
-const { values } = parseArgs({ options: { only: text, compare: text, out: text } })
+const { values } = parseArgs({ options: { only: text, compare: text, out: text, peers: text } })
 const only = values.only?.split(',').map((id) => id.trim())
 const known = benches.flatMap(({ ids }) => ids)
 const unknown = only?.filter((id) => !known.includes(id)) ?? []
@@ -43,11 +44,11 @@ const output = dirname(file)
 mkdirSync(output, { recursive: true })
 
 try {
-  await withBenchContext({ signal, output }, async (context) => {
+  await withBenchContext({ signal, output, peers: values.peers }, async (context) => {
     for (const { ids, lacks, run } of benches) {
       const wanted = ids.filter((id) => only?.includes(id) ?? true)
       if (wanted.length === 0) continue
-      const missing = await lacks?.()
+      const missing = await lacks?.(context)
       if (missing !== undefined) {
         for (const id of wanted) left.push([id, missing])
         continue
