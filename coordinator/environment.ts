@@ -33,7 +33,8 @@ export function readEnvironment(env: Variables): Result<Readonly<Environment>> {
   }
   const [port, statePort] = [portOf('PORT', 8443), portOf('STATE_PORT', defaultStatePort)]
   const logLevel = (env['LOG_LEVEL'] || 'info') as LogLevel
-  if (!logLevels.includes(logLevel)) problems.push(`LOG_LEVEL is none of ${logLevels.join(', ')}: ${logLevel}`)
+  if (!logLevels.includes(logLevel))
+    problems.push(`LOG_LEVEL is "${logLevel}": expected one of ${logLevels.join(', ')}`)
   // The workload identity webhook sets them, unless the pod's label or the ServiceAccount's annotation is missing.
   for (const name of ['AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE']) required(name)
   const environment = {
