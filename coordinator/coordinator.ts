@@ -3,10 +3,12 @@ import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from '../shared/clock.ts'
 import type { PodRotationState, RotationAnswer } from '../shared/coordination/rotation.ts'
 import type { Vault, VaultFailure } from '../shared/vault/store.ts'
+import type { SentEvent } from '../shared/kubernetes/event-sender.ts'
 import { createKeySource, type ClusterKeys } from './keys.ts'
 import { Session, type EndReason } from './session.ts'
 import { createSessionServer, type RefusalReason } from './server.ts'
 import { answerRotation, type RotationFacts } from './rotation/answer.ts'
+import { announce } from './rotation/announce.ts'
 import { countPods } from './rotation/counts.ts'
 import { Rotations } from './rotation/rotations.ts'
 import { Sessions } from './sessions.ts'
@@ -29,12 +31,15 @@ export interface CoordinatorOptions {
     coverageAge: number
     startGrace: number
     lostGrace: number
+    refusedAfter: number
   }
   /** Requests a second. */
   hintRate: () => number
   sessionLimit: number
   notReady?: () => string | undefined
   metrics?: () => Promise<{ contentType: string; text: string }>
+  /** Sends an Event; absent in tests that need none. */
+  tell?: (event: SentEvent) => Promise<void>
   onFailure?: (url: string, failure: VaultFailure) => void
   onRefused?: (reason: RefusalReason, error?: Error) => void
   onEnd?: (reason: EndReason) => void
@@ -95,11 +100,15 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     startedAt: clock.elapsed(),
     startGrace: () => durations().startGrace,
   }
+  const stop = new AbortController()
+  const { tell } = options
+  if (tell) void announce({ facts, tell, clock, durations }, stop.signal)
   return {
     ...{ server, sessions, watcher, rotations },
     rotation: (vault, name) => answerRotation(vault, name, facts),
     pods: () => countPods(facts),
     async close() {
+      stop.abort()
       sessions.close(goodbyeRetryMs)
       watcher.close()
       const closed = new Promise((resolve) => server.close(resolve))

@@ -10,6 +10,8 @@ export interface Environment {
   /** The loopback port of answers about rotations; 0 lets the system choose one. */
   statePort: number
   logLevel: LogLevel
+  /** The name of this pod. */
+  instance: string
   /** The administrator's configuration file. */
   configurationFile: string
   /** A folder with `tls.crt` and `tls.key`. */
@@ -41,6 +43,7 @@ export function readEnvironment(env: Variables): Result<Readonly<Environment>> {
     host: env['HOST'] || '::',
     ...{ port, statePort },
     logLevel,
+    instance: env['HOSTNAME'] || 'akv-injector-coordinator',
     configurationFile: required('CONFIGURATION'),
     certificatesFolder: required('CERTIFICATES_FOLDER'),
   }

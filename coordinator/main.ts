@@ -14,12 +14,13 @@ import { readEnvironment } from './environment.ts'
 import { createMetrics } from './metrics.ts'
 import { createLocalServer, loopback } from './rotation/local-server.ts'
 import { sessionLimit as limitFor } from './session-limit.ts'
+import { createPodEvents } from './events.ts'
 import { createVaults, isNamed, isWatched } from './vaults.ts'
 
 async function main(): Promise<void> {
   const read = readEnvironment(process.env)
   if (!read.ok) throw new Error(read.problems.join('; '))
-  const { host, port, statePort, logLevel, configurationFile, certificatesFolder } = read.value
+  const { host, port, statePort, logLevel, instance, configurationFile, certificatesFolder } = read.value
   const log = createLogger(logLevel)
   const configuration = await watchConfiguration({ file: configurationFile, log })
   const { coordinator: first } = configuration.current()
@@ -55,6 +56,7 @@ async function main(): Promise<void> {
     sessionLimit,
     notReady: () => certificates.readiness().reason,
     metrics: () => metrics.text(),
+    tell: createPodEvents({ api, instance, log, clock: realClock }),
     onFailure: (vault, { kind, message }) => log.warn({ event: 'look-failed', vault, kind }, remedyFor(kind, message)),
     onRefused(reason, error) {
       metrics.refused(reason)

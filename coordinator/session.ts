@@ -141,12 +141,11 @@ export class Session implements Listener {
     this.#options.onSnapshot(this, part.number, objects)
   }
 
-  #takeState({ isServing, isSuspended, outcome, permission, ...part }: Report & { type: 'state' }): void {
-    const objects = this.#collectState(part)
+  #takeState({ type: _type, number, part, parts, objects: own, ...pod }: Report & { type: 'state' }): void {
+    const objects = this.#collectState({ number, part, parts, objects: own })
     if (objects === 'malformed') return this.end('malformed')
     if (objects === 'more') return
-    const codes = { ...(outcome !== undefined && { outcome }), ...(permission !== undefined && { permission }) }
-    this.#options.onState(this, { isServing, isSuspended, ...codes, objects })
+    this.#options.onState(this, { ...pod, objects })
   }
 
   /** Prolongs the session if the token is that of the same pod and group; any other ends nothing. */

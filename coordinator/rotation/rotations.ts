@@ -17,7 +17,10 @@ export interface KnownPod extends Omit<PodState, 'objects'> {
 }
 
 /** An object as a pod has applied it; its names are those of the key. */
-export type KnownObject = Omit<ObjectState, keyof WatchedObject>
+export interface KnownObject extends Omit<ObjectState, keyof WatchedObject> {
+  /** Since when it has had a problem, on the monotonic clock. */
+  failingSince?: number
+}
 
 export interface RotationsOptions {
   /** How many pods are kept whose sessions were lost, and how many objects there are for each pod on average. */
@@ -62,9 +65,10 @@ export class Rotations {
 
   /** Takes over what the sidecar of a pod has applied, in place of what it said before. */
   update(identity: PodIdentity, { objects, ...state }: PodState): void {
+    const before = this.#pods.get(identity.uid)?.objects
     this.forget(identity.uid)
     const { namespace } = identity
-    const { limit, isAllowed } = this.#options
+    const { limit, isAllowed, clock } = this.#options
     const most = limit * objectsPerSession
     const known = new Map<string, KnownObject>()
     const pod: KnownPod = { ...state, identity, objects: known, isCut: false }
@@ -81,7 +85,8 @@ export class Rotations {
       const kept = problem && (hasMessage ? problem : { kind: problem.kind })
       const entry = this.#byObject.get(key) ?? { key, object: { vault, type, name }, pods: new Set() }
       if (entry.version !== object.version) entry.version = object.version
-      known.set(entry.key, shared({ ...object, ...(kept && { problem: kept }) }, entry))
+      const failing = kept && { problem: kept, failingSince: before?.get(key)?.failingSince ?? clock.elapsed() }
+      known.set(entry.key, shared({ ...object, ...failing }, entry))
       this.#total++
       this.#counts.set(namespace, count + 1)
       entry.pods.add(pod)

@@ -7,6 +7,7 @@ import { outcomes, type OutcomeHelp } from '../../shared/outcomes.ts'
 import { checks } from '../../cli/check/checks.ts'
 import { ConfigurationFile } from '../../webhook/configuration/schema.ts'
 import { anchorOf, type SidecarOutcome } from '../../sidecar/outcome-anchors.ts'
+import { eventReasons } from '../../coordinator/rotation/announce.ts'
 import { metrics as coordinatorMetrics } from '../../coordinator/metrics.ts'
 import { metrics as sidecarMetrics, type Metric } from '../../sidecar/report/metrics.ts'
 import { metrics as syncMetrics } from '../../sync/metrics.ts'
@@ -142,5 +143,6 @@ export const blocks: Record<string, () => string> = {
       ['state', 'meaning: the pod ...'],
       Object.entries(podStates).map(([state, meaning]) => [`\`${state}\``, meaning]),
     ),
+  'coordinator-events': () => reasonTable(eventReasons),
   'coordinator-metrics': () => metricTable(coordinatorMetrics),
 }

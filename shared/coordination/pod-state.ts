@@ -29,6 +29,14 @@ export interface ObjectState extends WatchedObject {
   }
 }
 
+/** The controller of a pod. */
+export interface PodOwner {
+  apiVersion: string
+  kind: string
+  name: string
+  uid: string
+}
+
 /** What a sidecar has applied. */
 export interface PodState {
   /** Whether a complete set of files is there. */
@@ -38,6 +46,8 @@ export interface PodState {
   outcome?: string
   /** Whether the signal can be sent, or what is wrong with it. */
   permission?: string
+  /** The pod's controller, as the settings name it. */
+  owner?: PodOwner
   objects: ObjectState[]
 }
 
@@ -89,14 +99,45 @@ type Fields = Readonly<Record<string, unknown>>
 
 /** Reads a line of a state; fields that this version does not know are ignored. */
 export function parseState(fields: Fields): StatePart | undefined {
-  const { number, part, parts, isServing, isSuspended, outcome, permission } = fields
+  const { number, part, parts, isServing, isSuspended, outcome, permission, owner } = fields
   if (!isCount(number) || !isCount(parts, maxParts) || !isCount(part, parts - 1)) return undefined
   if (typeof isServing !== 'boolean' || typeof isSuspended !== 'boolean') return undefined
   if ((outcome !== undefined && !isCode(outcome)) || (permission !== undefined && !isCode(permission))) return undefined
   const objects = parseArray(fields['objects'], maxSources, parseObjectState)
   if (!objects) return undefined
   const codes = { ...(outcome !== undefined && { outcome }), ...(permission !== undefined && { permission }) }
-  return { type: 'state', number, part, parts, isServing, isSuspended, ...codes, objects }
+  const parsed = owner === undefined ? undefined : parseOwner(owner)
+  if (parsed === null) return undefined
+  return {
+    type: 'state',
+    number,
+    part,
+    parts,
+    isServing,
+    isSuspended,
+    ...codes,
+    ...(parsed && { owner: parsed }),
+    objects,
+  }
+}
+
+const ownerPatterns = {
+  apiVersion: /^[a-z0-9.-]{1,253}(\/[a-z0-9]{1,63})?$/,
+  kind: /^[A-Za-z0-9]{1,63}$/,
+  name: /^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/,
+  uid: /^[0-9A-Za-z-]{1,64}$/,
+} as const
+
+/** Returns null for what is no owner. */
+function parseOwner(value: unknown): PodOwner | null {
+  if (typeof value !== 'object' || value === null) return null
+  const { apiVersion, kind, name, uid } = value as Partial<Record<keyof PodOwner, unknown>>
+  const owner = { apiVersion, kind, name, uid }
+  const isOwner = Object.entries(ownerPatterns).every(([field, pattern]) => {
+    const text = owner[field as keyof PodOwner]
+    return typeof text === 'string' && pattern.test(text)
+  })
+  return isOwner ? (owner as PodOwner) : null
 }
 
 function parseObjectState(item: readonly unknown[]): ObjectState | undefined {

@@ -51,6 +51,10 @@ export const CoordinatorSettings = Type.Object(
     coverageAge: Milliseconds,
     /** Over how long sidecars come back after they lost their sessions together. */
     reconnect: Milliseconds,
+    /** The pod's controller, on which the coordinator writes Events; absent if it has none. */
+    owner: Type.Optional(
+      Type.Object({ apiVersion: Type.String(), kind: Type.String(), name: Type.String(), uid: Type.String() }, strict),
+    ),
   },
   strict,
 )

@@ -7,7 +7,7 @@ import type { AppliedFacts } from '../poll/coordination.ts'
 
 /** Returns what a sidecar has applied, as it says it: versions, times and reasons, never a secret value. */
 export function appliedState(facts: AppliedFacts): PodState {
-  const { cache, isServing, isSuspended } = facts
+  const { settings, cache, isServing, isSuspended } = facts
   const { pending, channels, permission } = facts.notifier
   const objects = new Map<string, ObjectState>()
   // Of two sources of an object, the one that follows the newest version counts.
@@ -21,6 +21,7 @@ export function appliedState(facts: AppliedFacts): PodState {
   return {
     ...{ isServing, isSuspended },
     ...(failed && { outcome: failed.outcome }),
+    ...(settings.coordinator?.owner && { owner: settings.coordinator.owner }),
     ...(permission && { permission: permission.unhandled ? 'not-handled' : permission.outcome }),
     objects: [...objects.values()],
   }

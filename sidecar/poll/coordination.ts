@@ -29,7 +29,7 @@ export interface Coordination {
 
 /** What a sidecar has read, switched in and told the app. */
 export interface AppliedFacts {
-  settings: Pick<Settings, 'notify' | 'variables'>
+  settings: Pick<Settings, 'notify' | 'variables' | 'coordinator'>
   cache: Pick<SourceCache, 'sources' | 'record' | 'object'>
   failures: Pick<Failures, 'get'>
   isServing: boolean

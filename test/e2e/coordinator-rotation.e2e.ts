@@ -8,7 +8,7 @@ import { installCoordinated, namespaceOf, rotating } from './support/coordinated
 import { connectEmulator } from './support/emulator.ts'
 import { eventually } from './support/eventually.ts'
 import { makeFixture } from './support/fixture.ts'
-import { apply, kubectl, tryKubectl } from './support/kubectl.ts'
+import { apply, kubectl, list, tryKubectl, type KubernetesObject } from './support/kubectl.ts'
 import { logHas, readyPods } from './support/pods.ts'
 import { run } from './support/process.ts'
 
@@ -16,6 +16,12 @@ const own = namespaceOf(rotating)
 const program = join(import.meta.dirname, '../../dist/cli.js')
 const deniedClient = '33333333-3333-4333-8333-333333333399'
 const name = 'db-password'
+
+interface WrittenEvent extends KubernetesObject {
+  reason: string
+  message: string
+  involvedObject: { kind: string; name: string; uid?: string }
+}
 
 interface Asked {
   code: number
@@ -90,7 +96,11 @@ void t.test('coordinator: a rotation is complete, or each pod that is behind is 
     await kubectl(['annotate', 'pod', '-n', namespace, pausedPod, `${annotationPrefix}suspend=true`])
     await logHas(namespace, pausedPod, sidecarContainer, /"event":"live".*"suspend":true/, 120)
     await emulator.setSecret(vault, name, 'password-2')
-    const asked = await until('web has the new version', ({ answer: { objects } }) => objects[0]?.current === 2)
+    const asked = await until('web has the new version, and the others say why not', (one) => {
+      const { denied, paused: suspended, quiet } = namedIn(one)
+      const states = [denied?.state, suspended?.state, quiet?.state].join()
+      return one.answer.objects[0]?.current === 2 && states === 'failing,suspended,unnotified'
+    })
     t.equal(asked.code, 1)
     t.match(namedIn(asked), {
       denied: { state: 'failing', cause: /^forbidden: .*Key Vault Secrets User/ },
@@ -101,6 +111,26 @@ void t.test('coordinator: a rotation is complete, or each pod that is behind is 
     const { code, stdout } = await inside()
     t.equal(code, 1, 'kubectl exec passes it on')
     t.notMatch(stdout + JSON.stringify(asked), /password-[12]/, 'no value')
+  })
+
+  await t.test('Events name the pod that is refused, and the workload that has followed', async (t) => {
+    const found = await eventually('both Events', async () => {
+      const events = await list<WrittenEvent>(namespace, 'events')
+      const refused = events.find(({ reason }) => reason === 'VaultRefused')
+      const complete = events.find(({ reason }) => reason === 'RotationComplete')
+      return refused && complete && { refused, complete }
+    })
+    t.match(found.refused, {
+      involvedObject: { kind: 'Pod', name: /^denied-/ },
+      message: /secret db-password: .*Key Vault Secrets User/,
+    })
+    t.match(found.complete, {
+      involvedObject: { kind: 'ReplicaSet', name: /^web-/, uid: /./ },
+      message: /the apps of all 2 pods that have a session use version \w{32}$/,
+    })
+    const described = await kubectl(['describe', 'replicaset', '-n', namespace, found.complete.involvedObject.name])
+    t.match(described, /RotationComplete/)
+    t.notMatch(JSON.stringify(found), /password-[12]/, 'no value')
   })
 
   await t.test('a pod without a session is found, and the exit code is 3', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ApiError, type ApiRequest } from '../../shared/kubernetes/api.ts'
-import { createEventBudget } from '../../webhook/report/event-budget.ts'
+import { createEventBudget } from '../../shared/kubernetes/event-budget.ts'
 import { createOwnerCheck, type Owner } from '../../webhook/report/owners.ts'
 
 const owner = (name: string, uid = `uid-of-${name}`): Owner => ({

@@ -38,9 +38,13 @@ void t.test(
 )
 
 void t.test(
-  'coordinator manifests: it has no right in the Kubernetes API, and satisfies Pod Security restricted',
+  'coordinator manifests: it may write Events and nothing else, and satisfies Pod Security restricted',
   async (t) => {
-    t.strictSame(component.map(({ kind }) => kind).sort(), ['Deployment', 'NetworkPolicy', 'Service', 'ServiceAccount'])
+    const kinds = ['ClusterRole', 'ClusterRoleBinding', 'Deployment', 'NetworkPolicy', 'Service', 'ServiceAccount']
+    t.strictSame(component.map(({ kind }) => kind).sort(), kinds)
+    t.strictSame(ofKind(component, 'ClusterRole')[0]?.['rules'], [
+      { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
+    ])
     const { template } = specOf(component, 'akv-injector-coordinator')
     const [container] = template.spec.containers
     t.match(template.spec.securityContext, { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
@@ -83,6 +87,8 @@ components: [../../manifests/components/coordinator]
     )
     const all = render(folder)
     t.strictSame([...new Set(all.flatMap(({ metadata }) => metadata.namespace ?? []))], ['platform'])
+    const bindings = ofKind(all, 'ClusterRoleBinding').filter(({ metadata }) => metadata.name.endsWith('coordinator'))
+    t.match(bindings, [{ subjects: [{ name: 'akv-injector-coordinator', namespace: 'platform' }] }])
     for (const name of ['akv-injector', 'akv-injector-standby']) {
       const { spec } = specOf(all, name).template
       const volume = spec.volumes.find((one) => one.name === 'coordinator-authority')

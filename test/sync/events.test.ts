@@ -1,5 +1,6 @@
 import t from 'tap'
-import { createSyncEvents, longestMessage } from '../../sync/events.ts'
+import { longestMessage } from '../../shared/kubernetes/event-sender.ts'
+import { createSyncEvents } from '../../sync/events.ts'
 import type { SyncMessage } from '../../sync/reasons.ts'
 import { ApiError } from '../../shared/kubernetes/api.ts'
 import { capturedLog } from '../support/captured-log.ts'

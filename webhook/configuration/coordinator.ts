@@ -62,6 +62,10 @@ export const CoordinatorFile = Type.Object(
       'for how long a session that was lost makes the state of a rotation unknown, 1s at least',
       '10m',
     ),
+    refusedAfter: Duration(
+      'for how long a vault refuses an object before the coordinator writes an Event on the pod, 1s at least',
+      '10m',
+    ),
     hintRate: optional(
       Type.Integer({
         minimum: 1,
@@ -90,10 +94,19 @@ export interface Coordinator {
   reconnect: number
   startGrace: number
   lostGrace: number
+  refusedAfter: number
   hintRate: number
 }
 
-const durations = ['watchInterval', 'heartbeat', 'coverageAge', 'reconnect', 'startGrace', 'lostGrace'] as const
+const durations = [
+  'watchInterval',
+  'heartbeat',
+  'coverageAge',
+  'reconnect',
+  'startGrace',
+  'lostGrace',
+  'refusedAfter',
+] as const
 const leastMs = 1_000
 
 /**

@@ -108,6 +108,7 @@ const grammar: Readonly<Record<string, Check>> = {
   'coordinator.reconnect': duration,
   'coordinator.startGrace': duration,
   'coordinator.lostGrace': duration,
+  'coordinator.refusedAfter': duration,
   'resources.*.cpu': cpus,
   'resources.*.memory': bytes,
   'resources.*.ephemeral-storage': bytes,

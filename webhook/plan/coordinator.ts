@@ -35,9 +35,19 @@ export function resolveCoordinator(
   if (!isWatched) return undefined
   const { url, caCertificates, coverageAge, reconnect } = coordinator
   return {
-    settings: { url, ...(caCertificates !== undefined && { caCertificates }), coverageAge, reconnect },
+    settings: {
+      url,
+      ...(caCertificates !== undefined && { caCertificates }),
+      ...{ coverageAge, reconnect, ...ownerOf(pod) },
+    },
     token: { audience: `${audiencePrefix}${groupOf(pod)}`, path: coordinatorTokenName, lifetime: tokenLifetime },
   }
+}
+
+/** The pod's controller. */
+function ownerOf({ metadata }: Pod): Pick<PlannedCoordinator['settings'], 'owner'> {
+  const { apiVersion, kind, name, uid } = metadata?.ownerReferences?.find((owner) => owner.controller) ?? {}
+  return apiVersion && kind && name && uid ? { owner: { apiVersion, kind, name, uid } } : {}
 }
 
 /** The longest name of a group. */

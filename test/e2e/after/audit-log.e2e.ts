@@ -54,7 +54,8 @@ async function refusedWorkloads(namespace: string): Promise<object[]> {
   ]
 }
 
-const isOurs = ({ user }: Call): boolean => /^system:serviceaccount:[^:]+:(akv-injector|key-vault-emulator)$/.test(user)
+const isOurs = ({ user }: Call): boolean =>
+  /^system:serviceaccount:[^:]+:(akv-injector|akv-injector-coordinator|key-vault-emulator)$/.test(user)
 const webhook = 'system:serviceaccount:akv-injector-system:akv-injector'
 
 if (command === undefined || command === '') {

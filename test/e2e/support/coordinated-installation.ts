@@ -78,7 +78,7 @@ export async function installCoordinated(t: Test, installation: Coordinated) {
       caCertificatesFile: '/etc/akv-injector-coordinator/ca.crt',
       vaults: [{ namespaces: ['*'], vaults: ['kv-*'] }],
       ...{ watchInterval: '2s', heartbeat: '2s', coverageAge: '10s', reconnect: '2s' },
-      ...{ startGrace: '30s', lostGrace: '20s' },
+      ...{ startGrace: '30s', lostGrace: '20s', refusedAfter: '1s' },
     },
   }
   const literal = JSON.stringify(`configuration.yaml=${JSON.stringify(configuration)}`)

@@ -141,8 +141,15 @@ const objectState: fc.Arbitrary<ObjectState> = fc
     ),
   )
   .map(([one, rest]) => ({ ...one, ...rest }))
+const owner = fc.record({
+  apiVersion: fc.constantFrom('apps/v1', 'v1', 'argoproj.io/v1alpha1'),
+  kind: fc.constantFrom('ReplicaSet', 'Job'),
+  name: fc.constantFrom('web-5d9c7', 'a', 'a.b'),
+  uid: fc.uuid(),
+})
 const podState: fc.Arbitrary<PodState> = fc.record(
   {
+    owner,
     ...{ isServing: fc.boolean(), isSuspended: fc.boolean(), outcome: code, permission: code },
     objects: fc.array(objectState, { maxLength: reportedProblems }),
   },
@@ -175,7 +182,8 @@ void t.test('protocol: every state is read as it was written, in lines that are 
     ...{ readAt: Number.MAX_SAFE_INTEGER, isPinned: false, notified: 'variable' },
     problem: { kind: 'k'.repeat(32), message: '\u00e4\u202e'.repeat(1_000) },
   }
-  const codes = { outcome: 'o'.repeat(32), permission: 'p'.repeat(32) }
+  const names = { apiVersion: 'a'.repeat(253), kind: 'K'.repeat(63), name: 'n'.repeat(253), uid: 'u'.repeat(64) }
+  const codes = { outcome: 'o'.repeat(32), permission: 'p'.repeat(32), owner: names }
   const objects = Array.from({ length: maxSources + 1 }, () => longest)
   const lines = stateLines(Number.MAX_SAFE_INTEGER, { isServing: false, isSuspended: false, ...codes, objects })
   t.ok(Math.max(...lines.map((line) => Buffer.byteLength(line))) <= longestLine, 'the longest objects fit')
@@ -197,7 +205,15 @@ void t.test('protocol: a state that is not one is malformed', async (t) => {
   const changed = (index: number, value: unknown) => ({ objects: [item.with(index, value as string)] })
   t.type(parseReport(line({ objects: [item], pod: 'of a later version' })), 'object')
   const wrong: object[] = [
-    ...[{ isServing: 'yes' }, { isSuspended: 0 }, { outcome: 'A sentence' }, { permission: 7 }, { part: 1 }],
+    ...[
+      { isServing: 'yes' },
+      { isSuspended: 0 },
+      { outcome: 'A sentence' },
+      { permission: 7 },
+      { part: 1 },
+      { owner: null },
+    ],
+    ...[{ owner: { kind: 'Job' } }, { owner: { apiVersion: 'v1', kind: 'Pod', name: '../a', uid: 'x' } }],
     ...[changed(0, 'http://x'), changed(3, 'no version'), changed(4, -1), changed(5, 1), changed(6, 'maybe')],
     ...[changed(7, 'A b'), changed(8, 3), { objects: {} }, { parts: maxParts + 1 }],
     { objects: Array.from({ length: maxSources + 1 }, () => item) },

@@ -27,6 +27,7 @@ void t.test('coordinator: every duration has a default', async (t) => {
     reconnect: 30_000,
     startGrace: 180_000,
     lostGrace: 600_000,
+    refusedAfter: 600_000,
     hintRate: 300,
   })
   t.equal(parseConfiguration('').ok && 'coordinator' in (parseConfiguration('') as { value: object }).value, false)

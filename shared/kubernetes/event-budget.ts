@@ -1,4 +1,4 @@
-import { realClock, type Clock } from '../../shared/clock.ts'
+import { realClock, type Clock } from '../clock.ts'
 
 /** Events of a namespace at once, and how many more each second. Equal Events that wait together count once. */
 const burst = 50
