@@ -60,6 +60,9 @@ const undone: Record<string, [edit: (sidecar: Item, spec: Spec) => unknown, remo
     (sidecar) => (sidecar['terminationMessagePolicy'] = 'FallbackToLogsOnError'),
     'terminationMessagePolicy',
   ],
+  'a dropped capability without a name': [
+    (sidecar) => Object.assign(sidecar['securityContext'] as Item, { capabilities: { drop: ['ALL', ''] } }),
+  ],
   'no restart': [(sidecar) => delete sidecar['restartPolicy']],
   'rules of restart': [
     (sidecar) => (sidecar['restartPolicyRules'] = [{ action: 'Restart' }] as never),

@@ -118,13 +118,19 @@ void t.test('forged sidecar: any edit at all is undone or denied', async (t) => 
       changed[decision.kind] = (changed[decision.kind] ?? 0) + 1
       if (decision.kind === 'deny') return
       const result = decision.kind === 'inject' ? decision.pod : forged
-      const same = isDeepStrictEqual(oursIn(inOrder(withDefaults(result))), wanted)
+      const same = isDeepStrictEqual(withoutFurtherDrops(oursIn(inOrder(withDefaults(result)))), wanted)
       if (!same) throw new Error(`${decision.kind}: ${JSON.stringify(oursIn(forged))}`)
     }),
     { numRuns: 1000 },
   )
   t.ok((changed['inject'] ?? 0) > 100, JSON.stringify(changed))
 })
+
+/** Leaves out what OpenShift may add: further names of capabilities that are dropped. */
+function withoutFurtherDrops(ours: ReturnType<typeof oursIn>): typeof ours {
+  const text = JSON.stringify(ours).replaceAll(/"drop":\["ALL"(,"[A-Z][A-Z_]+")*\]/g, '"drop":["ALL"]')
+  return JSON.parse(text) as typeof ours
+}
 
 /** Replaces, adds or removes something inside an item, down a path of numbers. */
 function edit(item: object, [first = 0, ...rest]: readonly number[], value: unknown): void {

@@ -55,3 +55,38 @@ export async function shortestBlock(run: () => Promise<unknown>, tries: number, 
   for (let attempt = 0; attempt < tries && best > enough; attempt++) best = Math.min(best, await longestBlock(run))
   return best
 }
+
+/** How often a block that is too long is measured again, with its base. */
+const mostRounds = 4
+
+/** What a base takes, and blocks in comparison with it. */
+export interface Comparison {
+  /** The longest that the base has taken, in milliseconds. */
+  base: () => number
+  /** Returns the longest block of a run; if it is longer than `bound` of the base, both are measured again, since the machine may be slower now. */
+  block: (run: () => Promise<unknown>) => Promise<number>
+}
+
+/**
+ * @param measureBase returns the milliseconds that others are compared with
+ * @param bound the milliseconds that a run may take, of what the base takes
+ * @param tries see {@link shortestBlock}
+ */
+export async function compareBlocks(
+  measureBase: () => Promise<number>,
+  bound: (base: number) => number,
+  tries: number,
+): Promise<Comparison> {
+  let base = await measureBase()
+  return {
+    base: () => base,
+    async block(run) {
+      let time = await shortestBlock(run, tries, bound(base))
+      for (let round = 1; round < mostRounds && time > bound(base); round++) {
+        base = Math.max(base, await measureBase())
+        time = Math.min(time, await shortestBlock(run, tries, bound(base)))
+      }
+      return time
+    },
+  }
+}

@@ -14,7 +14,7 @@ export interface Measured {
 
 /**
  * Runs a program of this folder that measures, in a process without the test runner.
- * @param mostTimes how many times the first figure another may be; the program stops trying once it is within that
+ * @param mostTimes how many times the last figure another may be; the program stops trying once it is within that
  * @param input for its standard input
  */
 export async function measure(program: string, mostTimes: number, input = ''): Promise<Measured[]> {

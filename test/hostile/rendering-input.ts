@@ -3,7 +3,7 @@ import { measure, type Measured } from './measured.ts'
 import type { RenderingInput } from './rendering-times.ts'
 
 /**
- * Returns how long rendering blocks the sidecar's event loop: first a calm run, then each input of `rendering-times.ts`.
+ * Returns how long rendering blocks the sidecar's event loop: each input of `rendering-times.ts`, and at the end a calm run.
  * @param owner has a folder for certificates
  * @param mostTimes see {@link measure}
  */

@@ -5,7 +5,7 @@ import type { Fetched } from '../../shared/vault/store.ts'
 import { secret } from '../shared/render/objects.ts'
 import type { Chain } from '../support/pki.ts'
 import { mostCharacters, mostItems } from '../../shared/render/filter-bounds.ts'
-import { shortestBlock } from './longest-block.ts'
+import { compareBlocks, shortestBlock } from './longest-block.ts'
 import { objectSpec } from '../support/object-spec.ts'
 import type { Measured } from './measured.ts'
 
@@ -262,10 +262,11 @@ const report = (measured: Measured): void => console.log(JSON.stringify(measured
 
 const mostTimes = Number(process.argv[2])
 const said = await render(calm)
-const usual = await shortestBlock(() => render(calm), tries)
-report({ name: 'calm', said, time: usual })
+const measureCalm = () => shortestBlock(() => render(calm), tries)
+const comparison = await compareBlocks(measureCalm, (usual) => mostTimes * usual, tries)
 for (const [name, { input, says }] of Object.entries(inputs)) {
   const said = await render(input)
-  const time = await shortestBlock(() => render(input), tries, mostTimes * usual)
+  const time = await comparison.block(() => render(input))
   report({ name, said, time, ...(says && { says: says.source }) })
 }
+report({ name: 'calm', said, time: comparison.base() })

@@ -12,7 +12,8 @@ const mostTimes = 10
 t.setTimeout(120_000)
 
 void t.test('hostile values: no secret and no template blocks the sidecar', { timeout: 120_000 }, async (t) => {
-  const [calm, ...others] = await renderingTimes(t, mostTimes)
+  const others = await renderingTimes(t, mostTimes)
+  const calm = others.pop()
   t.match(calm, { name: 'calm', said: [] }, 'the calm run is rendered')
   const usual = calm?.time ?? 0
   t.comment(`the calm run: ${usual.toFixed(1)} ms`)

@@ -178,14 +178,18 @@ function resizePolicyOf(has: Container): { resizePolicy?: unknown[] } {
   return Array.isArray(resizePolicy) && resizePolicy.every(isByDefault) ? { resizePolicy } : {}
 }
 
+/** How capabilities are named, such as MKNOD. {@link https://man7.org/linux/man-pages/man7/capabilities.7.html} */
+const capabilityName = /^[A-Z][A-Z_]{1,30}$/
+
 /** Keeps further dropped capabilities, which OpenShift adds. */
 function securityContextOf(has: Container, wants: Container): Pick<Container, 'securityContext'> {
   const { securityContext } = withDefaults(wants, has, containerDefaults) as Container
   const drop = has.securityContext?.capabilities?.drop
+  const isNamed = Array.isArray(drop) && drop.every((one) => typeof one === 'string' && capabilityName.test(one))
   const dropsOurs = securityContext?.capabilities?.drop?.every((one) => drop?.includes(one)) ?? false
-  return drop === undefined || !dropsOurs
-    ? {}
-    : { securityContext: { ...securityContext, capabilities: { ...securityContext?.capabilities, drop } } }
+  return isNamed && dropsOurs
+    ? { securityContext: { ...securityContext, capabilities: { ...securityContext?.capabilities, drop } } }
+    : {}
 }
 
 /** Returns a wanted value with the defaults that the API server filled in; the defaults of a list apply to each item. */
