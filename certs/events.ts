@@ -17,45 +17,46 @@ export interface Log {
   error(fields: object, message: string): void
 }
 
-/** Returns a function that logs an event and passes it to `onEvent`, whose failure is only logged. */
+/**
+ * Returns a function that logs an event and passes it to `onEvent`, whose failure is only logged.
+ * @param name what log lines call the certificate
+ */
 export function createEventEmitter(
   log: Log,
   onEvent?: (event: CertificateEvent) => void,
+  name = 'webhook certificate',
 ): (event: CertificateEvent) => void {
   return (event) => {
-    logEvent(log, event)
+    logEvent(log, name, event)
     try {
       onEvent?.(event)
     } catch (error) {
-      log.error({ error: messageOf(error) }, 'webhook certificate: the handler of an event failed')
+      log.error({ error: messageOf(error) }, `${name}: the handler of an event failed`)
     }
   }
 }
 
 /** Logs an event as one line. */
-function logEvent(log: Log, event: CertificateEvent): void {
+function logEvent(log: Log, name: string, event: CertificateEvent): void {
   switch (event.type) {
     case 'step':
-      return log.info({ step: event.step }, `webhook certificate: ${event.detail}`)
+      return log.info({ step: event.step }, `${name}: ${event.detail}`)
     case 'serving':
       return log.info(
         { certificate: event.certificate, notAfter: new Date(event.notAfter).toISOString() },
-        'webhook certificate: serving the new certificate to new connections',
+        `${name}: serving the new certificate to new connections`,
       )
     case 'conflict':
       return log.info(
         { step: event.step },
-        'webhook certificate: the Secret or a webhook configuration changed in the meantime; reading again',
+        `${name}: the Secret or a webhook configuration changed in the meantime; reading again`,
       )
     case 'refused':
       return log.error(
         { error: messageOf(event.error) },
-        'webhook certificate: the new certificate and key cannot be served; the previous certificate stays',
+        `${name}: the new certificate and key cannot be served; the previous certificate stays`,
       )
     case 'failed':
-      return log.warn(
-        { step: event.step, error: messageOf(event.error) },
-        'webhook certificate: a step failed and will be retried',
-      )
+      return log.warn({ step: event.step, error: messageOf(event.error) }, `${name}: a step failed and will be retried`)
   }
 }

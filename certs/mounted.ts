@@ -1,5 +1,6 @@
 import { readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { watch } from 'chokidar'
 import { realClock, type WallClock } from '../shared/clock.ts'
 import type { CaBundles, ClusterConfiguration } from './store.ts'
@@ -11,6 +12,8 @@ import { isValid } from './rotation.ts'
 import { createServing, type Pair, type TlsOptions } from './serving.ts'
 import { isAnchoredIn, parsePair, type ServedPair } from './x509.ts'
 
+/** The first read takes milliseconds. If the files are not there yet, a program listens without them and is not ready. */
+const FIRST_READ_MS = 2_000
 /** Files and caBundles are read at least this often, even if the watches report no change. */
 const REREAD_MS = 60_000
 const RETRY_MS = 2_000
@@ -23,6 +26,8 @@ export interface CertificateFilesOptions {
   /** added to the defaults of serving.ts */
   tls?: TlsOptions
   log: Log
+  /** what log lines call the certificate; `webhook certificate` by default */
+  name?: string
   /** for metrics; called after the log line */
   onEvent?: (event: CertificateEvent) => void
   clock?: WallClock
@@ -35,7 +40,7 @@ export interface CertificateFilesOptions {
  */
 export function startCertificateFiles(options: CertificateFilesOptions): Certificates {
   const { directory, bundles, clock = realClock } = options
-  const emit = createEventEmitter(options.log, options.onEvent)
+  const emit = createEventEmitter(options.log, options.onEvent, options.name)
   const serving = createServing(options.tls)
   let served: ServedPair | undefined
   let configurations: readonly ClusterConfiguration[] = []
@@ -117,4 +122,10 @@ async function readPair(directory: string): Promise<Pair> {
     ['tls.crt', 'tls.key'].map((file) => readFile(join(folder, file), 'utf8')),
   )
   return { certificate: certificate!, key: key! }
+}
+
+/** Waits for the first certificate, for two seconds at most: a server that listens before it has one ends each connection. */
+export async function firstRead({ notAfter }: Pick<Certificates, 'notAfter'>): Promise<void> {
+  const pauseMs = 20
+  for (let waited = 0; notAfter() === undefined && waited < FIRST_READ_MS; waited += pauseMs) await sleep(pauseMs)
 }

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { KubeConfig } from '@kubernetes/client-node'
-import { startCertificateFiles } from '../certs/mounted.ts'
+import { firstRead, startCertificateFiles } from '../certs/mounted.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { realClock } from '../shared/clock.ts'
 import { createKubernetesApi } from '../shared/kubernetes/api.ts'
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   const kubeConfig = new KubeConfig()
   kubeConfig.loadFromDefault()
   const api = createKubernetesApi(kubeConfig)
-  const certificates = startCertificateFiles({ directory: certificatesFolder, log })
+  const certificates = startCertificateFiles({ directory: certificatesFolder, log, name: 'coordinator certificate' })
   const sessionLimit = limitFor(process.constrainedMemory())
   const metrics = createMetrics({
     sessions: () => coordinator.sessions.size,
@@ -67,6 +67,7 @@ async function main(): Promise<void> {
     clock: realClock,
   })
   certificates.attach(coordinator.server)
+  await firstRead(certificates)
   coordinator.server.listen(port, host)
   const local = createLocalServer(coordinator.rotation).listen(statePort, loopback)
   await Promise.all([once(coordinator.server, 'listening'), once(local, 'listening')])

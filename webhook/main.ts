@@ -2,7 +2,7 @@ import { onTerminate } from './early-signals.ts'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { destination } from 'pino'
-import { startCertificateFiles } from '../certs/mounted.ts'
+import { firstRead, startCertificateFiles } from '../certs/mounted.ts'
 import type { Certificates } from '../certs/self-managed.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Api } from '../shared/kubernetes/api.ts'
@@ -41,8 +41,8 @@ const startPlatform = async (wiring: Wiring): Promise<Platform> => {
   const { log, metrics } = wiring
   const directory = platform.certificatesFolder
   const certificates = startCertificateFiles({ directory, log, onEvent: metrics.certificateEvent })
-  // Its files are loaded within moments, and readers of the log line "listening" may send reviews right away.
-  for (let tries = 0; certificates.notAfter() === undefined && tries < 100; tries++) await sleep(20)
+  // Readers of the log line "listening" may send reviews right away.
+  await firstRead(certificates)
   return { image, cluster: createFolderCluster(platform.clusterFolder), certificates }
 }
 

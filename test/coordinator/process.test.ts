@@ -24,5 +24,6 @@ void t.test('coordinator: a write is in the pod within seconds, although it poll
     [],
     'it reads no value',
   )
+  t.match(output(), /coordinator certificate: serving[^]*"event":"listening"/, 'it listens once it has its certificate')
   t.notMatch(output(), /a-[123]/)
 })

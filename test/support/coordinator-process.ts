@@ -113,7 +113,7 @@ export async function coordinatorProcess(
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
     t.teardown(() => child.kill('SIGKILL'))
-    // It listens before it has read its certificate.
+    // The certificate may be missing for a while.
     await until(
       'the coordinator is ready',
       async () => child.exitCode !== null || (await isReady(port, certificate.cert)),
