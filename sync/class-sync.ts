@@ -220,7 +220,7 @@ export class ClassSync {
   }
 }
 
-/** Compares all Secrets with what was written; a foreign one is told, and its objects are not read. */
+/** Compares all Secrets with what was written; a foreign one is reported, and its objects are not read. */
 async function checkAll(
   requests: readonly SecretRequest[],
   writer: SecretWriter,

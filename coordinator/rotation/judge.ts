@@ -66,7 +66,7 @@ function judgeNotification({ outcome }: Pick<KnownPod, 'outcome'>, notified: Kno
   }
 }
 
-/** The order in which states are told: what a person has to act on first. */
+/** The order in which states are listed: what a person has to act on first. */
 export const stateOrder: readonly PodRotationState[] = [
   ...(['failing', 'suspended', 'pinned', 'notifying', 'unnotified', 'behind'] as const),
   ...(['lost', 'unreported', 'ahead', 'no-session', 'current'] as const),

@@ -9,7 +9,7 @@ import { createEvent, eventTime, type EventContent } from './event.ts'
 export interface SentEvent extends Pick<EventContent, 'involvedObject' | 'type' | 'reason' | 'message'> {
   /** What determines its name in addition to the object's uid and the reason: an Event of a name is there once, and is counted up. */
   identity: readonly (string | number)[]
-  /** When it happened, if that identifies it: the same Event is told once, also by another process. In milliseconds since 1970. */
+  /** When it happened, if that identifies it: the same Event is sent once, also by another process. In milliseconds since 1970. */
   at?: number
 }
 

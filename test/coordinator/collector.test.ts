@@ -11,7 +11,7 @@ void t.test('collector: the lines of one number make a whole, in their order', a
   t.equal(collect(line(1, 0, 2, [1])), 'more')
   t.strictSame(collect(line(1, 1, 2, [2])), [1, 2])
   t.equal(collect(line(2, 0, 2, [3])), 'more')
-  t.strictSame(collect(line(3, 0, 1, [4])), [4], 'a later number begins anew')
+  t.strictSame(collect(line(3, 0, 1, [4])), [4], 'a later number starts again')
   t.equal(collect(line(3, 0, 1)), 'malformed', 'a number that was there')
   t.equal(collect(line(4, 1, 2)), 'malformed', 'no first line')
 })

@@ -127,7 +127,7 @@ void t.test('announce: pods whose signal or vault needs a person', async (t) => 
     { involvedObject: { kind: 'Pod', name: 'web-1' }, reason: 'SignalNotHandled' },
   ])
   t.equal(told.length, 2)
-  // A report in between does not begin the time anew.
+  // A report in between does not restart the time.
   await pass(300_000)
   rotations.update(identityOf('web-0'), failing)
   told.length = 0

@@ -103,7 +103,7 @@ void t.test('rotation: what is not known is said, and is not called complete', a
   await blind.pass(180_000)
   t.match(blind.ask(), { code: 3, answer: { objects: [{ unknown: ['look-failed'], others: [] }] } })
   blind.add('web-1', { problem: { kind: 'forbidden' } })
-  t.equal(blind.ask().code, 1, 'a pod that cannot read the object is behind all the same')
+  t.equal(blind.ask().code, 1, 'a pod that cannot read the object is still behind')
 
   const object = { vault, type: 'secret' as const, name: 'db' }
   const silent = scene({ served: () => [{ identity: identityOf('old-0'), object }] })

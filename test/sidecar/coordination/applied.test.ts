@@ -86,7 +86,7 @@ void t.test('applied: a pod that may not read an object any more says what it st
   t.match(states().at(-1)?.objects[0], { version: first, problem: { kind: 'forbidden' } })
 })
 
-void t.test('applied: what nothing notifies is told from what the app started with', async (t) => {
+void t.test('applied: what nothing notifies is known from what the app started with', async (t) => {
   const { pod, states } = await coordinatedPod(t, ['a', 'b'], { variables: { B: 'b' } })
   await pod.start()
   await pod.advance(10_000)
