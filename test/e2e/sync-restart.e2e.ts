@@ -79,27 +79,32 @@ async function forbidEvents(t: Test, namespace: string): Promise<() => Promise<u
   return allow
 }
 
+/** Whether the API server would let the program create an Event; a policy is in force, or gone, only after a moment. */
+function mayCreateEvents(namespace: string): Promise<boolean> {
+  const event = {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'probe', namespace },
+    involvedObject: { namespace },
+    reason: 'x',
+  }
+  return kubectl(['create', '-f', '-', sync.asProgram, '--dry-run=server'], toYaml([event])).then(
+    () => true,
+    () => false,
+  )
+}
+
 void t.test('sync restart: killed between the write and its Event, the next one makes up for the Event', async (t) => {
   const fixture = await sync.makeSyncFixture(t, { user: 'user-1', password: 'password-1' })
   const { namespace } = fixture
   const allow = await forbidEvents(t, namespace)
-  await eventually('Events are forbidden', async () => {
-    const event = {
-      apiVersion: 'v1',
-      kind: 'Event',
-      metadata: { name: 'probe', namespace },
-      involvedObject: { namespace },
-      reason: 'x',
-    }
-    return kubectl(['create', '-f', '-', sync.asProgram, '--dry-run=server'], toYaml([event])).then(
-      () => false,
-      () => true,
-    )
-  })
+  await eventually('Events are forbidden', async () => !(await mayCreateEvents(namespace)))
   await sync.applyRole(await sync.applyClass(t, fixture, request))
   const { metadata } = await sync.secretHas(namespace, 'db', { user: 'user-1', password: 'password-1' })
-  await killProgram()
   await allow()
+  // Before the next process starts, which tries once.
+  await eventually('Events are allowed again', () => mayCreateEvents(namespace))
+  await killProgram()
   await sync.eventOn(namespace, 'Synced', /secret\/user@.*secret\/password@/)
   const after = await sync.readSecret(namespace, 'db')
   t.equal(after?.metadata.resourceVersion, metadata.resourceVersion, 'and does not write again')
