@@ -124,7 +124,10 @@ async function readPair(directory: string): Promise<Pair> {
   return { certificate: certificate!, key: key! }
 }
 
-/** Waits for the first certificate, for two seconds at most: a server that listens before it has one ends each connection. */
+/**
+ * Waits for the first certificate, for two seconds at most: a server that listens before it has one ends each connection,
+ * and readers of its log line "listening" may send requests right away.
+ */
 export async function firstRead({ notAfter }: Pick<Certificates, 'notAfter'>): Promise<void> {
   const pauseMs = 20
   for (let waited = 0; notAfter() === undefined && waited < FIRST_READ_MS; waited += pauseMs) await sleep(pauseMs)

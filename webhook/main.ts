@@ -41,7 +41,6 @@ const startPlatform = async (wiring: Wiring): Promise<Platform> => {
   const { log, metrics } = wiring
   const directory = platform.certificatesFolder
   const certificates = startCertificateFiles({ directory, log, onEvent: metrics.certificateEvent })
-  // Readers of the log line "listening" may send reviews right away.
   await firstRead(certificates)
   return { image, cluster: createFolderCluster(platform.clusterFolder), certificates }
 }
@@ -103,12 +102,10 @@ async function startCertificates(
   const onEvent = metrics.certificateEvent
   if ('folder' in certificates) {
     const { createKubernetesBundles } = await import('../certs/ca-bundles.ts')
-    return startCertificateFiles({
-      directory: certificates.folder,
-      bundles: createKubernetesBundles(where),
-      log,
-      onEvent,
-    })
+    const bundles = createKubernetesBundles(where)
+    const mounted = startCertificateFiles({ directory: certificates.folder, bundles, log, onEvent })
+    await firstRead(mounted)
+    return mounted
   }
   const { secretName, lifetimes } = certificates
   const [selfManaged, { createKubernetesStore }] = await Promise.all([
