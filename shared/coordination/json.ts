@@ -1,4 +1,4 @@
-/** Parses JSON; undefined if it is none, or no object. */
+/** Parses JSON; undefined if the text is not JSON, or not an object. */
 export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text)

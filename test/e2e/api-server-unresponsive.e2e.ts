@@ -99,7 +99,7 @@ void t.test(
       /the API server did not answer akv-injector in time \(GET \/api\/v1\/namespaces\/.*\/serviceaccounts\/late\)/,
     )
     t.ok(
-      late.took < 20_000,
+      late.took < 11_000,
       `refused within five seconds of the webhook, five of its standby, and kubectl's own: ${late.took} ms`,
     )
     await readyPods(system, 'app.kubernetes.io/name=akv-injector', 2)

@@ -69,7 +69,7 @@ void t.test('coordinator: a write reaches the apps in seconds, and pods poll whi
   await t.test('a write, with a poll interval of 10 min', async (t) => {
     await quiet()
     const seconds = await rotate('password-2', [...web, ...quick])
-    t.ok(seconds < 40, `all five pods were notified after ${seconds.toFixed(1)} s`)
+    t.ok(seconds < 20, `all five pods were notified after ${seconds.toFixed(1)} s`)
     t.comment(`write to handler: ${seconds.toFixed(1)} s`)
   })
 
@@ -81,7 +81,7 @@ void t.test('coordinator: a write reaches the apps in seconds, and pods poll whi
     await readyPods(own, 'app.kubernetes.io/name=akv-injector-coordinator', 1, 60)
     await quiet()
     const seconds = await rotate('password-4', [...web, ...quick])
-    t.ok(seconds < 40, `${seconds.toFixed(1)} s`)
+    t.ok(seconds < 20, `${seconds.toFixed(1)} s`)
   })
 
   await t.test('its role is taken away', async (t) => {

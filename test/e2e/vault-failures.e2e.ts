@@ -29,15 +29,15 @@ void t.test(
       const lastState = await describedLastState(namespace, 'app')
       return role.test(lastState) && lastState
     })
-    t.ok(seconds() < 45, `within 45 s (${seconds()} s)`)
+    t.ok(seconds() < 30, `within 30 s (${seconds()} s)`)
     await eventually('kubectl get pods counts the restart', async () => (await row(namespace, 'app')).restarts >= 1)
-    t.ok(seconds() < 45, `within 45 s (${seconds()} s)`)
+    t.ok(seconds() < 30, `within 30 s (${seconds()} s)`)
     await eventually(
       'kubectl get pods shows that it fails',
       async () => /Error|CrashLoopBackOff/.test((await row(namespace, 'app')).status),
       { seconds: 90 },
     )
-    t.ok(seconds() < 90, `within 90 s (${seconds()} s)`)
+    t.ok(seconds() < 60, `within 60 s (${seconds()} s)`)
     t.match(described, /ForbiddenByRbac/)
     t.match(described, /secret db-password/)
     const log = await eventually('kubectl logs has it too', async () => {

@@ -153,7 +153,7 @@ void t.test('find: names match as a regular expression says', async () => {
 void t.test('find: a pattern that a regular expression would take hours for', async (t) => {
   const started = performance.now()
   t.notOk(matchesName(`${'*a'.repeat(60)}*b`, 'a'.repeat(127)))
-  t.ok(performance.now() - started < 2_000)
+  t.ok(performance.now() - started < 100)
 })
 
 void t.test('find: every tag has to be there, as it is spelled', async (t) => {

@@ -96,7 +96,7 @@ for (const [what, key, reason] of unusable) {
       const started = performance.now()
       t.match(await sidecar.exited, { code: 1 })
       const seconds = (performance.now() - started) / 1000
-      t.ok(seconds > 14 && seconds < 40, `${seconds} s`)
+      t.ok(seconds > 14 && seconds < 25, `${seconds} s`)
       t.match(terminationOf(fixture), reason)
     },
   )

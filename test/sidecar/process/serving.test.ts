@@ -68,7 +68,7 @@ void t.test('process: a running sidecar follows its live annotations', async (t)
   fixture.annotate({ refresh: '1' })
   const asked = performance.now()
   await until('refreshed', () => read(fixture.mount, 'api-key') === 'api-key-2')
-  t.ok(performance.now() - asked < 10_000, `${Math.round(performance.now() - asked)} ms after the annotation`)
+  t.ok(performance.now() - asked < 2_500, `${Math.round(performance.now() - asked)} ms after the annotation`)
   fixture.annotate({ 'poll-interval': '100ms', 'log-level': 'debug' })
   fixture.emulator.vault('my-kv').setSecret('api-key', 'api-key-3')
   await until('polled', () => read(fixture.mount, 'api-key') === 'api-key-3')
@@ -117,7 +117,7 @@ void t.test('process: SIGTERM ends a sidecar that waits for its first set at onc
   const told = performance.now()
   sidecar.process.kill('SIGTERM')
   t.strictSame(await sidecar.exited, { code: 1, signal: null })
-  t.ok(performance.now() - told < 5_000)
+  t.ok(performance.now() - told < 1_000)
 })
 
 void t.test('host network: probes and status go over a unix socket', async (t) => {
