@@ -129,6 +129,7 @@ export class Session implements Listener {
         return void this.#renew(report.token)
       case 'leaving':
         return this.end('left')
+      case 'turn':
       case 'seen':
     }
   }

@@ -1,6 +1,7 @@
 import { parseArray, parseObject } from './json.ts'
 import { maxSources } from './limits.ts'
 import { isCount, isName, isType, isVault, isVersion, type WatchedObject } from './source.ts'
+import { parseTurnEvent, type TurnEvent } from './turns.ts'
 
 /** What changed about an object: its newest version. Without one, the object was deleted, or has no version that is known. */
 export interface Change extends WatchedObject {
@@ -44,6 +45,7 @@ export type CoordinatorEvent =
       /** The hint is to be followed at a random moment of this time, in milliseconds. */
       spreadMs: number
     }
+  | ({ name: 'turn' } & TurnEvent)
   | {
       name: 'goodbye'
       /** The least time before the next session, in milliseconds. */
@@ -103,6 +105,10 @@ const parsers: { readonly [Name in CoordinatorEvent['name']]: (fields: Fields) =
   change: ({ changes, spreadMs }) => {
     const parsed = parseArray(changes, maxSources, parseChange)
     return parsed && isCount(spreadMs) ? { name: 'change', changes: parsed, spreadMs } : undefined
+  },
+  turn: (fields) => {
+    const turn = parseTurnEvent(fields)
+    return turn && { name: 'turn', ...turn }
   },
   goodbye: ({ retryAfterMs }) => (isCount(retryAfterMs) ? { name: 'goodbye', retryAfterMs } : undefined),
 }

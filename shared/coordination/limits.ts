@@ -20,6 +20,13 @@ export const stateLineBytes = 15 * 1024
 /** Problems of a pod whose messages are sent and kept; of the others, only the code. */
 export const reportedProblems = 16
 
+/** Versions in a request for a turn, and in all halts of a group; each takes 15 bytes of a line. */
+export const maxTurnVersions = 350
+/** Halts of a group: the oldest is forgotten. */
+export const maxHalts = 4
+/** Characters of a sentence about a turn. */
+export const longestTurnText = 200
+
 /** What the path of a session is. Paths of this version stay for as long as pods live that know no other. */
 export const sessionPath = '/v1/session'
 /** What the audience of a session's token begins with; the pod's group follows. */

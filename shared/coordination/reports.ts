@@ -3,6 +3,7 @@ import { parseArray, parseObject } from './json.ts'
 import { longestLine, maxParts, maxSources } from './limits.ts'
 import { parseState, type StatePart } from './pod-state.ts'
 import { isCount, isVersion, type WatchedObject } from './source.ts'
+import { parseTurnState, type TurnState } from './turns.ts'
 
 /** An object that a sidecar serves, in the version that it has read. */
 export interface ServedObject extends WatchedObject {
@@ -26,6 +27,8 @@ export type Report =
   | { type: 'seen'; heartbeat: number }
   /** What the sidecar has applied. */
   | StatePart
+  /** The sidecar's part in turns; only of a pod that limits how many may be unavailable. */
+  | ({ type: 'turn' } & TurnState)
   /** The sidecar ends on purpose: its session is not lost. */
   | { type: 'leaving' }
 
@@ -74,6 +77,10 @@ const parsers: { readonly [Type in Report['type']]: (fields: Fields) => Report |
     typeof token === 'string' && token.length < longestLine ? { type: 'token', token } : undefined,
   seen: ({ heartbeat }) => (isCount(heartbeat) ? { type: 'seen', heartbeat } : undefined),
   state: parseState,
+  turn: (fields) => {
+    const state = parseTurnState(fields)
+    return state && { type: 'turn', ...state }
+  },
   leaving: () => ({ type: 'leaving' }),
 }
 

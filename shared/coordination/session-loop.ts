@@ -7,6 +7,7 @@ import type { CoordinatorEvent } from './events.ts'
 import { reconnectDelay } from './reconnect.ts'
 import { stateLines, type PodState } from './pod-state.ts'
 import { formatReport, snapshotLines, type ServedObject } from './reports.ts'
+import type { TurnState } from './turns.ts'
 
 /** How a program reaches the coordinator. Durations are in milliseconds. */
 export interface CoordinatorAccess {
@@ -36,6 +37,8 @@ export interface SessionUser {
   served: () => ServedObject[]
   /** What the program has applied; absent for one that has no app. */
   state?: () => PodState
+  /** The program's part in turns; absent for one that takes none. */
+  turn?: () => TurnState | undefined
   /** Called when a snapshot is sent. */
   reported: (snapshot: number, objects: readonly ServedObject[]) => void
   take: (event: CoordinatorEvent) => void
@@ -58,6 +61,8 @@ export class SessionLoop {
   #snapshot = { number: 0, text: '' }
   /** The state that was sent last, and when the next may be sent on the monotonic clock. */
   #state = { number: 0, text: '', dueAt: 0 }
+  /** The part in turns that was sent last. */
+  #turn = ''
   #isChanged = true
   #token = { text: '', checkedAt: 0 }
   /** When the last session ended, or the program began, on the monotonic clock. */
@@ -79,9 +84,19 @@ export class SessionLoop {
     this.#isChanged = true
   }
 
+  /** To be called when the part in turns may have changed: it is sent at once. */
+  turnChanged(): void {
+    const turn = this.#connection && this.#user.turn?.()
+    const text = turn ? formatReport({ type: 'turn', ...turn }) : ''
+    if (text === '' || text === this.#turn) return
+    this.#turn = text
+    this.#connection?.send(text)
+  }
+
   /** To be called once a second: sends what is served and applied if it changed, and the token if the kubelet renewed it. */
   check(): void {
     if (this.#connection && this.#isChanged) this.#report(this.#connection)
+    this.turnChanged()
     const { clock } = this.#options
     if (this.#connection && clock.elapsed() >= this.#state.dueAt) this.#reportState(this.#connection)
     if (this.#connection && clock.elapsed() - this.#token.checkedAt >= tokenCheckMs) void this.#renew(this.#connection)
@@ -121,11 +136,13 @@ export class SessionLoop {
         this.#connection = connection
         this.#snapshot = { number: 0, text: '' }
         this.#state = { number: 0, text: '', dueAt: 0 }
+        this.#turn = ''
         this.#isChanged = true
         this.#attempts = 0
         log.info({ event: 'coordinator', connected: true }, 'the session with the coordinator began')
         this.#report(connection)
         this.#reportState(connection)
+        this.turnChanged()
       },
       onEvent: (event) => {
         if (event.name === 'welcome') this.#trust(event.caCertificates)

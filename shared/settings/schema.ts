@@ -41,6 +41,56 @@ export const SignalTarget = Type.Object(
 )
 export type SignalTarget = Static<typeof SignalTarget>
 
+const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
+
+/** How the sidecar finds out whether the app is ready. */
+const Readiness = Type.Union([
+  /** A URL on the loopback address: 2xx means ready. */
+  Type.Object({ url: Type.String({ pattern: '^http://' }) }, strict),
+  /** As the kubelet asks: at the pod's address unless `host` names another, without checking a certificate; 200 to 399 means ready. */
+  Type.Object(
+    {
+      scheme: Type.Enum(['http', 'https']),
+      port: Port,
+      path: Type.String({ pattern: '^/' }),
+      host: Type.Optional(Type.String({ minLength: 1 })),
+      headers: Type.Array(Type.Object({ name: Type.String(), value: Type.String() }, strict)),
+      period: Milliseconds,
+      timeout: Milliseconds,
+    },
+    strict,
+  ),
+  /** A port that accepts connections. */
+  Type.Object(
+    {
+      tcp: Port,
+      host: Type.Optional(Type.String({ minLength: 1 })),
+      period: Milliseconds,
+      timeout: Milliseconds,
+    },
+    strict,
+  ),
+])
+export type Readiness = Static<typeof Readiness>
+
+/** How the pod takes turns with the other pods of its group. */
+export const TurnSettings = Type.Object(
+  {
+    maxUnavailable: Type.Union([
+      Type.Object({ count: Type.Integer({ minimum: 1 }) }, strict),
+      Type.Object({ percent: Type.Integer({ minimum: 1, maximum: 100 }) }, strict),
+    ]),
+    /** For so long, the app has to run after it was notified. */
+    minReady: Milliseconds,
+    /** For so long, a turn may be held; a sidecar without a session waits as long before it goes ahead alone. */
+    timeout: Milliseconds,
+    /** Absent if nothing says more than that the process runs, or that the notify URL answered. */
+    readiness: Type.Optional(Readiness),
+  },
+  strict,
+)
+export type TurnSettings = Static<typeof TurnSettings>
+
 /** How the sidecar reaches a coordinator. */
 export const CoordinatorSettings = Type.Object(
   {
@@ -55,6 +105,8 @@ export const CoordinatorSettings = Type.Object(
     owner: Type.Optional(
       Type.Object({ apiVersion: Type.String(), kind: Type.String(), name: Type.String(), uid: Type.String() }, strict),
     ),
+    /** Absent if the pod switches to a new set whenever it has one. */
+    turns: Type.Optional(TurnSettings),
   },
   strict,
 )

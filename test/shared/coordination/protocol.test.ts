@@ -229,7 +229,16 @@ void t.test('protocol: any text is read without an exception', async () => {
     }),
   )
   fc.assert(fc.property(fc.json(), (text) => void parseReport(text)))
-  const names = fc.constantFrom('welcome', 'heartbeat', 'coverage', 'change', 'goodbye', '__proto__', 'constructor')
+  const names = fc.constantFrom(
+    'welcome',
+    'heartbeat',
+    'coverage',
+    'change',
+    'turn',
+    'goodbye',
+    '__proto__',
+    'constructor',
+  )
   fc.assert(fc.property(names, fc.json(), (name, text) => void parseEvent(name, text)))
 })
 
@@ -246,7 +255,7 @@ void t.test('protocol: a line and an event that are too long end the reading, in
 })
 
 void t.test('protocol: what this version does not know is ignored, what cannot be read is not', async (t) => {
-  t.equal(parseEvent('turn', 'anything'), 'unknown')
+  t.equal(parseEvent('turns', 'anything'), 'unknown')
   t.strictSame(parseEvent('goodbye', '{"retryAfterMs":1,"why":"new"}'), { event: { name: 'goodbye', retryAfterMs: 1 } })
   t.equal(parseEvent('goodbye', '{"retryAfterMs":-1}'), 'malformed')
   t.equal(parseEvent('goodbye', '[]'), 'malformed')
