@@ -51,6 +51,8 @@ export const terminationLog = '/dev/termination-log'
 
 /** Base64url of the sidecar's settings (settings.ts). */
 export const settingsVariable = 'AKV_INJECTOR_SETTINGS'
+/** The number of the pod's containers, if they are so many that the kubelet cuts termination messages shorter (termination-limit.ts). */
+export const containersVariable = 'AKV_INJECTOR_CONTAINERS'
 export const sidecarScript = '/app/sidecar.js'
 export const probeScript = '/app/probe.js'
 export const environmentScript = '/app/environment.js'

@@ -8,6 +8,7 @@ import type { LiveTexts } from './live/annotations.ts'
 import type { Notifier, NotifierOptions } from './notify/notifier.ts'
 import type { Coordinate } from './poll/coordination.ts'
 import type { Registry } from './report/metrics.ts'
+import type { Explanation } from './termination-message.ts'
 import type { Volume } from './volume/volume.ts'
 
 /** A vault as the sidecar polls it. */
@@ -33,7 +34,7 @@ export interface SidecarDependencies {
   clock: Clock
   random: Random
   /** Stores the reason of a failed start for `kubectl describe pod`, in case the process ends before a set is served. */
-  notStarted: (reason: string) => void
+  notStarted: (reason: Explanation) => void
   /** Called once, when a complete set is served: from then on, the end of the process is not a failure. */
   started: () => void
   log: Logger

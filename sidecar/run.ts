@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import { createLogger, type Logger } from '../shared/log.ts'
 import {
+  containersVariable,
   coordinatorTokenFile,
   podinfoFolder,
   settingsVariable,
@@ -22,8 +23,9 @@ import { serve } from './report/server.ts'
 import type { Settings } from '../shared/settings/codec.ts'
 import type { Coordinate } from './poll/coordination.ts'
 import { readSettings } from './settings.ts'
+import { longestMessage } from '../shared/termination-limit.ts'
 import { openVaults } from '../shared/vault/open-vaults.ts'
-import { terminationMessage } from './termination-message.ts'
+import { containersIn, terminationMessage, type Explanation } from './termination-message.ts'
 import { Volume } from './volume/volume.ts'
 
 /** The program's surroundings. */
@@ -49,20 +51,22 @@ export async function runSidecar(
   process.on('uncaughtException', ({ name, stack }) => {
     log.error({ event: 'defect', stack: stack?.split('\n').slice(1) }, `unexpected ${name}; please report it`)
   })
-  const keep = createTerminationMessage(join(root, terminationLog), log)
+  const write = createTerminationMessage(join(root, terminationLog), log)
+  const most = longestMessage(containersIn(environment[containersVariable]))
+  const keep = (reason: Explanation) => write(terminationMessage(reason, most))
   const dependencies = {
     notStarted: keep,
     started() {
-      keep('')
+      write('')
       started()
     },
   }
   const end = await startSidecar(role, { environment, root, log }, dependencies).catch((error: Error): End => ({
     code: 1,
-    reason: terminationMessage([`the sidecar cannot start: ${error.message}`], 'cannot-start'),
+    reason: { lines: [`the sidecar cannot start: ${error.message}`], outcome: 'cannot-start' },
   }))
   if (end.code === 0) return 0
-  log.error({ event: 'failed' }, end.reason)
+  log.error({ event: 'failed' }, terminationMessage(end.reason))
   keep(end.reason)
   return 1
 }
@@ -150,4 +154,4 @@ async function coordinateWith({ coordinator }: Settings, root: string, log: Logg
 }
 
 /** The settings cannot be used. */
-const refused = (...problems: string[]): End => ({ code: 1, reason: terminationMessage(problems, 'settings') })
+const refused = (...lines: string[]): End => ({ code: 1, reason: { lines, outcome: 'settings' } })

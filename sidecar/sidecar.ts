@@ -15,6 +15,7 @@ import { Reporter } from './report/reporter.ts'
 import { refreshAfter } from '../shared/detect/read-plan.ts'
 import type { Source } from '../shared/detect/sources.ts'
 import { giveUpReason, whyWaiting } from './startup-deadline.ts'
+import type { Explanation } from './termination-message.ts'
 import { appliedFacts, whatIsMissing, type State, type VaultState } from './report/state.ts'
 import { statusOf, type Status } from './report/status.ts'
 import type { PollContext, PollResult } from './poll/context.ts'
@@ -26,7 +27,7 @@ import { planDigest } from './volume/manifest.ts'
 export type { NamedVault, SidecarDependencies } from './dependencies.ts'
 
 /** How a run ends; a failure has the reason for the pod's termination message. */
-export type End = { code: 0 } | { code: 1; reason: string }
+export type End = { code: 0 } | { code: 1; reason: Explanation }
 
 /** How often the live annotations are checked. */
 const heartbeatMs = 1_000
@@ -215,7 +216,7 @@ export class Sidecar {
     this.#dependencies.started()
   }
 
-  #whyWaiting(): string {
+  #whyWaiting(): Explanation {
     return whyWaiting(whatIsMissing(this.#state))
   }
 

@@ -1,7 +1,7 @@
 import { formatDuration } from '../shared/duration.ts'
 import type { Failure } from '../shared/detect/failures.ts'
 import type { SidecarOutcome } from './outcome-anchors.ts'
-import { terminationMessage } from './termination-message.ts'
+import type { Explanation } from './termination-message.ts'
 
 /** How long permanent failures are retried at the start: roles that were just granted take a while to propagate. */
 export const permanentFailureGraceMs = 15_000
@@ -23,10 +23,10 @@ export interface Waiting {
 }
 
 /**
- * The reason to give up waiting for the first set, as a termination message with a line for each missing part; undefined to continue. The
- * message links to what cannot be cured by waiting.
+ * The reason to give up waiting for the first set, with a line for each missing part; undefined to continue. Its outcome is what cannot be
+ * cured by waiting.
  */
-export function giveUpReason({ startedAt, now, startupTimeout, missing }: Waiting): string | undefined {
+export function giveUpReason({ startedAt, now, startupTimeout, missing }: Waiting): Explanation | undefined {
   const isPast = (since: number | undefined, patience: number) => since !== undefined && now - since >= patience
   const isHopeless = ({ failure }: MissingPart) =>
     isPast(failure?.permanentSince, permanentFailureGraceMs) || isPast(failure?.doubtfulSince, doubtfulFailureGraceMs)
@@ -35,12 +35,14 @@ export function giveUpReason({ startedAt, now, startupTimeout, missing }: Waitin
   if (!isLate && !hopeless) return undefined
   const lines = reasonLines(missing)
   if (isLate) lines.push(`gave up after ${formatDuration(startupTimeout)}, the pod's startup-timeout`)
-  return terminationMessage(lines, hopeless?.failure?.kind ?? outcomeOf(missing))
+  return { lines, outcome: hopeless?.failure?.kind ?? outcomeOf(missing) }
 }
 
 /** Why the first set is not complete yet, for the termination message of a process that ends before it is. */
-export const whyWaiting = (missing: readonly MissingPart[]): string =>
-  terminationMessage(reasonLines(missing), outcomeOf(missing))
+export const whyWaiting = (missing: readonly MissingPart[]): Explanation => ({
+  lines: reasonLines(missing),
+  outcome: outcomeOf(missing),
+})
 
 /** The first failure that is known. */
 const outcomeOf = (missing: readonly MissingPart[]): SidecarOutcome =>

@@ -1,20 +1,32 @@
 import { troubleshootingLink } from '../shared/names.ts'
 import { printableLines } from '../shared/printable.ts'
+import { longestMessage } from '../shared/termination-limit.ts'
 import { anchorOf, type SidecarOutcome } from './outcome-anchors.ts'
 
+/** Why a program ends, before it is a text of limited length. */
+export interface Explanation {
+  lines: readonly string[]
+  outcome: SidecarOutcome
+}
+
 /**
- * The bytes of a termination message that the kubelet keeps in a pod of up to eight containers: all containers of a pod share 12 KiB, and what
- * exceeds a container's part is cut off at the end ({@link https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/}).
+ * Returns the number of the pod's containers, which the webhook writes only if they are many; undefined for the text of an author who wrote
+ * anything else.
  */
-export const longestMessage = (12 * 1024) / 8
+export const containersIn = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined
 
 /**
  * Joins lines with unprintable characters escaped, and ends with the link to the outcome's section of the documentation. Lines that
- * exceed what the kubelet keeps are left out, the last ones first; the link never is.
+ * exceed what the kubelet keeps are left out, the last ones first; the link never is, unless it alone exceeds that.
+ * @param most in bytes
  */
-export function terminationMessage(said: readonly string[], outcome: SidecarOutcome): string {
+export function terminationMessage({ lines, outcome }: Explanation, most = longestMessage()): string {
   const link = troubleshootingLink(anchorOf(outcome))
-  return `${bounded(said.map(printableLines), longestMessage - Buffer.byteLength(link) - 1)} ${link}`.trimStart()
+  const printable = lines.map(printableLines)
+  const space = most - Buffer.byteLength(link) - 1
+  // The first part of a link leads nowhere.
+  return space < 0 ? bounded(printable, most) : `${bounded(printable, space)} ${link}`.trimStart()
 }
 
 function bounded(lines: readonly string[], most: number): string {
@@ -32,4 +44,4 @@ function bounded(lines: readonly string[], most: number): string {
 }
 
 const cut = (line: string, most: number): string =>
-  new TextDecoder().decode(Buffer.from(line).subarray(0, most - 3)).replace(/\ufffd$/, '')
+  new TextDecoder().decode(Buffer.from(line).subarray(0, Math.max(0, most - 3))).replace(/\ufffd$/, '')

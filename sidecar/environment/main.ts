@@ -4,17 +4,19 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { terminationLog } from '../../shared/names.ts'
-import { terminationMessage } from '../termination-message.ts'
+import { containersVariable, terminationLog } from '../../shared/names.ts'
+import { longestMessage } from '../../shared/termination-limit.ts'
+import { containersIn, terminationMessage } from '../termination-message.ts'
 import { environmentProblem } from './environment-problem.ts'
 
 const problem = environmentProblem(process.env)
 if (problem !== undefined) {
-  const message = terminationMessage([problem], 'environment')
-  console.error(message)
+  const reason = { lines: [problem], outcome: 'environment' } as const
+  const most = longestMessage(containersIn(process.env[containersVariable]))
+  console.error(terminationMessage(reason))
   try {
     // For runs outside of a container, a folder stands before every absolute path.
-    writeFileSync(join(process.env['AKV_INJECTOR_ROOT'] ?? '', terminationLog), message)
+    writeFileSync(join(process.env['AKV_INJECTOR_ROOT'] ?? '', terminationLog), terminationMessage(reason, most))
   } catch {
     // The log has it.
   }

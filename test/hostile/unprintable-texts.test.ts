@@ -70,10 +70,13 @@ function withOwner(decided: Decided): Decided {
 
 void t.test('hostile texts: control characters of a vault do not reach the termination message', async (t) => {
   for (const attack of attacks) {
-    const message = terminationMessage([`vault my-kv, secret a: 403 ${attack}`, `vault other: ${attack}`], 'forbidden')
+    const message = terminationMessage({
+      lines: [`vault my-kv, secret a: 403 ${attack}`, `vault other: ${attack}`],
+      outcome: 'forbidden',
+    })
     t.notOk(obeyed.test(message.replaceAll('\n', '')), encodeURIComponent(attack))
     t.equal(message.split('\n').length, 2, 'and it stays a line for each reason')
   }
-  const long = terminationMessage(['\u009b'.repeat(3000)], 'forbidden')
+  const long = terminationMessage({ lines: ['\u009b'.repeat(3000)], outcome: 'forbidden' })
   t.ok(Buffer.byteLength(long) <= 4096, 'escapes count towards what the kubelet keeps')
 })

@@ -6,6 +6,7 @@ import {
   giveUpReason,
   whyWaiting,
 } from '../../sidecar/startup-deadline.ts'
+import { terminationMessage } from '../../sidecar/termination-message.ts'
 
 const transient: Failure = { kind: 'timeout', message: 'vault kv: timed out', since: 0, outlook: 'transient' }
 const permanent = (since: number, message = 'vault kv: 403'): Failure => ({
@@ -25,13 +26,15 @@ const doubtful = (since: number, message = 'vault kv: ENOTFOUND'): Failure => ({
 })
 const link = (outcome: string) => ` (docs: troubleshooting.md#sidecar-${outcome})`
 const startupTimeout = 300_000
-const at = (now: number, ...failures: (Failure | undefined)[]) =>
-  giveUpReason({
+const at = (now: number, ...failures: (Failure | undefined)[]) => {
+  const reason = giveUpReason({
     startedAt: 0,
     now,
     startupTimeout,
     missing: failures.map((failure, index) => ({ what: `secret s${index}`, failure })),
   })
+  return reason && terminationMessage(reason)
+}
 
 void t.test('startup deadline: when and why the sidecar gives up', async (t) => {
   t.equal(at(0, undefined), undefined, 'not before anything happened')
@@ -77,9 +80,10 @@ void t.test('startup deadline: when and why the sidecar gives up', async (t) => 
 })
 
 void t.test('startup deadline: the reasons so far, for a process that ends before it', async (t) => {
-  t.equal(whyWaiting([{ what: 'secret a', failure: undefined }]), `secret a: no answer yet${link('no-answer')}`)
+  const text = (missing: Parameters<typeof whyWaiting>[0]) => terminationMessage(whyWaiting(missing))
+  t.equal(text([{ what: 'secret a', failure: undefined }]), `secret a: no answer yet${link('no-answer')}`)
   t.equal(
-    whyWaiting([
+    text([
       { what: 'secret a', failure: undefined },
       { what: 'secret b', failure: transient },
     ]),

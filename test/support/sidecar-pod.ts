@@ -5,7 +5,8 @@ import type { Test } from 'tap'
 import { createLogger } from '../../shared/log.ts'
 import type { ObjectSpec } from '../../shared/objects/spec.ts'
 import type { Settings } from '../../shared/settings/codec.ts'
-import { Sidecar, type SidecarDependencies, type End } from '../../sidecar/sidecar.ts'
+import { Sidecar, type SidecarDependencies } from '../../sidecar/sidecar.ts'
+import { terminationMessage } from '../../sidecar/termination-message.ts'
 import { Selection } from '../../shared/detect/selection.ts'
 import type { LiveTexts } from '../../sidecar/live/annotations.ts'
 import { Registry } from '../../sidecar/report/metrics.ts'
@@ -52,7 +53,7 @@ export class TestPod {
   /** What the pod has instead of a session with a real coordinator. */
   coordinate: SidecarDependencies['coordinate']
   sidecar: Sidecar | undefined
-  end: End | undefined
+  end: { code: 0 } | { code: 1; reason: string } | undefined
   /** The container's termination message. */
   termination = ''
   #process = 0
@@ -92,7 +93,7 @@ export class TestPod {
       pod: { name: 'web-0', namespace: 'shop' },
       clock,
       random: () => this.random(),
-      notStarted: (reason) => void (this.termination = reason),
+      notStarted: (reason) => void (this.termination = terminationMessage(reason)),
       started: () => void (this.termination = ''),
       log: createLogger('debug', stream),
       registry: new Registry(),
@@ -100,7 +101,7 @@ export class TestPod {
     this.#running++
     void this.sidecar.run(role, this.#stop.signal).then((end) => {
       this.#running--
-      if (id === this.#process) this.end = end
+      if (id === this.#process) this.end = end.code === 0 ? end : { ...end, reason: terminationMessage(end.reason) }
     })
     await this.idle()
   }

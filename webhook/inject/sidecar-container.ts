@@ -1,4 +1,5 @@
 import {
+  containersVariable,
   initContainer,
   podinfoFolder,
   podinfoVolume,
@@ -16,6 +17,7 @@ import type { Plan } from '../plan/plan.ts'
 import type { Container } from '../pod/pod.ts'
 import { probes } from './probes.ts'
 import { securityContext } from '../plan/sidecar-user.ts'
+import { fewContainers } from '../../shared/termination-limit.ts'
 
 /**
  * V8 flags for a process that mostly sleeps: code is interpreted, and the space for new objects is minimal. Only long-running loops are
@@ -81,9 +83,19 @@ export const resourcesOf = ({ resources: { requests, limits } }: Plan) => ({
   resources: { requests, ...(Object.keys(limits).length > 0 ? { limits } : {}) },
 })
 
-function environment({ encodedSettings, identity, configuration: { proxy } }: Plan): { name: string; value: string }[] {
+/** Where the sidecar learns how long its termination message may be. Most pods do not have the variable. */
+export const countVariable = (containers: number): Record<string, string> =>
+  containers > fewContainers ? { [containersVariable]: String(containers) } : {}
+
+function environment({
+  encodedSettings,
+  identity,
+  containerCount,
+  configuration: { proxy },
+}: Plan): { name: string; value: string }[] {
   const variables: Record<string, string | undefined> = {
     [settingsVariable]: encodedSettings,
+    ...countVariable(containerCount),
     // With an identity binding, the workload identity webhook provides these four and the token.
     ...(identity.mode === 'identity-binding'
       ? {}

@@ -10,7 +10,7 @@ import type { Plan } from '../plan/plan.ts'
 import { imageUser, securityContext } from '../plan/sidecar-user.ts'
 import { withVariables, type Variable, type Variables } from '../plan/variables.ts'
 import { appContainers, initContainers, withSpec, type Container, type Pod } from '../pod/pod.ts'
-import { imageOf, nodeFlags, resourcesOf } from './sidecar-container.ts'
+import { countVariable, imageOf, nodeFlags, resourcesOf } from './sidecar-container.ts'
 
 /**
  * An entry that the kubelet reads from the variable's file at each start of the container. Every field has a value, so that the API server's
@@ -43,7 +43,10 @@ export function checkingContainer(plan: Plan, { variables, containers }: Variabl
     name: environmentContainer,
     ...imageOf(plan),
     args: [...nodeFlags, environmentScript, ...containers],
-    env: variables.map((variable) => entryOf(variable, checkedPrefix)),
+    env: [
+      ...variables.map((variable) => entryOf(variable, checkedPrefix)),
+      ...Object.entries(countVariable(plan.containerCount)).map(([name, value]) => ({ name, value })),
+    ],
     ...resourcesOf(plan),
     securityContext: securityContext({ user: user === 0 ? imageUser : user, group, mayKill: false }),
     // At the path of the API token, which the container gets otherwise.

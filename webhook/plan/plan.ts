@@ -3,6 +3,7 @@ import type { Configuration } from '../configuration/configuration.ts'
 import type { Pod } from '../pod/pod.ts'
 import type { Diagnostics } from '../reasons.ts'
 import { checkSettings } from './check-settings.ts'
+import { containerCount } from './container-count.ts'
 import type { PlanContext } from './context.ts'
 import { resolveCoordinator } from './coordinator.ts'
 import { resolveValues } from './effective-annotations.ts'
@@ -40,6 +41,8 @@ export interface Plan {
   resources: Resources
   image: string
   hostNetwork: boolean
+  /** Of the injected pod. */
+  containerCount: number
   configuration: Configuration
 }
 
@@ -105,6 +108,7 @@ export function createPlan(
     resources,
     image: configuration.image ?? inputs.image,
     hostNetwork: pod.spec.hostNetwork ?? false,
+    containerCount: containerCount(pod, { mode, hasVariables: variables !== undefined }),
     configuration,
   }
 }

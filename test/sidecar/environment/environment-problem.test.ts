@@ -31,6 +31,12 @@ void t.test('environment: the program fails with the sentence in its log and in 
   t.match(ended, { code: 1, stdout: '', stderr: said })
   t.match(readFileSync(join(root, 'dev/termination-log'), 'utf8'), said)
   t.match(await run({ AKV_ENV_A: 'x', NODE_OPTIONS: '' }), { stdout: '', stderr: '' })
+  const names = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`AKV_ENV_${'X'.repeat(60)}${index}`, '']))
+  const crowded = await run({ ...names, AKV_INJECTOR_CONTAINERS: '30' }).catch((error: unknown) => error)
+  const kept = readFileSync(join(root, 'dev/termination-log'))
+  t.ok(kept.length <= 409, 'in a pod of thirty containers, the kubelet keeps no more')
+  t.match(kept.toString(), /^the kubelet .* \(docs: troubleshooting\.md#sidecar-environment\)$/)
+  t.match((crowded as { stderr: string }).stderr, new RegExp(`${'X'.repeat(60)}3`), 'and the log has the rest')
   const unwritable = await run({ AKV_ENV_A: '', AKV_INJECTOR_ROOT: join(root, 'none') }).catch(
     (error: unknown) => error,
   )

@@ -102,6 +102,28 @@ for (const [what, key, reason] of unusable) {
   )
 }
 
+void t.test('process: in a pod of thirty containers, the kubelet keeps the whole reason', async (t) => {
+  const fixture = await sidecarFixture(t)
+  const objects = fixture.settings.objects.map((one, index) => ({ ...one, name: `${'x'.repeat(100)}${index}` }))
+  const hang = fixture.emulator.fault({ fault: { kind: 'hang' } })
+  const env = { AKV_INJECTOR_CONTAINERS: '30' }
+  const waiting = fixture.start({ env, settings: { ...fixture.settings, objects } })
+  await until('started', () => waiting.log().some((line) => line['event'] === 'started'))
+  waiting.process.kill('SIGTERM')
+  t.match(await waiting.exited, { code: 1 })
+  const reason = terminationOf(fixture)
+  t.ok(Buffer.byteLength(reason) <= 409, `${Buffer.byteLength(reason)} bytes`)
+  t.match(reason, /^secret x+0: no answer yet\n.*\(docs: troubleshooting\.md#sidecar-no-answer\)$/s)
+  hang.remove()
+
+  const settings = { ...fixture.settings, [`y${'z'.repeat(2000)}`]: true, templates: { ['\u20ac'.repeat(300)]: 1 } }
+  const broken = fixture.start({ env, settings: settings as never })
+  t.match(await broken.exited, { code: 1 })
+  const refusal = terminationOf(fixture)
+  t.ok(Buffer.byteLength(refusal) <= 409, `${Buffer.byteLength(refusal)} bytes`)
+  t.match(refusal, /^AKV_INJECTOR_SETTINGS: .*\(docs: troubleshooting\.md#sidecar-settings\)$/s)
+})
+
 void t.test('process: a token endpoint that drops connections is named as the reason', async (t) => {
   const fixture = await sidecarFixture(t, three, { ...quick, startupTimeout: 5_000 })
   fixture.emulator.fault({ match: { operation: 'token' }, fault: { kind: 'reset' } })

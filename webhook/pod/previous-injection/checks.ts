@@ -1,4 +1,11 @@
-import { podinfoVolume, runVolume, secretsVolume, settingsVariable, tokenVolume } from '../../../shared/names.ts'
+import {
+  containersVariable,
+  podinfoVolume,
+  runVolume,
+  secretsVolume,
+  settingsVariable,
+  tokenVolume,
+} from '../../../shared/names.ts'
 import { quote } from '../../../shared/messages.ts'
 import type { Diagnostics } from '../../reasons.ts'
 import { allContainers, type Container, type Pod, type Volume } from '../pod.ts'
@@ -7,6 +14,7 @@ import { bindingVariables } from './additions.ts'
 /** Environment variables that the sidecar reads. */
 const ownVariables = [
   settingsVariable,
+  containersVariable,
   'AZURE_CLIENT_ID',
   'AZURE_TENANT_ID',
   'AZURE_FEDERATED_TOKEN_FILE',
