@@ -4,6 +4,7 @@ import { runProgram } from '../cli/program.ts'
 import { linkProblems } from './pages/links.ts'
 import { manifestProblems } from './pages/manifests.ts'
 import { shellProblems, type Commands } from './pages/shell.ts'
+import { tableProblems } from './pages/tables.ts'
 
 /** Every page of the repository. */
 export const pages = (): string[] =>
@@ -18,7 +19,12 @@ const run = ['getting-started-kind', 'operating', 'troubleshooting', 'kubernetes
 
 /** Returns what is wrong with a page, as sentences. */
 export async function pageProblems(page: string, text: string, commands: Commands): Promise<string[]> {
-  return [...linkProblems(page, text), ...shellProblems(page, text, commands), ...(await manifestProblems(page, text))]
+  return [
+    ...linkProblems(page, text),
+    ...tableProblems(page, text),
+    ...shellProblems(page, text, commands),
+    ...(await manifestProblems(page, text)),
+  ]
 }
 
 /** The commands that pages may name. */

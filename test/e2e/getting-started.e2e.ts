@@ -11,8 +11,8 @@ void t.test('getting started on kind: every command of the page works, in order'
     text
       // What is installed already, so that nothing changes for the other scenarios.
       .replace(
-        /"https:\/\/github\.com\/OWNER\/akv-injector\/manifests\/overlays\/emulator\?ref=[^"]+"/,
-        join(root, 'dist/e2e'),
+        /-f https:\/\/github\.com\/OWNER\/akv-injector\/releases\/download\/\S+\/emulator\.yaml/,
+        `-k ${join(root, 'dist/e2e')}`,
       )
       .replace('busybox:1.37', process.env['E2E_APP_IMAGE'] ?? 'busybox:1.37')
   const { code, stdout, steps } = await runPage(join(root, 'docs/getting-started-kind.md'), replace)

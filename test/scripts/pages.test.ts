@@ -12,6 +12,12 @@ const wrong: [what: string, text: string, problem: RegExp][] = [
   ['a link to no heading of its own', '# A\n\n[b](#b)', /docs\/example\.md has no heading/],
   ['a picture that does not exist', '<img src="images/none.svg">', /there is no file docs\/images\/none\.svg/],
   ['a file that does not exist', 'See `test/none.ts`.', /`test\/none\.ts`: there is no such file/],
+  [
+    'a bar in a cell',
+    '| a | b |\n| --- | --- |\n| `x | y` | c |\n',
+    /example\.md:3: the row has 3 cells, and its table 2/,
+  ],
+  ['a missing cell', '| a | b |\n| --- | --- |\n| c |\n', /example\.md:3: the row has 1 cells/],
   ['invalid YAML', fenced('yaml', 'a: ['), /example\.md:1: /],
   ['invalid JSON', fenced('json', '{a}'), /example\.md:1: /],
   [
