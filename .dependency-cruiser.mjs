@@ -36,6 +36,7 @@ const sidecar = [
   'sidecar/volume/',
   'sidecar/poll/',
   'sidecar/coordination/',
+  'sidecar/turns/',
   'sidecar/(outcome-anchors|termination-message|startup-deadline)[.]ts',
   'sidecar/live/',
   'sidecar/report/',

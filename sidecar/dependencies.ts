@@ -7,6 +7,7 @@ import type { Vault } from '../shared/vault/store.ts'
 import type { LiveTexts } from './live/annotations.ts'
 import type { Notifier, NotifierOptions } from './notify/notifier.ts'
 import type { Coordinate } from './poll/coordination.ts'
+import type { CreateTurns } from './poll/turns.ts'
 import type { Registry } from './report/metrics.ts'
 import type { Explanation } from './termination-message.ts'
 import type { Volume } from './volume/volume.ts'
@@ -31,6 +32,8 @@ export interface SidecarDependencies {
   selection?: Selection | undefined
   /** Of the coordinator that the settings name; absent without one. */
   coordinate?: Coordinate | undefined
+  /** For a pod that takes turns with its replicas; absent if a new set is switched in whenever there is one. */
+  turns?: CreateTurns | undefined
   clock: Clock
   random: Random
   /** Stores the reason of a failed start for `kubectl describe pod`, in case the process ends before a set is served. */

@@ -22,6 +22,7 @@ import { Reporter } from './report/reporter.ts'
 import { serve } from './report/server.ts'
 import type { Settings } from '../shared/settings/codec.ts'
 import type { Coordinate } from './poll/coordination.ts'
+import type { CreateTurns } from './poll/turns.ts'
 import { readSettings } from './settings.ts'
 import { longestMessage } from '../shared/termination-limit.ts'
 import { openVaults } from '../shared/vault/open-vaults.ts'
@@ -113,17 +114,19 @@ async function startSidecar(
   const { find } = settings
   const selection = find && new (await import('../shared/detect/selection.ts')).Selection({ ...settings, find })
   const podinfo = new LiveFiles(join(root, podinfoFolder))
+  const volume = new Volume(join(root, settings.mountPath))
   const sidecar = new Sidecar(
     settings,
     {
       vault: (object) => vaults.value.of(object),
       render: createRenderer(settings),
-      volume: new Volume(join(root, settings.mountPath)),
+      volume,
       notifier: (handlers) => createNotifier({ ...settings.notify, ...handlers, log }),
       liveTexts: () => podinfo.texts(),
       pod: { name: podinfo.text('name'), namespace: podinfo.text('namespace') },
       selection,
       coordinate: await coordinateWith(settings, root, log),
+      turns: await turnsWith(settings, volume, log),
       clock: realClock,
       random: Math.random,
       ...{ log, registry, ...dependencies },
@@ -151,6 +154,17 @@ async function coordinateWith({ coordinator }: Settings, root: string, log: Logg
     process.once('exit', () => coordination.leave())
     return coordination
   }
+}
+
+/** Loads what takes turns only for a pod that does. */
+async function turnsWith(
+  { coordinator, notify }: Settings,
+  volume: Volume,
+  log: Logger,
+): Promise<CreateTurns | undefined> {
+  if (!coordinator?.turns) return undefined
+  const { createTurns } = await import('./turns/create-turns.ts')
+  return createTurns({ settings: coordinator.turns, ...{ notify, volume, log }, clock: realClock, random: Math.random })
 }
 
 /** The settings cannot be used. */

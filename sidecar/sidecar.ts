@@ -1,6 +1,6 @@
 import type { Settings } from '../shared/settings/codec.ts'
 import { collectGauges } from './report/gauges.ts'
-import { composeStored, isServable } from './poll/compose.ts'
+import { isServable } from './poll/compose.ts'
 import { ExpiryWatch } from './report/expiry.ts'
 import { judgePoll, type PollOutcome } from './poll/outcome.ts'
 import { LiveWatcher } from './live/watcher.ts'
@@ -16,11 +16,11 @@ import { refreshAfter } from '../shared/detect/read-plan.ts'
 import type { Source } from '../shared/detect/sources.ts'
 import { giveUpReason, whyWaiting } from './startup-deadline.ts'
 import type { Explanation } from './termination-message.ts'
-import { appliedFacts, whatIsMissing, type State, type VaultState } from './report/state.ts'
+import { appliedFacts, initialState, whatIsMissing, type State, type VaultState } from './report/state.ts'
 import { statusOf, type Status } from './report/status.ts'
 import type { PollContext, PollResult } from './poll/context.ts'
 import { pendingNotification } from './poll/describe-set.ts'
-import { pollVault } from './poll/poll.ts'
+import { pollVault, switchPending } from './poll/poll.ts'
 import { renderTexts } from './poll/update-volume.ts'
 import { planDigest } from './volume/manifest.ts'
 
@@ -65,19 +65,7 @@ export class Sidecar {
     this.#notifier = dependencies.notifier({ onDelivered, onOutcome: report.outcome, onPermission: report.permission })
     const failures = new Failures(clock)
     const cache = new SourceCache(settings, { clock, random, failures, selection: dependencies.selection })
-    const startedAt = { now: clock.now(), elapsed: clock.elapsed() }
-    const { missing } = composeStored(settings, undefined, cache.selection)
-    this.#state = {
-      settings,
-      pod,
-      startedAt,
-      isRestored: false,
-      missing,
-      failures,
-      live: this.#live.values,
-      cache,
-      vaults: [],
-    }
+    this.#state = initialState({ settings, pod, live: this.#live.values, clock, failures, cache })
     this.#context = {
       ...{ settings, cache, failures, render, volume, clock, random },
       vault: dependencies.vault,
@@ -87,15 +75,24 @@ export class Sidecar {
       isServing: () => this.#state.serving !== undefined,
       exclusively: createQueue(),
     }
+    const notifier = () => this.#notifier.status()
+    const turns = dependencies.turns?.({
+      ...{ retry: this.#retry, notifier },
+      isConnected: () => this.#coordination?.isConnected ?? false,
+      isSuspended: () => this.#live.values.suspend,
+      changed: () => this.#coordination?.turnChanged(),
+    })
+    if (turns) this.#state.turns = this.#context.turns = turns
     this.#coordination = dependencies.coordinate?.(
       createHost(cache, this.#pollers, {
+        turns,
         pollInterval: () => this.#live.values.pollInterval,
-        applied: () => appliedFacts(this.#state, this.#notifier.status()),
+        applied: () => appliedFacts(this.#state, notifier()),
       }),
     )
     if (this.#coordination) this.#state.coordination = this.#coordination
-    const requests = [...cache.sources, ...(cache.selection?.finds ?? [])]
-    for (const [url, [first]] of Map.groupBy(requests, ({ vault }) => vault)) if (first) this.#addVault(url, first)
+    const all = [...cache.sources, ...(cache.selection?.finds ?? [])]
+    for (const [url, [first]] of Map.groupBy(all, ({ vault }) => vault)) if (first) this.#addVault(url, first)
   }
 
   /** Fetches, serves and polls until it is aborted; in the role `once` until a set is there and every vault was polled. */
@@ -108,6 +105,7 @@ export class Sidecar {
     this.#report.started(role, this.#state)
     this.#report.live(this.#live.begin())
     this.#applyLive()
+    if (role === 'run') await this.#state.turns?.begin()
     await this.#restore()
     const loops = [...this.#pollers.values(), ...(role === 'run' && this.#coordination ? [this.#coordination] : [])]
     for (const loop of [...loops.map((one) => one.run(this.#stop.signal)), this.#runHeartbeat()]) {
@@ -187,6 +185,18 @@ export class Sidecar {
     }
   }
 
+  /** Switches in what waited for the pod's turn. */
+  #retry = async (): Promise<void> => {
+    try {
+      const update = await switchPending(this.#context)
+      if (update.current) this.#serve(update.current.switchedAt)
+      this.#report.turned(update)
+      if (update.tampered) this.#tampered(update.tampered)
+    } catch (error) {
+      this.#report.defect('a turn', error as Error)
+    }
+  }
+
   /** Reports that the volume was changed, and polls every vault soon to restore it. */
   #tampered(entries: readonly string[]): void {
     this.#state.tampered = { at: this.#dependencies.clock.now(), entries: entries.slice(0, 20), count: entries.length }
@@ -216,9 +226,7 @@ export class Sidecar {
     this.#dependencies.started()
   }
 
-  #whyWaiting(): Explanation {
-    return whyWaiting(whatIsMissing(this.#state))
-  }
+  #whyWaiting = (): Explanation => whyWaiting(whatIsMissing(this.#state))
 
   /** Serves the set that a previous process left in the volume, if it is complete, so that the pod does not wait for vaults. */
   async #restore(): Promise<void> {
@@ -232,6 +240,7 @@ export class Sidecar {
       if (!isServable(state.settings, stored, state.cache.selection)) return
       state.cache.restore(stored.manifest.sources)
       state.isRestored = true
+      this.#state.turns?.restored(stored.manifest)
       this.#serve(stored.manifest.switchedAt, stored.manifest.notification === undefined)
       this.#report.serving(stored.manifest.switchedAt)
       const notification = await pendingNotification(stored, volume)
@@ -250,6 +259,7 @@ export class Sidecar {
       try {
         this.#checkLive()
         this.#checkStart()
+        this.#state.turns?.check()
         this.#coordination?.check()
         for (const one of this.#expiry.check(this.#state, clock)) this.#report.expiring(one)
       } catch (error) {
@@ -268,7 +278,9 @@ export class Sidecar {
       if (change.isRescheduled) poller.reschedule()
       if (change.isRefreshed) poller.refresh()
     }
-    if (change.isRefreshed) this.#report.refresh(this.#live.values.suspend)
+    if (!change.isRefreshed) return
+    this.#state.turns?.refreshed()
+    this.#report.refresh(this.#live.values.suspend)
   }
 
   #applyLive(): void {

@@ -95,7 +95,7 @@ export function parseTurnState({ maxUnavailable, timeoutMs, isUp, request, halts
   if (!most || !isCount(timeoutMs) || typeof isUp !== 'boolean' || !halted) return undefined
   const state = { maxUnavailable: most, timeoutMs, isUp, halts: halted }
   if (request === undefined) return state
-  const parsed = isFields(request) ? parseRequest(request) : undefined
+  const parsed = parseTurnRequest(request)
   return parsed && { ...state, request: parsed }
 }
 
@@ -118,16 +118,10 @@ export function parseTurnEvent({ id, answer, take, place, reason, members, halts
 /** Makes a text that another program sent fit for a terminal, and cuts it. */
 export const turnText = (text: string): string => printable(text.slice(0, longestTurnText)).slice(0, longestTurnText)
 
-function parseRequest({
-  id,
-  versions,
-  objects,
-  phase,
-  take,
-  heldMs,
-  isRefresh,
-  cause,
-}: Fields): TurnRequest | undefined {
+/** Reads a request; undefined if it is not one. */
+export function parseTurnRequest(value: unknown): TurnRequest | undefined {
+  if (!isFields(value)) return undefined
+  const { id, versions, objects, phase, take, heldMs, isRefresh, cause } = value
   const known = turnPhases.find((one) => one === phase)
   if (!isId(id) || !isVersionIds(versions) || known === undefined || !isCount(take) || !isCount(heldMs))
     return undefined
@@ -146,7 +140,7 @@ function parseMaxUnavailable(value: unknown): MaxUnavailable | undefined {
 }
 
 /** Reads halts; of the versions in all of them together, there is a bound. */
-function parseHalts(value: unknown): Halt[] | undefined {
+export function parseHalts(value: unknown): Halt[] | undefined {
   if (!Array.isArray(value) || value.length > maxHalts) return undefined
   const halts: Halt[] = []
   for (const item of value) {

@@ -28,8 +28,9 @@ export function appliedState(facts: AppliedFacts): PodState {
 }
 
 function objectState(source: Source, facts: AppliedFacts): ObjectState {
-  const { cache, failures, isServing } = facts
-  const record = isServing ? cache.record(source.objects[0] ?? -1) : undefined
+  const { cache, failures, isServing, served } = facts
+  const read = served?.has(source.key) ? served.get(source.key) : cache.record(source.objects[0] ?? -1)
+  const record = isServing ? read : undefined
   const failure = source.objects.map((one) => failures.get(one)).find(Boolean) ?? failures.get(volumeRoot)
   return {
     ...watchedObject(source),

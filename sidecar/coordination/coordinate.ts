@@ -10,12 +10,20 @@ export const createCoordination =
     const { clock, random, access } = options
     const coverage = new Coverage({ host, clock, random, coverageAgeMs: access.coverageAge })
     const applied = new Applied(host)
+    const { turns } = host
     const sessions = new SessionLoop(options, {
       served: () => coverage.served(),
       state: () => applied.state(),
       reported: (snapshot, objects) => coverage.reported(snapshot, objects),
-      take: (event) => coverage.take(event),
-      disconnected: () => coverage.disconnected(),
+      take(event) {
+        coverage.take(event)
+        if (event.name === 'turn') turns?.take(event)
+      },
+      disconnected() {
+        coverage.disconnected()
+        turns?.disconnected()
+      },
+      ...(turns && { turn: () => turns.state() }),
     })
     const pollBegan: Coordination['pollBegan'] = (vault) => {
       const ended = coverage.pollBegan(vault)
@@ -34,6 +42,7 @@ export const createCoordination =
         coverage.check()
         sessions.check()
       },
+      turnChanged: () => sessions.turnChanged(),
       leave: () => sessions.leave(),
       get isConnected() {
         return sessions.isConnected

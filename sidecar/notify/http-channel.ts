@@ -7,7 +7,7 @@ import type { Notification } from './notification.ts'
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
-const isLoopback = (address: string): boolean => loopback.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+export const isLoopback = (address: string): boolean => loopback.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 
 export interface PostOptions {
   /** Ends the request when the notification is replaced or the sidecar stops. */
@@ -79,8 +79,8 @@ function send(url: string, body: string, abort: AbortSignal, lookup: LookupFunct
 }
 
 /** A resolver that returns only loopback addresses. */
-const onlyLoopback =
-  (lookup: typeof resolve): LookupFunction =>
+export const onlyLoopback =
+  (lookup: typeof resolve = resolve): LookupFunction =>
   (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, [])

@@ -39,6 +39,8 @@ export interface NotifierStatus {
   /** The last report of each channel. */
   channels: Partial<Record<ChannelName, OutcomeReport>>
   targets: TargetProcess[]
+  /** Those that received the last signal; absent before there was one. */
+  signaled?: TargetProcess[]
   permission?: PermissionReport
 }
 
@@ -83,6 +85,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
   const last: NotifierStatus['channels'] = {}
   const waitingFor = new Set<ChannelName>()
   let pending: Notification | undefined
+  let signaled: TargetProcess[] | undefined
   let cancelStart = (): void => {}
 
   function report(channel: ChannelName, { outcome, detail }: Attempt, { id }: Notification, attempts: number): void {
@@ -93,7 +96,9 @@ export function createNotifier(options: NotifierOptions): Notifier {
       log[outcome === 'delivered' ? 'info' : 'warn']({ event: 'notification', channel, outcome, id, attempts }, detail)
       onOutcome?.(after)
     }
-    if (outcome === 'delivered') complete(id, channel)
+    if (outcome !== 'delivered') return
+    if (channel === 'signal') signaled = watch?.targets()
+    complete(id, channel)
   }
 
   function complete(id: string, channel?: ChannelName): void {
@@ -138,6 +143,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
         ...(pending !== undefined && { pending: { ...pending, waitingFor: [...waitingFor] } }),
         channels: { ...last },
         targets: watch?.targets() ?? [],
+        ...(signaled !== undefined && { signaled }),
         ...(permission !== undefined && { permission }),
       }
     },

@@ -9,6 +9,7 @@ import type { Notification } from '../notify/notification.ts'
 import type { Manifest } from '../volume/manifest.ts'
 import type { Volume } from '../volume/volume.ts'
 import type { Composed, Missing } from './compose.ts'
+import type { TurnGate } from './turns.ts'
 
 /** What a poll works with. */
 export interface PollContext extends ReadDependencies {
@@ -30,6 +31,8 @@ export interface PollContext extends ReadDependencies {
   isServing: () => boolean
   /** Runs one task at a time: vaults are polled concurrently, and there is one volume. */
   exclusively: <T>(task: () => Promise<T>) => Promise<T>
+  /** Absent if a new set is switched in whenever there is one. */
+  turns?: TurnGate
 }
 
 /** What a poll did to the volume. */

@@ -5,6 +5,7 @@ import type { Source, SourceRecord } from '../../shared/detect/sources.ts'
 import type { Settings } from '../../shared/settings/codec.ts'
 import type { NotifierStatus } from '../notify/notifier.ts'
 import type { Poller } from './poller.ts'
+import type { Turns } from './turns.ts'
 
 /** What a coordinator means for polls: a sidecar that is told of changes need not look for them. */
 export interface Coordination {
@@ -19,6 +20,8 @@ export interface Coordination {
   pollBegan: (vault: string) => (read: ReadResult | undefined, isHinted: boolean) => void
   /** To be called once a second. */
   check: () => void
+  /** To be called when the pod's part in turns may have changed. */
+  turnChanged: () => void
   /** To be called when the process ends on purpose. */
   leave: () => void
   /** Whether there is a session. */
@@ -36,6 +39,8 @@ export interface AppliedFacts {
   isSuspended: boolean
   /** The versions that the app started with, by the source's key; absent until a set is served, and if they are not known. */
   startVersions: ReadonlyMap<string, string> | undefined
+  /** What is served, by the source's key, of sources that were read again for a set that waits for its turn. */
+  served: ReadonlyMap<string, SourceRecord | undefined> | undefined
   notifier: Pick<NotifierStatus, 'pending' | 'channels' | 'permission'>
 }
 
@@ -51,6 +56,8 @@ export interface CoordinationHost {
   pollInterval: () => number
   /** What the sidecar has applied; during a poll of a vault, something in between. */
   applied: () => AppliedFacts
+  /** Absent if the pod takes no turns. */
+  turns?: Pick<Turns, 'state' | 'take' | 'disconnected'> | undefined
   /** Requests a poll of the hinted sources after a number of milliseconds. */
   hint: (vault: string, delayMs: number) => void
   /**
@@ -64,7 +71,7 @@ export interface CoordinationHost {
 export const createHost = (
   cache: SourceCache,
   pollers: ReadonlyMap<string, Pick<Poller, 'hint' | 'uncovered'>>,
-  own: Pick<CoordinationHost, 'pollInterval' | 'applied'>,
+  own: Pick<CoordinationHost, 'pollInterval' | 'applied' | 'turns'>,
 ): CoordinationHost => ({
   sources: () => cache.sources,
   record: ({ objects: [index = -1] }) => cache.record(index),

@@ -6,6 +6,7 @@ import { planDigest, type Manifest } from '../volume/manifest.ts'
 import type { StoredSet, Volume } from '../volume/volume.ts'
 import { textsOf, type Composed } from './compose.ts'
 import type { PollContext } from './context.ts'
+import type { HeldTurn } from './turns.ts'
 
 /** How a new set differs from the one in the volume. */
 interface SetChange {
@@ -15,6 +16,8 @@ interface SetChange {
   previous: StoredSet | undefined
   /** The paths of the files that differ. */
   paths: ReadonlySet<string>
+  /** The turn that the pod has for it: replicas take turns instead of drawing delays. */
+  turn?: HeldTurn | undefined
 }
 
 /** The manifest of a new set, with the notification for the app unless it has never seen another set. */
@@ -32,6 +35,7 @@ export async function describeSet(
     objects: set.objects,
     ...(cache.selection && { found: cache.selection.records() }),
     sources: cache.records(),
+    ...(change.turn && { turn: change.turn }),
   }
   const notification = await nextNotification(set, change, manifest.switchedAt, context)
   return notification ? { ...manifest, notification } : manifest
@@ -39,7 +43,7 @@ export async function describeSet(
 
 async function nextNotification(
   set: Composed,
-  { stored, previous, paths }: SetChange,
+  { stored, previous, paths, turn }: SetChange,
   switchedAt: number,
   { settings, cache, volume, random }: Pick<PollContext, 'settings' | 'cache' | 'volume' | 'random'>,
 ): Promise<Notification | undefined> {
@@ -48,7 +52,8 @@ async function nextNotification(
   if (paths.size === 0) return pending
   const dueAt = switchedAt + drawSplay(settings.notify.splay, random)
   const changed = changedObjects(set, { previous, paths }, { settings, cache })
-  return mergeNotifications(pending, { id: randomUUID(), switchedAt, dueAt, changed })
+  const merged = mergeNotifications(pending, { id: randomUUID(), switchedAt, dueAt, changed })
+  return turn ? { ...merged, dueAt: switchedAt } : merged
 }
 
 /** The change that the app has not been notified of yet, if there is one. */
@@ -66,8 +71,7 @@ function changedObjects(
 ): ChangedObject[] {
   const changed: ChangedObject[] = []
   for (const [index, { type, name }] of [...cache.objects(), ...endedMatches(previous, cache)]) {
-    const touched = new Set([...(previous?.manifest.objects[index] ?? []), ...(set.objects[index] ?? [])])
-    const own = [...touched].filter((path) => paths.has(path))
+    const own = changedPaths(index, { set, previous, paths })
     if (own.length > 0) changed.push({ type, name, version: cache.version(index) ?? '', paths: own })
   }
   for (const { path, type } of textsOf(settings)) {
@@ -76,16 +80,25 @@ function changedObjects(
   return changed
 }
 
+/** The files of an object that differ, by the object's index. */
+export function changedPaths(
+  index: number,
+  { set, previous, paths }: Pick<SetChange, 'previous' | 'paths'> & { set: Composed },
+): string[] {
+  const touched = new Set([...(previous?.manifest.objects[index] ?? []), ...(set.objects[index] ?? [])])
+  return [...touched].filter((path) => paths.has(path))
+}
+
 /** The matches of a set that are no longer selected. */
-function endedMatches(
+export function endedMatches(
   previous: StoredSet | undefined,
   { selection }: Pick<PollContext['cache'], 'selection'>,
-): [index: number, object: Pick<ObjectSpec, 'type' | 'name'>][] {
+): [index: number, object: Pick<ObjectSpec, 'vault' | 'type' | 'name'>][] {
   const ended = Object.entries(previous?.manifest.found ?? {}).filter(
     ([index]) => !selection?.matches.has(Number(index)),
   )
   return ended.flatMap(([index, { find, name }]) => {
-    const type = selection?.finds[find]?.type
-    return type === undefined ? [] : [[Number(index), { type, name }] as const]
+    const { vault, type } = selection?.finds[find] ?? {}
+    return vault === undefined || type === undefined ? [] : [[Number(index), { vault, type, name }] as const]
   })
 }

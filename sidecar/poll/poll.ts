@@ -1,7 +1,7 @@
 import { readVault, type KnownSources, type ReadResult } from '../../shared/detect/read-vault.ts'
 import type { Source } from '../../shared/detect/sources.ts'
 import type { SelectionChange } from '../../shared/detect/selection.ts'
-import type { PollContext, PollResult } from './context.ts'
+import type { PollContext, PollResult, VolumeUpdate } from './context.ts'
 import { updateVolume } from './update-volume.ts'
 
 /**
@@ -10,7 +10,7 @@ import { updateVolume } from './update-volume.ts'
  * @param hinted sources that a coordinator named: nothing else is requested
  */
 export async function pollVault(url: string, context: PollContext, hinted?: readonly Source[]): Promise<PollResult> {
-  const { cache, failures, render, notify, abort, exclusively } = context
+  const { cache, failures, render, abort, exclusively } = context
   const answered = await (hinted ? readHinted(hinted, context) : readChanges(url, context))
   return exclusively(async () => {
     // What the end of the run cut short says nothing about the vault.
@@ -19,11 +19,21 @@ export async function pollVault(url: string, context: PollContext, hinted?: read
     const rendered = await render.objects(cache.changed(read), cache.selection?.matches)
     cache.update(read, rendered)
     failures.update(cache.sourcesIn(url), read, rendered)
-    const update = await updateVolume(context)
-    if (update.notification) notify(update.notification)
+    const update = await applyPending(context)
     const warnings = Array.from(rendered.values()).flatMap((result) => (result.ok ? result.value.warnings : []))
     return { read, warnings, ...(selected && { selected }), ...update }
   })
+}
+
+/** Switches to what earlier polls read: its turn has come. */
+export const switchPending = (context: PollContext): Promise<VolumeUpdate> =>
+  context.exclusively(async () => (context.abort.aborted ? { missing: [] } : applyPending(context)))
+
+/** Switches to the set that was rendered, and notifies the app; to be run exclusively. */
+async function applyPending(context: PollContext): Promise<VolumeUpdate> {
+  const update = await updateVolume(context)
+  if (update.notification) context.notify(update.notification)
+  return update
 }
 
 async function readChanges(url: string, context: PollContext): Promise<ReadResult> {

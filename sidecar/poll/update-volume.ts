@@ -25,6 +25,7 @@ export async function updateVolume(context: PollContext): Promise<VolumeUpdate> 
 async function switchIfChanged(context: PollContext): Promise<VolumeUpdate> {
   const { settings, cache, volume, volumeCheck, clock, random } = context
   const isQuiet = !cache.isPending && hasSoundSet(context)
+  if (isQuiet) context.turns?.withdraw()
   if (isQuiet && clock.elapsed() < volumeCheck.dueAt) return { missing: [] }
   const stored = await volume.read()
   if (stored?.tampered && !volumeCheck.isRestoring) return startRestoring(stored.tampered, context)
@@ -35,6 +36,11 @@ async function switchIfChanged(context: PollContext): Promise<VolumeUpdate> {
   if (!isSwitchable(set, context)) return postpone(set, context)
   const paths = differences(stored?.files ?? new Map(), set.files)
   if (previous && paths.size === 0 && !stored?.tampered) return keepSet(previous, context)
+  if (previous && !stored?.tampered && hasSoundSet(context)) {
+    // The rendered files stay in memory until the pod has its turn.
+    const mayBegin = context.turns?.ask({ set, previous, paths }, cache) ?? true
+    if (!mayBegin) return { missing: [], current: previous.manifest }
+  }
   return switchTo(set, { stored, previous, paths }, context)
 }
 
@@ -113,9 +119,13 @@ function postpone({ missing }: Composed, context: PollContext): VolumeUpdate {
 }
 
 /** The set in the volume is up to date. */
-async function keepSet(set: StoredSet, { cache, volume, volumeCheck, isServing }: PollContext): Promise<VolumeUpdate> {
+async function keepSet(
+  set: StoredSet,
+  { cache, volume, volumeCheck, isServing, turns }: PollContext,
+): Promise<VolumeUpdate> {
   volumeCheck.isRestoring = false
   cache.clearPending()
+  turns?.withdraw()
   // If a previous process' set could not be read at the start, neither could the notification that it left.
   const notification = isServing() ? undefined : await pendingNotification(set, volume)
   return { missing: [], current: set.manifest, ...(notification && { notification }) }
@@ -126,11 +136,12 @@ async function switchTo(
   change: { stored: StoredSet | undefined; previous: StoredSet | undefined; paths: ReadonlySet<string> },
   context: PollContext,
 ): Promise<VolumeUpdate> {
-  const { cache, volume, volumeCheck } = context
-  const current = await describeSet(set, change, context)
+  const { cache, volume, volumeCheck, turns } = context
+  const current = await describeSet(set, { ...change, turn: turns?.held }, context)
   await volume.switchTo(set.files, current)
   volumeCheck.isRestoring = false
   cache.clearPending()
   const { notification } = current
+  turns?.switched(notification !== undefined)
   return { missing: [], current, switched: { set, paths: change.paths }, ...(notification && { notification }) }
 }

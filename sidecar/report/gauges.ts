@@ -22,6 +22,11 @@ export function collectGauges(registry: Registry, state: State, { pending }: Not
     registry.set(metrics.coordinatorConnected, coordination.isConnected)
     for (const { name, url } of vaults) registry.set(metrics.covered, coordination.isCovered(url), { vault: name })
   }
+  if (state.turns) {
+    const turn = state.turns.status()
+    registry.set(metrics.turnWaiting, turn.waitingMs / 1000)
+    registry.set(metrics.turnHalted, turn.state === 'halted')
+  }
   collectObjects(registry, state)
   collectFinds(registry, state)
   for (const path of [...Object.keys(settings.templates), ...Object.keys(settings.bundles)]) {

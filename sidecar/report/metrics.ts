@@ -28,6 +28,14 @@ export const metrics = {
     '1 if the coordinator announces every change in the vault, so that only full refreshes poll it; absent without a coordinator.',
     ['vault'],
   ),
+  turnWaiting: gauge(
+    'turn_waiting_seconds',
+    'How long a new set of files has waited for the turn of this pod, in seconds; 0 if none waits, absent in a pod that takes no turns.',
+  ),
+  turnHalted: gauge(
+    'turn_halted',
+    '1 if a new set of files is not switched in because another pod did not come up with it; absent in a pod that takes no turns.',
+  ),
   requests: histogram(
     'vault_request_duration_seconds',
     'Duration of vault operations; a list with all its pages is one operation.',

@@ -10,7 +10,7 @@ import type { LiveValues } from '../live/annotations.ts'
 import type { PollOutcome } from '../poll/outcome.ts'
 import { textsOf } from '../poll/compose.ts'
 import type { State, VaultState } from './state.ts'
-import type { PollResult } from '../poll/context.ts'
+import type { PollResult, VolumeUpdate } from '../poll/context.ts'
 import type { SignIn } from '../../shared/vault/sign-in/credential.ts'
 import type { VaultRequest } from '../../shared/vault/key-vault/client.ts'
 
@@ -59,13 +59,7 @@ export class Reporter {
   #poll(vault: string, { result, message }: PollOutcome, { read, warnings, volumeError }: PollResult): void {
     this.#registry.add(metrics.polls, { vault, outcome: result })
     for (const warning of warnings) this.#log.warn({ event: 'content-warning', vault }, warning)
-    if (volumeError) {
-      this.#registry.add(metrics.switches, { outcome: 'failed' })
-      this.#log.error(
-        { event: 'switch-failed', code: volumeError.code },
-        `could not write the new set of files, the current files stay: ${volumeError.message}`,
-      )
-    }
+    if (volumeError) this.#switchFailed(volumeError)
     const counts = { read: read.reads.size, unchanged: read.unchanged.length, failed: read.failures.size }
     if (result === 'success') this.#log.debug({ event: 'poll', vault, result, ...counts }, 'polled')
     else this.#log.warn({ event: 'poll', vault, result, ...counts }, message ?? 'the poll failed')
@@ -88,7 +82,7 @@ export class Reporter {
   polled(vault: VaultState, result: PollResult, outcome: PollOutcome, { settings, cache, failures }: State): void {
     this.#poll(vault.name, outcome, result)
     this.#selected(vault.name, result)
-    this.#switch(vault.name, result)
+    this.#switch(result, { vault: vault.name, read: result.read })
     for (const index of vault.sources.flatMap(({ objects }) => objects)) {
       const object = cache.object(index)
       if (object) this.#object(object, failures.get(index))
@@ -138,7 +132,22 @@ export class Reporter {
     )
   }
 
-  #switch(vault: string, { switched, current, read }: PollResult): void {
+  /** A switch apart from a poll: the set had waited for the pod's turn. */
+  turned(update: VolumeUpdate): void {
+    if (update.volumeError) this.#switchFailed(update.volumeError)
+    this.#switch(update)
+  }
+
+  #switchFailed({ code, message }: NodeJS.ErrnoException): void {
+    this.#registry.add(metrics.switches, { outcome: 'failed' })
+    this.#log.error(
+      { event: 'switch-failed', code },
+      `could not write the new set of files, the current files stay: ${message}`,
+    )
+  }
+
+  /** @param polled the vault whose poll it belongs to, and what the poll read */
+  #switch({ switched, current }: VolumeUpdate, polled?: { vault: string; read: PollResult['read'] }): void {
     if (!switched) return
     const isFirst = current?.notification === undefined
     const { set, paths } = switched
@@ -152,18 +161,18 @@ export class Reporter {
       )
     const line = {
       event: 'switched',
-      vault,
+      vault: polled?.vault,
       first: isFirst,
       files: set.files.size,
       changedFiles: paths.size,
       changed,
-      settled: read.consistent,
+      settled: polled?.read.consistent,
     }
     this.#log.info(line, isFirst ? 'switched to the first set of files' : 'switched to a new set of files')
-    if (read.consistent) return
+    if (!polled || polled.read.consistent) return
     this.#registry.add(metrics.unsettled)
     this.#log.warn(
-      { event: 'unsettled', vault },
+      { event: 'unsettled', vault: polled.vault },
       'the vault kept changing or failed to confirm its values: the new files may not belong together; the next poll reads what has changed since',
     )
   }

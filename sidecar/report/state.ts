@@ -1,7 +1,9 @@
 import type { Settings } from '../../shared/settings/codec.ts'
-import type { Missing } from '../poll/compose.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { composeStored, type Missing } from '../poll/compose.ts'
 import type { NotifierStatus } from '../notify/notifier.ts'
 import type { AppliedFacts, Coordination } from '../poll/coordination.ts'
+import type { Turns } from '../poll/turns.ts'
 import type { LiveValues } from '../live/annotations.ts'
 import type { SourceCache } from '../../shared/detect/cache.ts'
 import { volumeRoot, type Failures } from '../../shared/detect/failures.ts'
@@ -48,14 +50,26 @@ export interface State {
   vaults: VaultState[]
   /** Absent without a coordinator. */
   coordination?: Pick<Coordination, 'isConnected' | 'isCovered'>
+  /** Absent if the pod takes no turns. */
+  turns?: Turns
+}
+
+/** The state of a process that has done nothing yet. */
+export function initialState({
+  clock,
+  ...known
+}: Pick<State, 'settings' | 'pod' | 'live' | 'failures' | 'cache'> & { clock: Pick<Clock, 'now' | 'elapsed'> }): State {
+  const { missing } = composeStored(known.settings, undefined, known.cache.selection)
+  const startedAt = { now: clock.now(), elapsed: clock.elapsed() }
+  return { ...known, startedAt, isRestored: false, missing, vaults: [] }
 }
 
 /** What the sidecar has applied, for its coordination. */
 export const appliedFacts = (
-  { settings, cache, failures, serving, live, startVersions }: State,
+  { settings, cache, failures, serving, live, startVersions, turns }: State,
   notifier: NotifierStatus,
 ): AppliedFacts => ({
-  ...{ settings, cache, failures, startVersions, notifier },
+  ...{ settings, cache, failures, startVersions, notifier, served: turns?.served },
   isServing: serving !== undefined,
   isSuspended: live.suspend,
 })

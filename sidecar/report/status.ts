@@ -4,6 +4,7 @@ import { textsOf } from '../poll/compose.ts'
 import { findKey, volumeRoot, type Failure } from '../../shared/detect/failures.ts'
 import type { Selection } from '../../shared/detect/selection.ts'
 import type { NotifierStatus } from '../notify/notifier.ts'
+import type { TurnStatus } from '../poll/turns.ts'
 import { isStale, type State, type VaultState } from './state.ts'
 
 type Times = Pick<Clock, 'now' | 'elapsed'>
@@ -31,12 +32,18 @@ export function statusOf(state: State, notifier: NotifierStatus, clock: Times) {
       covered: state.coordination?.isCovered(vault.url),
     })),
     coordinator: state.coordination && { connected: state.coordination.isConnected },
+    turn: state.turns && turnStatus(state.turns.status()),
     objects: Array.from(state.cache.objects(), ([index]) => objectStatus(index, state, clock)),
     finds: state.cache.selection && findsStatus(state.cache.selection, state),
     texts: textsOf(settings).map((text) => ({ ...text, problem: failureStatus(state.failures.get(text.path)) })),
     notification: notificationStatus(notifier),
   }
 }
+
+const turnStatus = ({ state, place, reason, since, halts }: TurnStatus) => ({
+  ...{ state, place, reason, since: time(since) },
+  halts: halts.map((halt) => halt.reason),
+})
 
 function vaultStatus({ name, url, schedule: { failures, dueAt }, ...state }: VaultState, clock: Times) {
   return {

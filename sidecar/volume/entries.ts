@@ -4,6 +4,10 @@ import { variableFolder } from '../../shared/variables.ts'
 export const dataLink = '..data'
 /** The file with the ID of the notification delivered last. */
 export const notifiedFile = '..notified'
+/** The file with what is to be known of turns after a restart. */
+export const turnsFile = '..turns'
+
+const ownFiles: ReadonlySet<string> = new Set([dataLink, notifiedFile, turnsFile])
 
 /** The names that users see at the top of the volume: the first component of each path. Files of variables are only in the set. */
 export const firstComponents = (paths: Iterable<string>): Set<string> => {
@@ -23,7 +27,7 @@ export const leftovers = (
   entries
     .filter((entry) => {
       const { name } = entry
-      if (name === dataLink || name === notifiedFile || name === current) return false
+      if (ownFiles.has(name) || name === current) return false
       return name.startsWith('..') || (names !== undefined && entry.isSymbolicLink() && !names.has(name))
     })
     .map(({ name }) => name)

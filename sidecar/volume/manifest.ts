@@ -24,6 +24,8 @@ export interface Manifest {
   sources: Record<string, SourceRecord>
   /** The latest change of which the app has to be notified; absent in a first set. */
   notification?: Notification
+  /** The turn in which it was switched in; to be parsed, because it may have been forged. */
+  turn?: unknown
 }
 
 /** A digest of the settings that a set of files depends on: a set made for other settings is not served. */

@@ -64,12 +64,12 @@ const largestFile = 64 * 1024 * 1024
  * Reads a regular file. It neither follows a link nor waits for a pipe, because an app that runs as the sidecar's user can
  * replace the file with either.
  */
-export async function readPlain(path: string): Promise<SetFile> {
+export async function readPlain(path: string, largest = largestFile): Promise<SetFile> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const stats = await file.stat()
     if (!stats.isFile()) throw notAFile('EISDIR')
-    if (stats.size > largestFile) throw notAFile('EFBIG')
+    if (stats.size > largest) throw notAFile('EFBIG')
     return { content: await file.readFile(), mode: stats.mode & 0o777 }
   } finally {
     await file.close()

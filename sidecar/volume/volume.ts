@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 import { realClock, type Clock } from '../../shared/clock.ts'
 import { createQueue } from '../../shared/concurrency.ts'
-import { dataLink, firstComponents, folderName, leftovers, notifiedFile } from './entries.ts'
+import { dataLink, firstComponents, folderName, leftovers, notifiedFile, turnsFile } from './entries.ts'
 import type { FileSet } from '../../shared/render/rendered.ts'
 import { parseManifest, type Manifest } from './manifest.ts'
 import { intact, manifestFile, createSeal, strayEntries, type Seal } from './seal.ts'
@@ -20,6 +20,8 @@ export interface StoredSet {
 }
 
 const world = 0o444
+/** Bytes of the file about turns; what the sidecar writes has a quarter of it. */
+const largestTurns = 64 * 1024
 
 /**
  * The pod's secrets volume, written as the kubelet writes its own atomic volumes
@@ -94,13 +96,24 @@ export class Volume {
   }
 
   async markNotified(id: string): Promise<void> {
-    return this.#exclusively(async () => {
-      const next = this.#path(`${notifiedFile}_tmp`)
-      await rm(next, { recursive: true, force: true })
-      await writeFileDurably(next, { content: Buffer.from(id), mode: world })
-      await this.#replace(notifiedFile, next)
-      await syncFolder(this.#mount)
-    })
+    return this.#exclusively(() => this.#writeText(notifiedFile, id))
+  }
+
+  /** What {@link keepTurns} wrote last; undefined if there is nothing of a plausible size. */
+  async turns(): Promise<string | undefined> {
+    return this.#text(turnsFile, largestTurns)
+  }
+
+  async keepTurns(text: string): Promise<void> {
+    return this.#exclusively(() => this.#writeText(turnsFile, text))
+  }
+
+  async #writeText(name: string, text: string): Promise<void> {
+    const next = this.#path(`${name}_tmp`)
+    await rm(next, { recursive: true, force: true })
+    await writeFileDurably(next, { content: Buffer.from(text), mode: world })
+    await this.#replace(name, next)
+    await syncFolder(this.#mount)
   }
 
   async #switchTo(files: FileSet, manifest: Manifest): Promise<void> {
@@ -153,8 +166,8 @@ export class Volume {
     return text === undefined ? undefined : parseManifest(text)
   }
 
-  async #text(name: string): Promise<string | undefined> {
-    const file = await readPlain(this.#path(name)).catch(absent)
+  async #text(name: string, largest?: number): Promise<string | undefined> {
+    const file = await readPlain(this.#path(name), largest).catch(absent)
     return file && Buffer.from(file.content).toString()
   }
 

@@ -68,7 +68,7 @@ void t.test('bundles: the probe loads next to nothing, and the sidecar loads rar
   t.notOk(metafile.inputs['shared/outcomes.ts'], 'the help about outcomes is for people')
   const inputs = [...seen].flatMap((output) => Object.keys(metafile.outputs[output]?.inputs ?? {}))
   t.strictSame(
-    inputs.filter((path) => /(sidecar|shared)\/coordination\//.test(path)),
+    inputs.filter((path) => /(sidecar|shared)\/coordination\/|sidecar\/turns\//.test(path)),
     [],
     'nothing that only pods with a coordinator need',
   )

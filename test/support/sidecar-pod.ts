@@ -11,7 +11,7 @@ import { Selection } from '../../shared/detect/selection.ts'
 import type { LiveTexts } from '../../sidecar/live/annotations.ts'
 import { Registry } from '../../sidecar/report/metrics.ts'
 import type { Notification } from '../../sidecar/notify/notification.ts'
-import type { Notifier, NotifierStatus } from '../../sidecar/notify/notifier.ts'
+import type { Notifier, NotifierStatus, TargetProcess } from '../../sidecar/notify/notifier.ts'
 import { createRenderer } from '../../shared/render/renderer.ts'
 import type { Status } from '../../sidecar/report/status.ts'
 import { Volume } from '../../sidecar/volume/volume.ts'
@@ -50,8 +50,16 @@ export class TestPod {
   wrapVolume = (volume: SidecarDependencies['volume']): SidecarDependencies['volume'] => volume
   /** Waits on the clock that are neither those of the pollers nor the heartbeat's. */
   otherWaits = 0
+  /** What runs in addition to polls and deliveries. */
+  working = 0
   /** What the pod has instead of a session with a real coordinator. */
   coordinate: SidecarDependencies['coordinate']
+  /** What the pod has of turns. */
+  turns: SidecarDependencies['turns']
+  /** The app's processes, if the pod has a signal. */
+  targets: TargetProcess[] = []
+  /** Called with each notification that the app received. */
+  onNotified = (): void => undefined
   sidecar: Sidecar | undefined
   end: { code: 0 } | { code: 1; reason: string } | undefined
   /** The container's termination message. */
@@ -90,6 +98,7 @@ export class TestPod {
       notifier: ({ onDelivered }) => this.#notifier(id, onDelivered),
       liveTexts: () => this.annotations,
       coordinate: this.coordinate,
+      turns: this.turns,
       pod: { name: 'web-0', namespace: 'shop' },
       clock,
       random: () => this.random(),
@@ -124,7 +133,8 @@ export class TestPod {
     const blocked = () => [...this.vaults.values()].filter((vault) => vault.isBlocked).length
     const calm = () =>
       this.clock.waiting - hanging() - this.#timers - this.otherWaits + blocked() >= this.vaults.size + 1
-    const busy = () => this.#delivering > 0 || [...this.vaults.values()].some((vault) => vault.inFlight > vault.hanging)
+    const busy = () =>
+      this.#delivering + this.working > 0 || [...this.vaults.values()].some((vault) => vault.inFlight > vault.hanging)
     // A process that received a signal ends before anything else is considered.
     const alive = () => (this.sidecar === undefined || this.end !== undefined ? 0 : 1)
     await settled(
@@ -185,12 +195,15 @@ export class TestPod {
   /** An app that is notified at once, as soon as it listens. */
   #notifier(id: number, onDelivered: (id: string) => void | Promise<void>): Notifier {
     let pending: Notification | undefined
+    let signaled: TargetProcess[] | undefined
     const attempt = async (): Promise<void> => {
       while (pending && id === this.#process) {
         if (this.appListens) {
           this.notifications.push(pending)
           const delivered = pending.id
           pending = undefined
+          if (this.settings.notify.signal) signaled = this.targets
+          this.onNotified()
           this.#delivering++
           await onDelivered(delivered)
           this.#delivering--
@@ -208,7 +221,8 @@ export class TestPod {
         if (!isRunning) void attempt()
       },
       status: (): NotifierStatus => ({
-        ...{ channels: {}, targets: [] },
+        ...{ channels: {}, targets: this.targets },
+        ...(signaled && { signaled }),
         ...(pending && { pending: { ...pending, waitingFor: ['http'] } }),
       }),
       close: () => undefined,

@@ -135,7 +135,7 @@ export function createTargetWatch(options: TargetWatchOptions): TargetWatch {
   return {
     choose,
     permission: () => permission,
-    targets: () => found.map(({ target, since }) => described(proc, signal.container, target, since)),
+    targets: () => found.filter(isThere).map(({ target, since }) => described(proc, signal.container, target, since)),
     stop() {
       cancel?.()
       cancel = undefined

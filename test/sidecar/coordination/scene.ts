@@ -8,6 +8,7 @@ import type { ConnectionEnd, ConnectionOptions } from '../../../shared/coordinat
 import type { Coordination } from '../../../sidecar/poll/coordination.ts'
 import { createCoordination } from '../../../sidecar/coordination/coordinate.ts'
 import type { Settings } from '../../../shared/settings/codec.ts'
+import type { TurnSettings } from '../../../shared/settings/schema.ts'
 import { podWith } from '../../support/sidecar-pod.ts'
 import { vaultUrl } from '../../support/settings.ts'
 import type { ObjectSpec } from '../../../shared/objects/spec.ts'
@@ -15,8 +16,14 @@ import type { ObjectSpec } from '../../../shared/objects/spec.ts'
 export const myVault = vaultUrl('my-kv')
 
 /** A pod in virtual time whose coordinator is the test: it sends events and reads reports. */
-export async function coordinatedPod(t: Test, objects: (string | ObjectSpec)[], overrides: Partial<Settings> = {}) {
-  const coordinator = { url: 'https://coordinator.example', coverageAge: 60_000, reconnect: 5_000 }
+export async function coordinatedPod(
+  t: Test,
+  objects: (string | ObjectSpec)[],
+  overrides: Partial<Settings> = {},
+  turns?: TurnSettings,
+) {
+  const access = { url: 'https://coordinator.example', coverageAge: 60_000, reconnect: 5_000 }
+  const coordinator = { ...access, ...(turns && { turns }) }
   const pod = await podWith(t, objects, { ...overrides, coordinator })
   const tokens = ['token-1']
   const sent: { line: string; session: number }[] = []
