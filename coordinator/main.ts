@@ -7,6 +7,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { realClock } from '../shared/clock.ts'
 import { createKubernetesApi } from '../shared/kubernetes/api.ts'
 import { createLogger } from '../shared/log.ts'
+import { startFailure } from '../shared/start-failure.ts'
 import { watchConfiguration } from '../webhook/configuration/file.ts'
 import { readClusterKeys } from './cluster-keys.ts'
 import { createCoordinator } from './coordinator.ts'
@@ -86,8 +87,6 @@ const remedyFor = (kind: string, message: string): string =>
 
 process.on('SIGINT', () => process.exit(0))
 main().catch((error: unknown) => {
-  console.error(
-    JSON.stringify({ level: 'fatal', msg: 'the coordinator cannot start', reason: (error as Error).message }),
-  )
+  console.error(startFailure('coordinator', error))
   process.exit(1)
 })

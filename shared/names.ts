@@ -27,11 +27,16 @@ export const runVolume = 'akv-injector-run'
  * repository.
  */
 export const documentationUrl = ''
-/** Ends each denial and each termination message: the section about its reason. */
+/** Ends each denial, each termination message, each Event of type Warning and each failed start: the section about its reason. */
 export const troubleshootingLink = (anchor: string): string => `(docs: ${documentationUrl}troubleshooting.md#${anchor})`
 
 /** The section about an outcome of the sidecar. Some codes are also reasons for denials, which have sections of their own. */
 export const sidecarAnchor = (outcome: string): string => `sidecar-${outcome}`
+/** The section about an Event of this reason: `event-role-missing`. */
+export const eventAnchor = (reason: string): string =>
+  `event${reason.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+/** The section about a program that cannot start. */
+export const startAnchor = (program: string): string => `start-${program}`
 
 /** Audience of the token that Entra ID exchanges. */
 export const tokenAudience = 'api://AzureADTokenExchange'

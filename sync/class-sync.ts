@@ -7,7 +7,7 @@ import { fail, type Result } from '../shared/result.ts'
 import type { Configuration } from '../webhook/configuration/configuration.ts'
 import type { ServiceAccount } from '../webhook/plan/inputs.ts'
 import { largestSpec } from '../webhook/plan/secret-provider-class/found-class.ts'
-import { longestMessage } from '../shared/kubernetes/event-sender.ts'
+import { linkOf, longestMessage } from '../shared/kubernetes/event-sender.ts'
 import { syncAsAnnotation } from './names.ts'
 import { secretNames, shortRoleText, type RoleInputs } from './role.ts'
 import { ClassReader, textProblem, type ReadFiles } from './class-reader.ts'
@@ -103,15 +103,20 @@ export class ClassSync {
     this.#situation = undefined
   }
 
-  /** The message has the Role itself if there is space for it. */
+  /** The message has the Role itself if there is space for it, which the link to the documentation gives up. */
   #roleMissing(whole: string, secret?: string): SyncMessage {
     const command = `akv-injector sync role ${this.#name}`
     // What the API server says of a missing right repeats its own request at length.
     const said = whole.replace(/: 403 .*\bcannot (get|create|patch) .*/s, ': 403, no Role allows it')
-    const short = this.#role && shortRoleText(this.#role, longestMessage - said.length - command.length - 30)
-    const text = short === undefined ? '' : `, or ${short}`
-    const message = `${said}: apply what ${command} prints${text}`
-    return { reason: 'RoleMissing', message, ...(secret !== undefined && { secret }) }
+    const text = `${said}: apply what ${command} prints`
+    const role = this.#role && shortRoleText(this.#role, longestMessage - text.length - ', or '.length)
+    const message = role === undefined ? text : `${text}, or ${role}`
+    const isUnlinked = message.length > longestMessage - linkOf('RoleMissing').length
+    return {
+      ...{ reason: 'RoleMissing', message },
+      ...(role !== undefined && isUnlinked && { isUnlinked }),
+      ...(secret !== undefined && { secret }),
+    }
   }
 
   async #pollClass(one: SyncClass): Promise<SyncPoll> {

@@ -38,13 +38,14 @@ export function createSyncEvents({
     },
   })
   return {
-    tell: (subject, { reason, message, secret = '', at }) =>
+    tell: (subject, { reason, message, isUnlinked, secret = '', at }) =>
       tell({
         ...{ reason, message },
         involvedObject: { apiVersion: classVersion, kind: classKind, ...subject },
         type: reason === 'Synced' ? 'Normal' : 'Warning',
         identity: [secret, at ?? message],
         ...(at !== undefined && { at }),
+        ...(isUnlinked && { isUnlinked }),
       }),
     dropped,
   }

@@ -3,6 +3,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import packageJson from '../package.json' with { type: 'json' }
 import { createKubernetesApi } from '../shared/kubernetes/api.ts'
 import { createLogger } from '../shared/log.ts'
+import { startFailure } from '../shared/start-failure.ts'
 import { readSyncEnvironment } from './environment.ts'
 import { runSync } from './run.ts'
 
@@ -25,7 +26,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const reason = (error as Error).message
-  console.error(JSON.stringify({ level: 'fatal', msg: 'akv-injector-sync cannot start', reason }))
+  console.error(startFailure('sync', error))
   process.exit(1)
 })

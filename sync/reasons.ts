@@ -13,6 +13,8 @@ export interface SyncMessage {
   reason: SyncReason
   /** Without any value. */
   message: string
+  /** Its remedy leaves no space for the link to the documentation. */
+  isUnlinked?: true
   /** The Secret that it is about, if it is about one. */
   secret?: string
   /** When it happened, if that identifies it: the same write is told once, also by another process. In milliseconds since 1970. */

@@ -7,6 +7,7 @@ import type { Certificates } from '../certs/self-managed.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Api } from '../shared/kubernetes/api.ts'
 import { createLogger, type Logger } from '../shared/log.ts'
+import { startFailure } from '../shared/start-failure.ts'
 import { watchConfiguration, type ConfigurationFile } from './configuration/file.ts'
 import { parseConfiguration } from './configuration/configuration.ts'
 import type { Cluster } from './cluster/cluster.ts'
@@ -186,6 +187,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  console.error(JSON.stringify({ level: 'fatal', msg: 'the webhook cannot start', reason: (error as Error).message }))
+  console.error(startFailure('webhook', error))
   process.exit(1)
 })

@@ -1,7 +1,8 @@
 import type { Annotation } from '../../shared/annotations/row.ts'
 import { annotations, families } from '../../shared/annotations/table.ts'
 import { builtInClouds } from '../../shared/clouds/clouds.ts'
-import { annotationPrefix } from '../../shared/names.ts'
+import { annotationPrefix, eventAnchor, startAnchor } from '../../shared/names.ts'
+import { programs, type Program } from '../../shared/start-failure.ts'
 import { podStates } from '../../shared/coordination/rotation.ts'
 import { outcomes, type OutcomeHelp } from '../../shared/outcomes.ts'
 import { checks } from '../../cli/check/checks.ts'
@@ -16,7 +17,8 @@ import { metrics as webhookMetrics } from '../../webhook/report/metrics.ts'
 import { limits } from '../../webhook/limits.ts'
 import { denyReasons, missReasons, skipReasons, warningReasons } from '../../webhook/reasons.ts'
 import { decisionPages } from './decisions.ts'
-import { remedies } from './remedies.ts'
+import { eventReasons as webhookEvents } from '../../webhook/report/event-reasons.ts'
+import { eventRemedies, remedies, startRemedies } from './remedies.ts'
 import { schemaRows } from './schema.ts'
 
 /** Returns a Markdown table. Bars inside cells are escaped. */
@@ -84,6 +86,26 @@ const checkSections = (): string =>
     .map(([name, { meaning, remedy }]) => `### check-${name}\n\nChecks that ${meaning}.\n\n${remedy}`)
     .join('\n\n')
 
+/** Every Event that a program writes. */
+export const events = { ...webhookEvents, ...syncReasons, ...eventReasons } as const
+
+/** One section for each Event, which the message of a Warning leads to. */
+const eventSections = (): string =>
+  (Object.keys(events) as (keyof typeof events)[])
+    .map(
+      (reason) => `### ${eventAnchor(reason)}\n\n\`${reason}\` means: ${events[reason]}.\n\n${eventRemedies[reason]}`,
+    )
+    .join('\n\n')
+
+/** One section for each program that runs as a Deployment, which the last line of a failed start leads to. */
+const startSections = (): string =>
+  (Object.keys(programs) as Program[])
+    .map(
+      (program) =>
+        `### ${startAnchor(program)}\n\nMeaning: ${startRemedies[program].meaning}.\n\n${startRemedies[program].remedy}`,
+    )
+    .join('\n\n')
+
 const limitTable = (): string =>
   table(
     ['limit', 'meaning'],
@@ -114,6 +136,8 @@ export const blocks: Record<string, () => string> = {
   outcomes: outcomeSections,
   messages: messageIndex,
   checks: checkSections,
+  events: eventSections,
+  starts: startSections,
   decisions: decisionTable,
   configuration: () => table(['field', 'default', 'meaning'], schemaRows(ConfigurationFile)),
   clouds: () =>

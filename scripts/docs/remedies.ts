@@ -1,4 +1,8 @@
+import type { eventReasons as coordinatorEvents } from '../../coordinator/rotation/announce.ts'
+import type { Program } from '../../shared/start-failure.ts'
+import type { SyncReason } from '../../sync/reasons.ts'
 import type { DenyReason } from '../../webhook/reasons.ts'
+import type { EventReason } from '../../webhook/report/event-reasons.ts'
 
 /** What to do about each reason for which a pod is denied, for docs/troubleshooting.md. */
 export const remedies: Record<DenyReason, string> = {
@@ -35,4 +39,50 @@ export const remedies: Record<DenyReason, string> = {
   resources:
     'Set the annotations `request-*` and `limit-*`, or change the resources of the pod. The message names the LimitRange, if there is one, and the figures.',
   'too-large': 'Split the pod, or shorten its templates. The message names the limit.',
+}
+
+/** What to do about each Event. */
+export const eventRemedies: Record<EventReason | SyncReason | keyof typeof coordinatorEvents, string> = {
+  Injected: 'Nothing is wrong. The message names the mode of the sidecar, the number of objects, and the vaults.',
+  InjectionDenied:
+    'The message lists the problems. It ends with the section about the first one: see [a pod is rejected](#a-pod-is-rejected). If it begins with `report only:`, the pod was not rejected and has no sidecar.',
+  InjectionSkipped: 'If the pod should be injected, remove the annotation `inject: "false"` from its template.',
+  InjectionMissed:
+    'The message names the missing label, or says that the pod is older than the label. See [a pod runs without a sidecar](#a-pod-runs-without-a-sidecar).',
+  Synced: 'Nothing is wrong. The message names the Secret and the versions of its objects.',
+  RoleMissing:
+    'Apply the Role that `akv-injector sync role` prints for the class: see [set it up](kubernetes-secrets.md#set-it-up). Print it again after each change of `secretObjects` or `sync-as`. The message has the Role itself if there is space for it, and then often no link.',
+  SyncRefused:
+    'Correct what the message names, in the class or in its ServiceAccount. Until then, the Secrets keep what they have. See [what a class says](kubernetes-secrets.md#what-a-class-says).',
+  Conflict:
+    'Choose another `secretName`, or delete the Secret, so that the program creates it. A Secret of the CSI driver is taken over with `sync-adopt: csi`: see [from the CSI driver](kubernetes-secrets.md#from-the-csi-driver).',
+  SyncFailed:
+    'The program retries by itself. The message has the answer of the vault, of the sign-in service or of the API server: look it up under [messages](#messages-of-the-sidecar). The identity of the class needs the same roles as that of a pod.',
+  SignalNotPermitted: 'See [sidecar-not-permitted](#sidecar-not-permitted).',
+  SignalNotHandled:
+    'Add a handler for the signal to the app, choose another signal, or use `notify-url`: see [signals](signals.md#which-signal).',
+  VaultRefused:
+    'The message has the answer of the vault or of the sign-in service, and the remedy: look it up under [messages](#messages-of-the-sidecar). The app keeps the files that it has.',
+  RotationComplete: 'Nothing is wrong.',
+}
+
+/** What keeps each program from starting, and what to do. */
+export const startRemedies: Record<Program, { meaning: string; remedy: string }> = {
+  webhook: {
+    meaning:
+      "an environment variable is invalid, the administrator's file has a mistake, the API server does not answer, or the port is in use",
+    remedy:
+      'Correct the [variable](installation.md#environment-variables-of-the-deployments) or the field of the [file](configuration.md#the-administrators-file) that the message names. If the API server does not answer, check the NetworkPolicies; if it answers 403, apply your overlay again. Pods of before a rollout continue to answer, and so does the other Deployment.',
+  },
+  coordinator: {
+    meaning:
+      "an environment variable is missing or invalid, the administrator's file has a mistake or no field `coordinator`, or a port is in use",
+    remedy:
+      'If `AZURE_CLIENT_ID` or another variable `AZURE_*` is missing, annotate the ServiceAccount `akv-injector-coordinator` with the client ID, and check that the workload identity webhook runs. Otherwise, correct what the message names: see [install](coordinator.md#install). Until it starts, pods poll.',
+  },
+  sync: {
+    meaning: "an environment variable is invalid, the administrator's file has a mistake, or the port is in use",
+    remedy:
+      'Correct what the message names. Until the program starts, Secrets keep the values that they have. See [Kubernetes Secrets](kubernetes-secrets.md#set-it-up).',
+  },
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { eventAnchor, troubleshootingLink } from '../names.ts'
 import { printable } from '../printable.ts'
 import { ApiError, type Api } from './api.ts'
 import { createEventBudget } from './event-budget.ts'
@@ -7,6 +8,8 @@ import { createEvent, eventTime, type EventContent } from './event.ts'
 
 /** An Event to send. */
 export interface SentEvent extends Pick<EventContent, 'involvedObject' | 'type' | 'reason' | 'message'> {
+  /** A Warning that leaves out the link to the documentation. */
+  isUnlinked?: true
   /** What determines its name in addition to the object's uid and the reason: an Event of a name is there once, and is counted up. */
   identity: readonly (string | number)[]
   /** When it happened, if that identifies it: the same Event is sent once, also by another process. In milliseconds since 1970. */
@@ -32,8 +35,10 @@ export interface EventSenderOptions {
   clock: Pick<Clock, 'now' | 'elapsed'>
 }
 
-/** The API's own limit. {@link https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/} */
+/** The API's own limit of a message. {@link https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/} */
 export const longestMessage = 1024
+/** The end of a Warning's message, which is never cut. */
+export const linkOf = (reason: string): string => ` ${troubleshootingLink(eventAnchor(reason))}`
 /** An Event that stays true is counted up this often. */
 const repeatMs = 600_000
 const mostRemembered = 2000
@@ -54,12 +59,15 @@ export function createEventSender(options: EventSenderOptions): EventSender {
     if (sent.size > mostRemembered) sent.delete(sent.keys().next().value as string)
   }
 
-  async function send({ involvedObject, type, reason, message, at }: SentEvent, name: string): Promise<void> {
+  async function send(
+    { involvedObject, type, reason, message, at, isUnlinked }: SentEvent,
+    name: string,
+  ): Promise<void> {
     const { namespace } = involvedObject
     const now = clock.now()
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`
     const signal = AbortSignal.timeout(requestTimeoutMs)
-    const text = cut(printable(message))
+    const text = cut(printable(message), type === 'Warning' && !isUnlinked ? linkOf(reason) : '')
     const body = {
       ...createEvent({ name, namespace, involvedObject, type, reason, message: text, at: at ?? now, instance }),
       ...{ source: { component }, reportingComponent: component },
@@ -96,8 +104,10 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   }
 }
 
-const cut = (text: string): string =>
-  text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`.toWellFormed()
+function cut(text: string, end: string): string {
+  const most = longestMessage - end.length
+  return (text.length <= most ? text : `${text.slice(0, most - 1)}…`.toWellFormed()) + end
+}
 
 /** What an Event says determines its name; the name of an object may have as many characters as that of an Event. */
 function eventName({ involvedObject: { name, uid }, reason, identity }: SentEvent): string {

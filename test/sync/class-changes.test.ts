@@ -1,5 +1,6 @@
 import t from 'tap'
 import { ApiError } from '../../shared/kubernetes/api.ts'
+import { linkOf } from '../../shared/kubernetes/event-sender.ts'
 import { syncAdoptAnnotation, syncRetainAnnotation } from '../../sync/names.ts'
 import { accountPath, classPath, secretPath, startShop } from './shop.ts'
 import { opaque, secretObject, specOf } from './fixture.ts'
@@ -84,10 +85,32 @@ void t.test('class sync: a class without its Role says which one, and nothing el
   t.equal(result, 'refused')
   t.match(messages, [{ reason: 'RoleMissing', message: /akv-injector sync role web prints, or \{/ }])
   t.match(messages[0]?.message, '"resourceNames":["db"],"verbs":["get","create","patch"]')
-  t.ok((messages[0]?.message.length ?? 0) <= 1024)
+  t.ok((messages[0]?.message.length ?? 0) + linkOf('RoleMissing').length <= 1024)
+  t.notOk(messages[0]?.isUnlinked)
   t.strictSame(api.calls, [`GET ${classPath}`, `GET ${accountPath}`])
   t.strictSame(fixture.emulator.journal.counts('shop-kv'), {})
 })
+
+void t.test(
+  'class sync: a Role that needs the space comes before the link, and one that is too long is left out',
+  async (t) => {
+    for (const [length, hasRole, isUnlinked] of [
+      [100, true, true],
+      [200, false, undefined],
+    ] as const) {
+      const { poll, api } = await startShop(t, (vault) =>
+        specOf([secretObject('password')], [opaque('d'.repeat(length), { password: 'password' })], vault),
+      )
+      api.before = (call) => {
+        if (call.includes('serviceaccounts')) throw new ApiError(403, `${call}: 403 ${refusal}`, refusal)
+      }
+      const [message] = (await poll()).messages
+      t.equal(message?.message.includes('RoleBinding'), hasRole, `${length} characters`)
+      t.equal(message?.isUnlinked, isUnlinked)
+      t.ok((message?.message.length ?? 0) + (isUnlinked ? 0 : linkOf('RoleMissing').length) <= 1024)
+    }
+  },
+)
 
 void t.test('class sync: each right of the Role that is missing is told', async (t) => {
   for (const call of [`POST ${accountPath}/token`, `GET ${secretPath('db')}`, `PATCH ${secretPath('db')}`]) {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { longestMessage } from '../../shared/kubernetes/event-sender.ts'
+import { linkOf, longestMessage } from '../../shared/kubernetes/event-sender.ts'
 import { createSyncEvents } from '../../sync/events.ts'
 import type { SyncMessage } from '../../sync/reasons.ts'
 import { ApiError } from '../../shared/kubernetes/api.ts'
@@ -27,7 +27,7 @@ void t.test(
     await tell(failed)
     t.match(sent(), [
       {
-        ...{ type: 'Warning', reason: 'SyncFailed', message: 'the vault is down', count: 1 },
+        ...{ type: 'Warning', reason: 'SyncFailed', message: `the vault is down${linkOf('SyncFailed')}`, count: 1 },
         involvedObject: { apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: 'SecretProviderClass', ...subject },
         reportingComponent: 'akv-injector-sync',
       },
@@ -52,7 +52,7 @@ void t.test('sync events: a write is told once, also by a process that begins af
   await tell(synced)
   const later = setUp(api, clock)
   await later.tell(synced)
-  t.match(sent(), [{ type: 'Normal', count: 1 }])
+  t.match(sent(), [{ type: 'Normal', count: 1, message: /x$/ }], 'nothing is wrong, so there is no link')
   t.equal(sent().length, 1)
   await later.tell({ ...synced, at: clock.now() + 1 })
   t.equal(sent().length, 2, 'the next write')
@@ -67,7 +67,13 @@ void t.test(
     const { sent, tell, api, lines } = setUp()
     await tell({ reason: 'SyncRefused', message: `\u001b[31m${'x'.repeat(2000)}` })
     t.equal(sent()[0]?.message.length, longestMessage)
+    t.match(sent()[0]?.message, /x… \(docs: troubleshooting\.md#event-sync-refused\)$/, 'the link is not cut')
     t.notMatch(sent()[0]?.message, '\u001b')
+    const role = `apply ${'x'.repeat(1000)}`
+    await tell({ reason: 'RoleMissing', message: role, isUnlinked: true })
+    t.equal(sent()[1]?.message, role, 'a Role that needs the space is complete')
+    api.objects.clear()
+    await tell({ reason: 'SyncRefused', message: 'again' })
     api.before = () => {
       throw new ApiError(500, 'POST: 500')
     }

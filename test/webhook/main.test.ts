@@ -217,5 +217,6 @@ void t.test('webhook process: a failed start is one line in the log', async (t) 
     t.equal(port, undefined)
     t.strictSame(await exited, [1, null])
     t.match(await errors, message)
+    t.match(JSON.parse(await errors), { level: 'fatal', reason: / \(docs: troubleshooting\.md#start-webhook\)$/ })
   }
 })

@@ -5,6 +5,7 @@ import { printable } from '../../shared/printable.ts'
 import { ApiError, type Api } from '../../shared/kubernetes/api.ts'
 import { createEvent, eventTime } from '../../shared/kubernetes/event.ts'
 import { createEventBudget } from '../../shared/kubernetes/event-budget.ts'
+import type { EventReason } from './event-reasons.ts'
 import { createOwnerCheck, isName, mayOwn, type Owner } from './owners.ts'
 import { isGuard, isLast, type Decided } from '../review/decision.ts'
 import { helpOf, skipReasons } from '../reasons.ts'
@@ -14,7 +15,7 @@ interface PendingEvent {
   namespace: string
   owner: Owner
   type: 'Normal' | 'Warning'
-  reason: 'Injected' | 'InjectionDenied' | 'InjectionSkipped'
+  reason: Exclude<EventReason, 'InjectionMissed'>
   message: string
   count: number
 }

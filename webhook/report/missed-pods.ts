@@ -3,6 +3,8 @@ import { realClock, type Random, type WallClock } from '../../shared/clock.ts'
 import { ApiError, type Api } from '../../shared/kubernetes/api.ts'
 import { createEvent } from '../../shared/kubernetes/event.ts'
 import type { OnLimited } from '../limits.ts'
+import { eventAnchor, troubleshootingLink } from '../../shared/names.ts'
+import type { EventReason } from './event-reasons.ts'
 import { findMisses, noMisses, type Miss } from './misses.ts'
 import { missReasons, type MissReason } from '../reasons.ts'
 
@@ -78,6 +80,8 @@ export function startAudit(options: AuditOptions): { close: () => Promise<void> 
   }
 }
 
+const missed: EventReason = 'InjectionMissed'
+
 /** Creates the Event of a pod, unless another replica already did. */
 async function emitEvent(
   { name, namespace, uid, reason }: Miss,
@@ -88,8 +92,8 @@ async function emitEvent(
     namespace,
     involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid },
     type: 'Warning',
-    reason: 'InjectionMissed',
-    message: `the pod requests Key Vault objects but has no sidecar: ${missReasons[reason]}`,
+    reason: missed,
+    message: `the pod requests Key Vault objects but has no sidecar: ${missReasons[reason]} ${troubleshootingLink(eventAnchor(missed))}`,
     at: clock.now(),
     instance,
   })

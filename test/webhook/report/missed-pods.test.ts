@@ -123,7 +123,8 @@ void t.test('audit: pods without a sidecar are counted at every audit and report
     involvedObject: { apiVersion: 'v1', kind: 'Pod', name: 'web-1', namespace: 'shop', uid: 'uid-of-web-1' },
     type: 'Warning',
     reason: 'InjectionMissed',
-    message: /^the pod requests Key Vault objects but has no sidecar: it was created before .*recreate the pod$/,
+    message:
+      /^the pod requests Key Vault objects but has no sidecar: it was created before .*recreate the pod \(docs: troubleshooting\.md#event-injection-missed\)$/,
     firstTimestamp: '2026-01-02T03:04:05Z',
     reportingInstance: 'webhook-1',
   })
