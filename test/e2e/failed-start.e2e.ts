@@ -52,3 +52,30 @@ void t.test('failed start: each run ends by itself and keeps its reason', async 
     t.ok(seconds >= 19 && seconds < 30, `run ${restarts} took ${seconds} s`)
   }
 })
+
+void t.test('failed start: the reason keeps its link in a pod of thirty containers', async (t) => {
+  const namespace = await makeTeam(t)
+  // Each vault fails with a reason of its own, so that the whole text is longer than what is kept.
+  const objects = Array.from(
+    { length: 10 },
+    (_, index) => `- { name: a, path: a-${index}, vault: kv-misspelled-${index} }`,
+  )
+  const containers = Array.from({ length: 29 }, (_, index) => ({ ...app, name: `app-${index}` }))
+  await apply(
+    pod(namespace, 'app', { annotations: { objects: objects.join('\n'), 'startup-timeout': '20s' }, containers }),
+  )
+  const { message = '' } = await eventually(
+    'the first run ended',
+    async () => {
+      const run = await lastRun(namespace, 'app')
+      return run.restarts > 0 && run
+    },
+    { seconds: 150 },
+  )
+  // The kubelet's own part: 12 KiB for thirty containers.
+  t.ok(Buffer.byteLength(message) <= 409, `${Buffer.byteLength(message)} bytes`)
+  t.match(
+    message,
+    /^vault kv-misspelled-0, .*\.\.\. and \d+ more; see the log \(docs: troubleshooting\.md#sidecar-network\)$/s,
+  )
+})
