@@ -12,6 +12,11 @@ import { announce } from './rotation/announce.ts'
 import { countPods } from './rotation/counts.ts'
 import { Rotations } from './rotation/rotations.ts'
 import { Sessions } from './sessions.ts'
+import { Authority } from './turns/authority.ts'
+import { turnEvents } from './turns/events.ts'
+import type { Lease } from './turns/lease.ts'
+import type { TurnOutcome } from './turns/member.ts'
+import { Turns } from './turns/turns.ts'
 import { createTokenVerifier } from './tokens.ts'
 import { Watcher } from './watch/watcher.ts'
 
@@ -32,12 +37,16 @@ export interface CoordinatorOptions {
     startGrace: number
     lostGrace: number
     refusedAfter: number
+    turnGrace: number
   }
   /** Requests a second. */
   hintRate: () => number
   sessionLimit: number
   notReady?: () => string | undefined
   metrics?: () => Promise<{ contentType: string; text: string }>
+  /** Says whether this coordinator may grant turns; without one, it grants none. */
+  lease?: Pick<Lease, 'heldMs' | 'other'>
+  onTurn?: (outcome: TurnOutcome) => void
   /** Sends an Event; absent in tests that need none. */
   tell?: (event: SentEvent) => Promise<void>
   onFailure?: (url: string, failure: VaultFailure) => void
@@ -52,6 +61,7 @@ export interface Coordinator {
   readonly sessions: Sessions
   readonly watcher: Watcher
   readonly rotations: Rotations
+  readonly turns: Turns
   /** Says where the rotation of an object is. */
   rotation: (vault: string, name: string) => RotationAnswer
   /** How many pods are in each state. */
@@ -59,6 +69,8 @@ export interface Coordinator {
   /** Ends all sessions with a goodbye, and the server. */
   close(): Promise<void>
 }
+
+const noLease = { heldMs: undefined, other: undefined }
 
 /** Sidecars come back soon: another coordinator is about to start. */
 const goodbyeRetryMs = 1_000
@@ -75,19 +87,32 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     ...{ isAllowed, clock, limit: sessionLimit },
     lostGrace: () => durations().lostGrace,
   })
+  const authority = new Authority(options.lease ?? noLease, () => durations().turnGrace, clock)
+  const turns = new Turns({
+    ...{ authority, clock, limit: sessionLimit },
+    lostGrace: () => durations().lostGrace,
+    send: (uid, event) => sessions.of(uid)?.send({ name: 'turn', ...event }),
+    dismiss: (uid) => sessions.dismiss(uid),
+    onEnd(identity, end) {
+      options.onTurn?.(end.outcome)
+      const pod = { identity, owner: rotations.ownerOf(identity.uid) }
+      for (const event of turnEvents(pod, end)) void options.tell?.(event)
+    },
+  })
   const sessions = new Sessions({
-    ...{ watcher, rotations, verify, clock, limit: sessionLimit },
+    ...{ watcher, rotations, turns, verify, clock, limit: sessionLimit },
     heartbeat: () => durations().heartbeat,
     onEnd: (_identity, reason) => options.onEnd?.(reason),
   })
   const server = createSessionServer({
     ...{ tls, sessions, verify, limit: sessionLimit },
-    notReady: () => options.notReady?.(),
+    notReady: () => options.notReady?.() ?? (authority.isElsewhere() ? authority.whyNot() : undefined),
     metrics: options.metrics ?? (async () => ({ contentType: 'text/plain', text: '' })),
     onRefused: (reason, error) => options.onRefused?.(reason, error),
   })
   const facts: RotationFacts = {
     ...{ rotations, clock, isNamed: options.isNamed },
+    waitsFor: (uid) => turns.waitsFor(uid),
     seen: (object) => watcher.seen(object, durations().coverageAge),
     isCovered(uid, key) {
       const session = sessions.of(uid)
@@ -104,13 +129,14 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const { tell } = options
   if (tell) void announce({ facts, tell, clock, durations }, stop.signal)
   return {
-    ...{ server, sessions, watcher, rotations },
+    ...{ server, sessions, watcher, rotations, turns },
     rotation: (vault, name) => answerRotation(vault, name, facts),
     pods: () => countPods(facts),
     async close() {
       stop.abort()
       sessions.close(goodbyeRetryMs)
       watcher.close()
+      turns.close()
       const closed = new Promise((resolve) => server.close(resolve))
       // What was written is on its way; clients that do not close are not waited for.
       setTimeout(() => server.closeAllConnections(), 500).unref()

@@ -1,4 +1,5 @@
 /** The coordinator's program: watches the metadata of vaults, and tells sidecars what changed. */
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -16,7 +17,11 @@ import { createMetrics } from './metrics.ts'
 import { createLocalServer, loopback } from './rotation/local-server.ts'
 import { sessionLimit as limitFor } from './session-limit.ts'
 import { createPodEvents } from './events.ts'
+import { Lease } from './turns/lease.ts'
 import { createVaults, isNamed, isWatched } from './vaults.ts'
+
+const defaultNamespace = 'akv-injector-system'
+const leaseName = 'akv-injector-coordinator'
 
 async function main(): Promise<void> {
   const read = readEnvironment(process.env)
@@ -38,8 +43,20 @@ async function main(): Promise<void> {
     limit: sessionLimit,
     pods: () => coordinator.pods(),
     groups: () => coordinator.watcher.counts(settings().coverageAge),
+    turns: () => coordinator.turns.counts(),
+    decides: () => lease.heldMs !== undefined,
+  })
+  const lease = new Lease({
+    ...{ api, namespace: kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace ?? defaultNamespace },
+    ...{ name: leaseName, holder: `${instance}_${randomUUID()}`, clock: realClock },
+    onChange({ heldMs, other }, error) {
+      if (heldMs !== undefined) log.info({ event: 'lease', held: true }, `has the Lease ${leaseName}: grants turns`)
+      else log.warn({ event: 'lease', held: false, other }, `lost the Lease ${leaseName}: ${error?.message ?? other}`)
+    },
   })
   const coordinator = createCoordinator({
+    lease,
+    onTurn: (outcome) => metrics.turned(outcome),
     tls: certificates.tlsOptions(),
     readKeys: () => readClusterKeys(api),
     vault: createVaults({
@@ -73,10 +90,12 @@ async function main(): Promise<void> {
   const local = createLocalServer(coordinator.rotation).listen(statePort, loopback)
   await Promise.all([once(coordinator.server, 'listening'), once(local, 'listening')])
   const { port: listening } = coordinator.server.address() as AddressInfo
+  void lease.run()
   log.info({ event: 'listening', port: listening, version: packageJson.version, sessionLimit }, 'listening')
   process.once('SIGTERM', () => {
     log.info({ event: 'ended' }, 'said goodbye to all sidecars, which poll until another coordinator is there')
-    void coordinator.close().then(() => process.exit(0))
+    const closed = [coordinator.close(), lease.close().catch(() => undefined)]
+    void Promise.all(closed).then(() => process.exit(0))
   })
 }
 

@@ -2,6 +2,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import type { PodRotationState } from '../shared/coordination/rotation.ts'
 import type { RefusalReason } from './server.ts'
 import type { EndReason } from './session.ts'
+import type { TurnOutcome } from './turns/member.ts'
 
 /** The coordinator's metrics. None of the labels is a name that pods can choose. */
 export const metrics = {
@@ -47,6 +48,30 @@ export const metrics = {
     help: 'Sessions that ended, by reason.',
     labels: ['reason'],
   },
+  waiting: {
+    type: 'gauge',
+    name: 'akv_injector_coordinator_waiting_pods',
+    help: 'Pods that have a new set and wait for their turn.',
+    labels: [],
+  },
+  halted: {
+    type: 'gauge',
+    name: 'akv_injector_coordinator_halted_groups',
+    help: 'Groups of pods in which a pod failed with new versions, so that no other one switches to them.',
+    labels: [],
+  },
+  decides: {
+    type: 'gauge',
+    name: 'akv_injector_coordinator_decides',
+    help: '1 if this coordinator has the Lease and grants turns, 0 if not.',
+    labels: [],
+  },
+  turns: {
+    type: 'counter',
+    name: 'akv_injector_coordinator_turns_total',
+    help: 'Turns that ended, by outcome.',
+    labels: ['outcome'],
+  },
   requests: {
     type: 'counter',
     name: 'akv_injector_coordinator_vault_requests_total',
@@ -58,6 +83,7 @@ export const metrics = {
 export interface Metrics {
   refused: (reason: RefusalReason) => void
   ended: (reason: EndReason) => void
+  turned: (outcome: TurnOutcome) => void
   requested: (outcome: string, requests: number) => void
   /** Returns Prometheus' text format. */
   text: () => Promise<{ contentType: string; text: string }>
@@ -68,10 +94,12 @@ export interface Measured {
   sessions: () => number
   limit: number
   groups: () => { groups: number; fresh: number }
+  turns: () => { waiting: number; halted: number }
+  decides: () => boolean
   pods: () => Readonly<Record<PodRotationState, number>>
 }
 
-export function createMetrics({ sessions, limit, groups, pods }: Measured): Metrics {
+export function createMetrics({ sessions, limit, groups, turns, decides, pods }: Measured): Metrics {
   const registry = new Registry()
   const of = ({ name, help, labels }: { name: string; help: string; labels: readonly string[] }) => ({
     ...{ name, help, labelNames: [...labels], registers: [registry] },
@@ -83,6 +111,9 @@ export function createMetrics({ sessions, limit, groups, pods }: Measured): Metr
   gauge(metrics.limit, () => limit)
   gauge(metrics.watched, () => groups().groups)
   gauge(metrics.covered, () => groups().fresh)
+  gauge(metrics.waiting, () => turns().waiting)
+  gauge(metrics.halted, () => turns().halted)
+  gauge(metrics.decides, () => (decides() ? 1 : 0))
   const byState: Gauge<'state'> = new Gauge({
     ...of(metrics.pods),
     labelNames: ['state'],
@@ -92,12 +123,12 @@ export function createMetrics({ sessions, limit, groups, pods }: Measured): Metr
       for (const [state, count] of known) byState.set({ state }, count)
     },
   })
-  const [refused, ended, requests] = [metrics.refused, metrics.ended, metrics.requests].map(
-    (row) => new Counter(of(row)),
-  )
+  const counters = [metrics.refused, metrics.ended, metrics.turns, metrics.requests]
+  const [refused, ended, turned, requests] = counters.map((row) => new Counter(of(row)))
   return {
     refused: (reason) => refused?.inc({ reason }),
     ended: (reason) => ended?.inc({ reason }),
+    turned: (outcome) => turned?.inc({ outcome }),
     requested: (outcome, count) => requests?.inc({ outcome }, count),
     text: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   }

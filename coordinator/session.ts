@@ -6,6 +6,7 @@ import { longestLine, messageRate, objectsPerEvent } from '../shared/coordinatio
 import { createBucket } from '../shared/coordination/rate.ts'
 import type { ObjectState, PodState } from '../shared/coordination/pod-state.ts'
 import { parseReport, type Report, type ServedObject } from '../shared/coordination/reports.ts'
+import type { TurnState } from '../shared/coordination/turns.ts'
 import { createCollector } from './collector.ts'
 import type { Listener } from './watch/subscription.ts'
 import type { PodIdentity, VerifyToken } from './tokens.ts'
@@ -27,13 +28,14 @@ export interface SessionOptions {
   clock: Pick<Clock, 'now' | 'elapsed' | 'wait'>
   onSnapshot: (session: Session, number: number, objects: readonly ServedObject[]) => void
   onState: (session: Session, state: PodState) => void
+  onTurn: (session: Session, state: TurnState) => void
   /** Called once, with the reason. */
   onEnd: (session: Session, reason: EndReason) => void
 }
 
 /** Why a session ended; a label of a metric. */
 export type EndReason =
-  'left' | 'closed' | 'replaced' | 'expired' | 'malformed' | 'flooded' | 'slow' | 'silent' | 'shutdown'
+  'left' | 'closed' | 'replaced' | 'expired' | 'malformed' | 'flooded' | 'slow' | 'silent' | 'elsewhere' | 'shutdown'
 
 /** Bytes that may wait for a sidecar that reads slowly. */
 const mostWaiting = 512 * 1024
@@ -130,6 +132,7 @@ export class Session implements Listener {
       case 'leaving':
         return this.end('left')
       case 'turn':
+        return this.#options.onTurn(this, report)
       case 'seen':
     }
   }

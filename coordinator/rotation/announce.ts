@@ -9,6 +9,8 @@ export const eventReasons = {
   SignalNotPermitted: 'the sidecar may not signal the app, which would miss the next rotation',
   SignalNotHandled: 'the app has no handler for its signal, or ignores it',
   VaultRefused: 'a vault has refused to give the pod an object for longer than `refusedAfter`',
+  TurnFailed:
+    'the app did not come up with new versions, so no other pod of its group switches to them; also on the controller',
   RotationComplete:
     'the apps of all pods of a workload use the new version of an object; on the controller of the pods',
 } as const

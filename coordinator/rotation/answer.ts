@@ -23,6 +23,8 @@ export interface RotationFacts {
   isCovered: (uid: string, key: string) => boolean
   /** What pods serve according to their sessions, whether they say what they have applied or not. */
   served: () => Iterable<{ identity: PodIdentity; object: WatchedObject }>
+  /** Why a pod has not switched to a set that it has; undefined if it waits for nothing. */
+  waitsFor: (uid: string) => string | undefined
   /** Whether a vault, by its URL, has a name. */
   isNamed: (url: string, name: string) => boolean
   /** When the coordinator started, on the monotonic clock, and how long sidecars may take to come back. */
@@ -65,7 +67,7 @@ export function answerRotation(vault: string, name: string, facts: RotationFacts
 
 function rotationOf(
   { object, pods, silent }: { object: WatchedObject; pods: ReadonlySet<KnownPod>; silent: readonly PodIdentity[] },
-  facts: Pick<RotationFacts, 'seen' | 'isCovered'>,
+  facts: Pick<RotationFacts, 'seen' | 'isCovered' | 'waitsFor'>,
 ): ObjectRotation {
   const key = objectKey(object)
   const seen = facts.seen(object)
@@ -76,7 +78,9 @@ function rotationOf(
     const { identity } = pod
     const own = pod.objects.get(key)
     if (!own) continue
-    const judged = judge({ pod, object: own, seen: known, isCovered: facts.isCovered(identity.uid, key) })
+    const { uid } = identity
+    const circumstances = { isCovered: facts.isCovered(uid, key), waitsFor: facts.waitsFor(uid) }
+    const judged = judge({ pod, object: own, seen: known, ...circumstances })
     if (judged.state === 'current') current++
     // Without the newest version, only a reason of the pod's own says something.
     else if (known || judged.state === 'failing' || judged.state === 'lost')

@@ -16,6 +16,8 @@ export interface Circumstances {
   seen: SeenObject | undefined
   /** Whether a hint about the object reaches the pod. */
   isCovered: boolean
+  /** Why the pod has not switched to a set that it has; absent if it waits for nothing. */
+  waitsFor?: string | undefined
 }
 
 type Judged = { state: 'current' } | Pick<PodRotation, 'state' | 'cause'>
@@ -30,7 +32,7 @@ const waits: Readonly<Record<string, string>> = {
 }
 
 /** Says whether the app of a pod uses the newest version of an object, and why not. */
-export function judge({ pod, object, seen, isCovered }: Circumstances): Judged {
+export function judge({ pod, object, seen, isCovered, waitsFor }: Circumstances): Judged {
   const { version, problem, notified, isPinned } = object
   if (pod.lostAt !== undefined)
     return { state: 'lost', cause: 'its session was lost, and its sidecar did not say that it ends' }
@@ -46,6 +48,7 @@ export function judge({ pod, object, seen, isCovered }: Circumstances): Judged {
   if (isPinned) return { state: 'pinned', cause: 'it requests this version: change its objects' }
   if (!pod.isServing)
     return { state: 'behind', cause: 'it has no complete set of files yet: another object is missing' }
+  if (waitsFor !== undefined) return { state: 'behind', cause: waitsFor }
   if (!isCovered) return { state: 'behind', cause: `no hint reaches it, so it finds the version when it polls` }
   return { state: 'behind', cause: 'it was sent a hint, and has not switched yet' }
 }

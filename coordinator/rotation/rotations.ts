@@ -125,6 +125,9 @@ export class Rotations {
   /** Whether the sidecar of a pod has said what it has applied. */
   has = (uid: string): boolean => this.#pods.has(uid)
 
+  /** The controller of a pod, as its sidecar names it. */
+  ownerOf = (uid: string): KnownPod['owner'] => this.#pods.get(uid)?.owner
+
   /** All pods, those that were lost included. */
   pods(): Iterable<KnownPod> {
     this.#expire()

@@ -67,14 +67,16 @@ export class Lease {
   /** Gives it back, so that the next process need not wait. */
   async close(): Promise<void> {
     this.#stop.abort()
+    const signal = AbortSignal.timeout(retryMs)
     const { api, holder } = this.#options
     this.#heldUntil = -Infinity
-    const lease = (await api.call({ path: this.#path() })) as LeaseObject
+    const lease = (await api.call({ path: this.#path(), signal })) as LeaseObject
     if (lease.spec?.holderIdentity !== holder) return
     await api.call({
       method: 'PUT',
       path: this.#path(),
       body: { ...lease, spec: { ...lease.spec, holderIdentity: '' } },
+      signal,
     })
   }
 

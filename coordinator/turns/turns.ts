@@ -13,7 +13,7 @@ export interface TurnsOptions {
   authority: Pick<Authority, 'whyNot' | 'isElsewhere'>
   /** How long a pod that lost its session counts as down, in milliseconds. */
   lostGrace: () => number
-  onEnd: (identity: PodIdentity, end: TurnEnd, group: Group) => void
+  onEnd: (identity: PodIdentity, end: TurnEnd) => void
   clock: Pick<Clock, 'elapsed' | 'wait'>
   /** Pods without a session that are remembered. */
   limit: number
@@ -37,10 +37,6 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options
-  }
-
-  get groups(): Iterable<Group> {
-    return this.#groups.values()
   }
 
   /** Takes what a pod's sidecar said. */
@@ -78,6 +74,22 @@ export class Turns {
     const known = this.#pods.get(uid)
     const group = known && this.#groups.get(keyOf(known.identity))
     return group && this.#withReason(group.answer(uid))
+  }
+
+  /** Why a pod has not switched to a set that it has; undefined if it waits for nothing. */
+  waitsFor(uid: string): string | undefined {
+    const { answer, reason } = this.answer(uid) ?? {}
+    if (answer === 'halted') return `halted: ${reason}`
+    return answer === 'queued' ? `it waits for its turn: ${reason ?? 'it is next'}` : undefined
+  }
+
+  /** Pods that wait for a turn, and groups in which versions are halted. */
+  counts(): { waiting: number; halted: number } {
+    const groups = [...this.#groups.values()]
+    const waiting = groups.flatMap(({ members }) =>
+      [...members.values()].filter(({ request }) => request?.phase === 'waiting'),
+    )
+    return { waiting: waiting.length, halted: groups.filter(({ halts }) => halts.list.length > 0).length }
   }
 
   close(): void {
@@ -150,7 +162,7 @@ export class Turns {
   #report(group: Group): void {
     for (const end of group.takeEnds()) {
       const known = this.#pods.get(end.uid)
-      if (known) this.#options.onEnd(known.identity, end, group)
+      if (known) this.#options.onEnd(known.identity, end)
     }
   }
 

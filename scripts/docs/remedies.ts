@@ -63,6 +63,8 @@ export const eventRemedies: Record<EventReason | SyncReason | keyof typeof coord
     'Add a handler for the signal to the app, choose another signal, or use `notify-url`: see [signals](signals.md#which-signal).',
   VaultRefused:
     'The message has the answer of the vault or of the sign-in service, and the remedy: look it up under [messages](#messages-of-the-sidecar). The app keeps the files that it has.',
+  TurnFailed:
+    'Set a good version of the object that the message names, or disable the bad one: the pods switch to the next version, one after the other. Do not drain, scale or roll out before, because new pods start with the newest version. See [one after the other](coordinator.md#one-replica-after-the-other).',
   RotationComplete: 'Nothing is wrong.',
 }
 

@@ -77,6 +77,15 @@ export function parseNotifyUrl(text: string): Result<string> {
   return ok(url.href)
 }
 
+/** Reads how many pods may be unavailable at once, such as `1` or `25%`. */
+export function parseMaxUnavailable(text: string): Result<{ count: number } | { percent: number }> {
+  const [, digits = '', percent] = /^(\d{1,6})(%?)$/.exec(text) ?? []
+  const value = Number(digits)
+  if (digits === '' || value < 1 || (percent && value > 100))
+    return fail('expected a number from 1 on, such as 1, or a percentage from 1% to 100%')
+  return ok(percent ? { percent: value } : { count: value })
+}
+
 const rememberedObjects = memoize(parseObjects)
 
 /** Reads the annotation `objects`. Results are kept, because the text may be long and is the same for all replicas of a workload. */

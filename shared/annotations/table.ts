@@ -21,6 +21,7 @@ import {
   readObjects,
 } from './parsers.ts'
 import type { Annotation } from './row.ts'
+import { turnAnnotations } from './turn-rows.ts'
 import { parseVariables } from './variables.ts'
 
 /** Every annotation with a fixed name, without the prefix. */
@@ -121,6 +122,7 @@ export const annotations = {
     bounded: 'duration',
     parse: parseDuration,
   },
+  ...turnAnnotations,
   'client-id': {
     help: 'client ID of the managed identity or application with access to the vault',
     defaultHelp: "the ServiceAccount's `azure.workload.identity/client-id`",

@@ -48,6 +48,8 @@ export interface SessionUser {
 
 /** How often the token's file is looked at, in milliseconds. */
 const tokenCheckMs = 300_000
+/** Over how long pods come back that wait for a turn or hold one, in milliseconds: others wait for them. */
+const urgentMs = 2_000
 /** The time after a state for each of its lines, in milliseconds: the rate of messages has a bound. */
 const stateLineMs = 100
 
@@ -115,7 +117,8 @@ export class SessionLoop {
     while (!abort.aborted) {
       const end = await this.#session(abort)
       const failingMs = clock.elapsed() - this.#failingSince
-      const delay = reconnectDelay(end, { failingMs, attempts: this.#attempts++, jitterMs: access.reconnect }, random)
+      const jitterMs = this.#user.turn?.()?.request ? Math.min(urgentMs, access.reconnect) : access.reconnect
+      const delay = reconnectDelay(end, { failingMs, attempts: this.#attempts++, jitterMs }, random)
       await clock.wait(delay, abort)
     }
   }

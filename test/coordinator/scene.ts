@@ -31,7 +31,7 @@ export async function listening(t: Test, overrides: Partial<CoordinatorOptions> 
     isNamed: (url, name) => url === `https://${name}.vault.emulator.example`,
     durations: () => ({
       ...{ watchInterval: 200, heartbeat: 100, coverageAge: 10_000 },
-      ...{ startGrace: 0, lostGrace: 60_000, refusedAfter: 1_000 },
+      ...{ startGrace: 0, lostGrace: 60_000, refusedAfter: 1_000, turnGrace: 0 },
     }),
     hintRate: () => 300,
     sessionLimit: 100,

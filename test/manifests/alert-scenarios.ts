@@ -242,6 +242,14 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: 'a pod that did not come up with a new version',
+    input: [{ series: 'akv_injector_coordinator_halted_groups{namespace="akv-injector-system"}', values: '0x10 1x60' }],
+    alerts: [
+      ['9m', 'AkvRotationHalted', false],
+      ['12m', 'AkvRotationHalted', true],
+    ],
+  },
+  {
     name: 'pods that are suspended on purpose, and a rotation that took its time',
     input: [inRotation('suspended', always(2)), inRotation('behind', '5x50 0x600'), ...coordinator(9)],
     alerts: [

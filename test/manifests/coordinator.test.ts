@@ -38,12 +38,18 @@ void t.test(
 )
 
 void t.test(
-  'coordinator manifests: it may write Events and nothing else, and satisfies Pod Security restricted',
+  'coordinator manifests: it may write Events and keep its Lease, and satisfies Pod Security restricted',
   async (t) => {
-    const kinds = ['ClusterRole', 'ClusterRoleBinding', 'Deployment', 'NetworkPolicy', 'Service', 'ServiceAccount']
+    const rights = ['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding']
+    const kinds = [...rights, 'Deployment', 'NetworkPolicy', 'Service', 'ServiceAccount'].sort()
     t.strictSame(component.map(({ kind }) => kind).sort(), kinds)
     t.strictSame(ofKind(component, 'ClusterRole')[0]?.['rules'], [
       { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
+    ])
+    const leases = { apiGroups: ['coordination.k8s.io'], resources: ['leases'] }
+    t.strictSame(ofKind(component, 'Role')[0]?.['rules'], [
+      { ...leases, verbs: ['create'] },
+      { ...leases, resourceNames: ['akv-injector-coordinator'], verbs: ['get', 'update'] },
     ])
     const { template } = specOf(component, 'akv-injector-coordinator')
     const [container] = template.spec.containers

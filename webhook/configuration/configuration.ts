@@ -56,6 +56,8 @@ export const defaultBounds = {
   'poll-interval': { min: '30s', max: '24h' },
   'startup-timeout': { min: '10s', max: '1h' },
   splay: { max: '1h' },
+  'min-ready': { min: '1s', max: '1h' },
+  'turn-timeout': { min: '10s', max: '24h' },
 } as const satisfies Partial<Record<AnnotationName, { min?: string; max?: string }>>
 
 /** The names of annotation families in `annotations.allowed` and `annotations.forbidden`. */

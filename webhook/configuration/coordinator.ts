@@ -66,6 +66,10 @@ export const CoordinatorFile = Type.Object(
       'for how long a vault refuses an object before the coordinator writes an Event on the pod, 1s at least',
       '10m',
     ),
+    turnGrace: Duration(
+      'for how long after its start the coordinator grants no turn, because sidecars come back and say which they hold, 1s at least',
+      '2m',
+    ),
     hintRate: optional(
       Type.Integer({
         minimum: 1,
@@ -95,6 +99,7 @@ export interface Coordinator {
   startGrace: number
   lostGrace: number
   refusedAfter: number
+  turnGrace: number
   hintRate: number
 }
 
@@ -106,6 +111,7 @@ const durations = [
   'startGrace',
   'lostGrace',
   'refusedAfter',
+  'turnGrace',
 ] as const
 const leastMs = 1_000
 

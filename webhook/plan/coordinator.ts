@@ -1,12 +1,13 @@
 import { isVaultAllowed, vaultNameIn } from '../../shared/clouds/vault-rules.ts'
 import { audiencePrefix } from '../../shared/coordination/limits.ts'
 import { coordinatorTokenName } from '../../shared/names.ts'
-import type { Settings } from '../../shared/settings/codec.ts'
+import type { Settings, SignalTarget } from '../../shared/settings/codec.ts'
 import { revisionLabel, type Pod } from '../pod/pod.ts'
 import type { PlanContext } from './context.ts'
 import type { Mode } from './mode.ts'
 import type { Requests } from './requests.ts'
 import type { ProjectedToken } from './tokens.ts'
+import { resolveTurns } from './turns.ts'
 
 /** How a pod uses the coordinator: what its sidecar has to know, and the token that it signs in with. */
 export interface PlannedCoordinator {
@@ -22,10 +23,12 @@ const tokenLifetime = 3_600
  * follow changes.
  */
 export function resolveCoordinator(
-  { pod, namespace, configuration }: PlanContext,
+  context: PlanContext,
   mode: Mode,
   { objects, clouds, identities }: Requests,
+  signal: SignalTarget | undefined,
 ): PlannedCoordinator | undefined {
+  const { pod, namespace, configuration, values } = context
   const { coordinator } = configuration
   if (coordinator === undefined || mode === 'once') return undefined
   const isWatched = objects.some(({ vault: url, identity }) => {
@@ -34,13 +37,16 @@ export function resolveCoordinator(
   })
   if (!isWatched) return undefined
   const { url, caCertificates, coverageAge, reconnect } = coordinator
+  const turns = resolveTurns(context, signal)
+  const group = values['turn-group'] === undefined ? groupOf(pod) : `group/${values['turn-group']}`
   return {
     settings: {
       url,
       ...(caCertificates !== undefined && { caCertificates }),
       ...{ coverageAge, reconnect, ...ownerOf(pod) },
+      ...(turns && { turns }),
     },
-    token: { audience: `${audiencePrefix}${groupOf(pod)}`, path: coordinatorTokenName, lifetime: tokenLifetime },
+    token: { audience: `${audiencePrefix}${group}`, path: coordinatorTokenName, lifetime: tokenLifetime },
   }
 }
 

@@ -21,6 +21,7 @@ import { createSettings } from './settings.ts'
 import { resolveUser, type SidecarUser } from './sidecar-user.ts'
 import { resolveSignal } from './signal-target.ts'
 import type { ProjectedToken } from './tokens.ts'
+import { warnWithoutTurns } from './turns.ts'
 import { resolveVariables, type Variables } from './variables.ts'
 
 /** Everything that is decided about a pod before it is changed. */
@@ -77,7 +78,8 @@ export function createPlan(
     oldestKubelet,
     apiServer: inputs.apiServer,
   })
-  const coordinator = resolveCoordinator(context, mode, requests)
+  const coordinator = resolveCoordinator(context, mode, requests, signal)
+  if (!coordinator) warnWithoutTurns(context)
   const settings = createSettings(context, {
     mode,
     containers,

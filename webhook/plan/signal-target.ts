@@ -4,9 +4,15 @@ import { didYouMean, listed, quote } from '../../shared/messages.ts'
 import type { Diagnostics } from '../reasons.ts'
 import type { PlanContext } from './context.ts'
 import type { Mode } from './mode.ts'
-import { allContainers, appContainers, initContainers, isNativeSidecar, type Container, type Pod } from '../pod/pod.ts'
-
-const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container'
+import {
+  allContainers,
+  appContainers,
+  defaultContainer,
+  initContainers,
+  isNativeSidecar,
+  type Container,
+  type Pod,
+} from '../pod/pod.ts'
 
 /** Whether the sidecar sends a signal at all. In the mode `once`, nothing runs after the start that could send one. */
 export const sendsSignal = ({ values }: PlanContext, mode: Mode): boolean =>
@@ -61,11 +67,9 @@ function targetContainer(
     }
     return container
   }
-  const byDefault = pod.metadata?.annotations?.[defaultContainerAnnotation]
   const apps = appContainers(pod).filter(({ name }) => !knownSidecars.includes(name))
-  const known =
-    candidates.find(({ name }) => name === recorded?.container) ?? apps.find(({ name }) => name === byDefault)
-  if (known !== undefined || apps.length === 1) return known ?? apps[0]
+  const known = candidates.find(({ name }) => name === recorded?.container) ?? defaultContainer(pod, apps)
+  if (known !== undefined) return known
   if (apps.length > 0) {
     const names = apps.map(({ name }) => name)
     diagnostics.problem(

@@ -32,7 +32,24 @@ const Quantity = Type.Optional(Type.Union([Type.String(), Type.Number()]))
 const Quantities = Type.Object({ cpu: Quantity, memory: Quantity, 'ephemeral-storage': Quantity })
 const Resources = Type.Object({ requests: Type.Optional(Quantities), limits: Type.Optional(Quantities) })
 const Exec = Type.Object({ command: Type.Optional(Type.Array(Type.String())) })
-const Probe = Type.Object({ exec: Type.Optional(Exec) })
+const ProbePort = Type.Union([Type.Integer(), Type.String()])
+const ProbeHeader = Type.Object({ name: Type.String(), value: Type.Optional(Type.String()) })
+const Probe = Type.Object({
+  exec: nullable(Exec),
+  httpGet: nullable(
+    Type.Object({
+      path: Type.Optional(Type.String()),
+      port: ProbePort,
+      host: Type.Optional(Type.String()),
+      scheme: Type.Optional(Type.String()),
+      httpHeaders: nullable(Type.Array(ProbeHeader)),
+    }),
+  ),
+  tcpSocket: nullable(Type.Object({ port: ProbePort, host: Type.Optional(Type.String()) })),
+  grpc: nullable(Type.Object({})),
+  periodSeconds: nullable(Type.Integer()),
+  timeoutSeconds: nullable(Type.Integer()),
+})
 const Hook = Type.Object({ exec: Type.Optional(Exec) })
 
 const VolumeMount = Type.Object({
@@ -77,7 +94,9 @@ const Container = Type.Object({
   image: Type.Optional(Type.String()),
   args: Type.Optional(Type.Array(Type.String())),
   env: Type.Optional(Type.Array(EnvVar)),
-  ports: Type.Optional(Type.Array(Type.Object({ containerPort: Type.Optional(Type.Integer()) }))),
+  ports: Type.Optional(
+    Type.Array(Type.Object({ name: Type.Optional(Type.String()), containerPort: Type.Optional(Type.Integer()) })),
+  ),
   resources: Type.Optional(Resources),
   volumeMounts: Type.Optional(Type.Array(VolumeMount)),
   volumeDevices: Type.Optional(Type.Array(Type.Object({ devicePath: Type.Optional(Type.String()) }))),
@@ -170,6 +189,13 @@ export function readPod(value: unknown): Result<Pod> {
 export const appContainers = (pod: Pod): Container[] => pod.spec.containers ?? []
 export const initContainers = (pod: Pod): Container[] => pod.spec.initContainers ?? []
 export const allContainers = (pod: Pod): Container[] => [...initContainers(pod), ...appContainers(pod)]
+const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container'
+
+/** The container that `kubectl` takes if none is named; undefined if it is not one of `candidates`. */
+export const defaultContainer = (pod: Pod, candidates: readonly Container[]): Container | undefined =>
+  candidates.find(({ name }) => name === pod.metadata?.annotations?.[defaultContainerAnnotation]) ??
+  (candidates.length === 1 ? candidates[0] : undefined)
+
 export const isNativeSidecar = (container: Container): boolean => container.restartPolicy === 'Always'
 
 /** Returns the name of the ServiceAccount that the pod runs as. */

@@ -18,7 +18,7 @@ const newest: Seen = {
 function scene(overrides: Partial<RotationFacts> = {}) {
   const { rotations, clock } = rotationsWith({ limit: 1_000 })
   const facts: RotationFacts = {
-    ...{ rotations, clock, seen: () => newest, isCovered: () => true, served: () => [] },
+    ...{ rotations, clock, seen: () => newest, isCovered: () => true, served: () => [], waitsFor: () => undefined },
     isNamed: (url, name) => url === `https://${name}.vault.azure.net`,
     ...{ startedAt: 0, startGrace: () => 180_000 },
     ...overrides,
