@@ -56,7 +56,7 @@ export const terminationLog = '/dev/termination-log'
 
 /** Base64url of the sidecar's settings (settings.ts). */
 export const settingsVariable = 'AKV_INJECTOR_SETTINGS'
-/** The number of the pod's containers, if they are so many that the kubelet cuts termination messages shorter (termination-limit.ts). */
+/** For how many containers the pod's termination messages leave space, if they are more than usual (termination-limit.ts). */
 export const containersVariable = 'AKV_INJECTOR_CONTAINERS'
 export const sidecarScript = '/app/sidecar.js'
 export const probeScript = '/app/probe.js'

@@ -10,8 +10,8 @@ export interface Explanation {
 }
 
 /**
- * Returns the number of the pod's containers, which the webhook writes only if they are many; undefined for the text of an author who wrote
- * anything else.
+ * Returns for how many containers a message leaves space, which the webhook writes only if they are many; undefined for the text of an author
+ * who wrote anything else.
  */
 export const containersIn = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined

@@ -83,9 +83,14 @@ export const resourcesOf = ({ resources: { requests, limits } }: Plan) => ({
   resources: { requests, ...(Object.keys(limits).length > 0 ? { limits } : {}) },
 })
 
-/** Where the sidecar learns how long its termination message may be. Most pods do not have the variable. */
+/**
+ * Where the sidecar learns how long its termination message may be. Most pods do not have the variable. The number is rounded up, so that a
+ * container that another webhook or `kubectl debug` adds usually changes nothing about the sidecar, and finds space.
+ */
 export const countVariable = (containers: number): Record<string, string> =>
-  containers > fewContainers ? { [containersVariable]: String(containers) } : {}
+  containers > fewContainers
+    ? { [containersVariable]: String(Math.ceil(containers / fewContainers) * fewContainers) }
+    : {}
 
 function environment({
   encodedSettings,
