@@ -39,6 +39,8 @@ export interface SessionUser {
   state?: () => PodState
   /** The program's part in turns; absent for one that takes none. */
   turn?: () => TurnState | undefined
+  /** Whether others wait for the program's next session: it comes back sooner. */
+  isUrgent?: () => boolean
   /** Called when a snapshot is sent. */
   reported: (snapshot: number, objects: readonly ServedObject[]) => void
   take: (event: CoordinatorEvent) => void
@@ -48,10 +50,10 @@ export interface SessionUser {
 
 /** How often the token's file is looked at, in milliseconds. */
 const tokenCheckMs = 300_000
-/** Over how long pods come back that wait for a turn or hold one, in milliseconds: others wait for them. */
-const urgentMs = 2_000
 /** The time after a state for each of its lines, in milliseconds: the rate of messages has a bound. */
 const stateLineMs = 100
+/** Over how long those come back at first for whom others wait, in milliseconds; it doubles with each attempt. */
+const urgentMs = 2_000
 
 /** Holds sessions with a coordinator, one after the other. */
 export class SessionLoop {
@@ -111,16 +113,20 @@ export class SessionLoop {
 
   /** Holds sessions until the signal aborts. */
   async run(abort: AbortSignal): Promise<void> {
-    const { clock, random, access } = this.#options
+    const { clock, random } = this.#options
     // Pods of a workload start together.
-    await clock.wait(access.reconnect * random(), abort)
+    await clock.wait(this.#jitterMs() * random(), abort)
     while (!abort.aborted) {
       const end = await this.#session(abort)
       const failingMs = clock.elapsed() - this.#failingSince
-      const jitterMs = this.#user.turn?.()?.request ? Math.min(urgentMs, access.reconnect) : access.reconnect
-      const delay = reconnectDelay(end, { failingMs, attempts: this.#attempts++, jitterMs }, random)
+      const delay = reconnectDelay(end, { failingMs, attempts: this.#attempts++, jitterMs: this.#jitterMs() }, random)
       await clock.wait(delay, abort)
     }
+  }
+
+  #jitterMs(): number {
+    const { reconnect } = this.#options.access
+    return this.#user.isUrgent?.() ? Math.min(reconnect, urgentMs * 2 ** Math.min(this.#attempts, 20)) : reconnect
   }
 
   /** Holds one session; resolves when it is over. */

@@ -23,7 +23,7 @@ export const createCoordination =
         coverage.disconnected()
         turns?.disconnected()
       },
-      ...(turns && { turn: () => turns.state() }),
+      ...(turns && { turn: () => turns.state(), isUrgent: () => turns.isUrgent }),
     })
     const pollBegan: Coordination['pollBegan'] = (vault) => {
       const ended = coverage.pollBegan(vault)

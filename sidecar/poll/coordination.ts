@@ -57,7 +57,7 @@ export interface CoordinationHost {
   /** What the sidecar has applied; during a poll of a vault, something in between. */
   applied: () => AppliedFacts
   /** Absent if the pod takes no turns. */
-  turns?: Pick<Turns, 'state' | 'take' | 'disconnected'> | undefined
+  turns?: Pick<Turns, 'state' | 'take' | 'isUrgent' | 'disconnected'> | undefined
   /** Requests a poll of the hinted sources after a number of milliseconds. */
   hint: (vault: string, delayMs: number) => void
   /**

@@ -54,6 +54,8 @@ export interface Turns extends TurnGate {
   /** What the coordinator is told. */
   state: () => TurnState
   take: (event: TurnEvent) => void
+  /** Whether the coordinator waits for this pod, or this pod for the coordinator. */
+  readonly isUrgent: boolean
   /** To be called when a session ends. */
   disconnected: () => void
   status: () => TurnStatus

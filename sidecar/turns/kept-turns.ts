@@ -1,11 +1,12 @@
-import { parseHalts, type Halt } from '../../shared/coordination/turns.ts'
-import { turnText } from '../../shared/coordination/turns.ts'
+import { parseHalts, turnText, type Halt } from '../../shared/coordination/turns.ts'
 
 /** How the turn of the set that is served ended. */
 export interface TurnEnd {
   id: string
   phase: 'done' | 'failed'
   cause?: string
+  /** Whether the coordinator knows it. */
+  isEnded: boolean
 }
 
 /** What a sidecar keeps in its volume for its next process. */
@@ -34,7 +35,7 @@ function fieldsOf(text: string): Partial<Record<keyof KeptTurns, unknown>> {
 
 function parseEnd(value: unknown): TurnEnd | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const { id, phase, cause } = value as Partial<Record<keyof TurnEnd, unknown>>
+  const { id, phase, cause, isEnded } = value as Partial<Record<keyof TurnEnd, unknown>>
   if (typeof id !== 'string' || (phase !== 'done' && phase !== 'failed')) return undefined
-  return { id, phase, ...(typeof cause === 'string' && { cause: turnText(cause) }) }
+  return { id, phase, ...(typeof cause === 'string' && { cause: turnText(cause) }), isEnded: isEnded === true }
 }

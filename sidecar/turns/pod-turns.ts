@@ -1,12 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { Clock, Random } from '../../shared/clock.ts'
-import {
-  parseTurnRequest,
-  type Halt,
-  type TurnEvent,
-  type TurnPhase,
-  type TurnState,
-} from '../../shared/coordination/turns.ts'
+import type { Halt, TurnEvent, TurnPhase, TurnState } from '../../shared/coordination/turns.ts'
 import type { SourceRecord } from '../../shared/detect/sources.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Settings } from '../../shared/settings/codec.ts'
@@ -16,6 +9,7 @@ import type { Manifest } from '../volume/manifest.ts'
 import type { Volume } from '../volume/volume.ts'
 import { Alone } from './alone.ts'
 import { formatKept, parseKept, type TurnEnd } from './kept-turns.ts'
+import { createRequest, haltOf, isWaiting, restoreRequest, statusOf, type Request } from './request.ts'
 import { turnLog } from './turn-log.ts'
 import type { UpWatch } from './up.ts'
 import { wantedSet } from './wanted-set.ts'
@@ -28,23 +22,6 @@ export interface PodTurnsOptions {
   clock: Pick<Clock, 'now' | 'elapsed'>
   random: Random
   log: Pick<Logger, 'info' | 'warn'>
-  createId?: () => string
-}
-
-/** A request, with what only the sidecar knows of it. Times are on the monotonic clock. */
-interface Request extends HeldTurn {
-  /** {@link wantedSet} */
-  key: string
-  phase: TurnPhase
-  /** When the phase began, and the same in milliseconds since 1970. */
-  phaseSince: number
-  since: number
-  /** When a set began to wait: this one, or one that it replaced. */
-  waitsSince: number
-  switchedAt: number
-  cause?: string | undefined
-  /** Whether the coordinator knows how it ended. */
-  isEnded: boolean
 }
 
 /** An acknowledgment is followed only for so long after the turn was taken, in milliseconds. */
@@ -64,6 +41,7 @@ export class PodTurns implements Turns {
   #isGoing = false
   #answer: TurnEvent | undefined
   #halts: Halt[] = []
+  /** How the last turn ended. */
   #end: TurnEnd | undefined
   #members = 1
   #refreshedAt = -Infinity
@@ -86,39 +64,34 @@ export class PodTurns implements Turns {
     this.#isActive = true
   }
 
-  restored({ turn, switchedAt }: Manifest): void {
-    const held = parseTurnRequest({ ...(turn as object | undefined), phase: 'switched', heldMs: 0 })
-    const end = held && this.#end?.id === held.id ? this.#end : undefined
-    if (!held || end?.phase === 'done') return
+  restored(manifest: Manifest): void {
     const { clock, up } = this.#options
-    const agoMs = Math.max(0, clock.now() - switchedAt)
-    const began = clock.elapsed() - agoMs
-    const times = { phaseSince: began, since: switchedAt, waitsSince: began, switchedAt: began }
-    const { phase, cause } = end ?? { phase: 'switched' as const }
-    this.#request = { ...held, ...times, key: held.versions.join(' '), phase, cause, isEnded: false }
-    up.switched(agoMs)
+    const request = restoreRequest(manifest, this.#end, clock)
+    if (!request || (request.phase === 'done' && request.isEnded)) return
+    this.#request = request
+    if (request.phase !== 'done') up.switched(clock.elapsed() - request.switchedAt)
   }
 
   ask(difference: SetDifference, cache: Parameters<TurnGate['ask']>[1]): boolean {
     if (!this.#isActive) return true
-    const { key, versions, objects, served } = wantedSet(difference, cache)
+    const { clock } = this.#options
+    const wanted = wantedSet(difference, cache)
     const last = this.#request
-    if (last?.key === key && this.#isGoing) return true
+    if (last?.key === wanted.key && this.#isGoing) {
+      if (!this.#isHealed(last)) return true
+      this.#enter(last, 'waiting')
+    }
     this.#isGoing = false
     if (this.#host.isSuspended()) {
       this.withdraw()
       return false
     }
-    this.served = served
-    const isRefresh = this.#options.clock.elapsed() - this.#refreshedAt < refreshMs
-    if (last?.key === key && isWaiting(last)) {
+    this.served = wanted.served
+    const isRefresh = clock.elapsed() - this.#refreshedAt < refreshMs
+    if (last?.key === wanted.key && isWaiting(last)) {
       last.isRefresh ||= isRefresh
     } else {
-      const { createId = randomId, clock } = this.#options
-      const now = { phaseSince: clock.elapsed(), since: clock.now() }
-      const waitsSince = last && isWaiting(last) ? last.waitsSince : now.phaseSince
-      const state = { phase: 'waiting' as const, take: 0, switchedAt: 0, isEnded: false }
-      this.#request = { id: createId(), key, versions, objects, isRefresh, waitsSince, ...now, ...state }
+      this.#request = createRequest(wanted, isRefresh, last, clock)
       this.#answer = undefined
     }
     this.#host.changed()
@@ -126,8 +99,7 @@ export class PodTurns implements Turns {
   }
 
   withdraw(): void {
-    if (this.#isGoing || !this.#request || !isWaiting(this.#request)) return
-    this.#clear()
+    if (!this.#isGoing && this.#request && isWaiting(this.#request)) this.#clear()
   }
 
   get held(): HeldTurn | undefined {
@@ -154,21 +126,26 @@ export class PodTurns implements Turns {
     this.#refreshedAt = this.#options.clock.elapsed()
   }
 
-  take({ id, answer, take, members, halts, ...said }: TurnEvent): void {
-    const request = this.#request
-    this.#members = members
-    this.#keepHalts(halts)
-    if (!request || this.#isGoing || id !== request.id || answer === undefined) return
-    this.#answer = { id, answer, members, halts, ...said }
+  take(event: TurnEvent): void {
+    this.#members = event.members
+    this.#keepHalts(event.halts)
+    if (this.#request && this.#request.id === event.id && !this.#isGoing) this.#follow(this.#request, event)
+    this.#host.changed()
+  }
+
+  #follow(request: Request, event: TurnEvent): void {
+    const { answer } = event
+    this.#answer = event
     if (answer === 'granted' && request.phase === 'waiting') {
       request.take++
+      request.isHealing = !this.#options.up.isUp
       this.#enter(request, 'taken')
-    } else if (answer === 'acknowledged' && request.phase === 'taken' && take === request.take) {
-      if (this.#options.clock.elapsed() - request.phaseSince <= acknowledgeMs) this.#go(request)
-      else this.#enter(request, 'waiting')
+    } else if (answer === 'acknowledged' && request.phase === 'taken' && event.take === request.take) {
+      const isLate = this.#options.clock.elapsed() - request.phaseSince > acknowledgeMs
+      if (isLate || this.#isHealed(request)) this.#enter(request, 'waiting')
+      else this.#go(request)
     } else if (answer === 'ended' && (request.phase === 'done' || request.phase === 'failed')) {
-      request.isEnded = true
-      if (request.phase === 'done') this.#clear()
+      this.#ended(request)
     }
   }
 
@@ -184,14 +161,18 @@ export class PodTurns implements Turns {
     up.check(request?.phase === 'switched' || request?.phase === 'failed')
     if (this.#host.isConnected()) this.#alone.connected()
     if (request && !this.#isGoing) {
-      if (isWaiting(request) && this.#host.isSuspended()) this.#clear()
-      else if (request.phase === 'taken' && clock.elapsed() - request.phaseSince > acknowledgeMs)
-        this.#enter(request, 'waiting')
-      else this.#checkEnd(request)
+      const isLate = request.phase === 'taken' && clock.elapsed() - request.phaseSince > acknowledgeMs
+      if (this.#host.isSuspended()) this.withdraw()
+      else if (isLate) this.#enter(request, 'waiting')
+      this.#checkEnd(request)
       this.#checkAlone()
     }
     this.#host.changed()
     this.#log(this.status(), this.#request?.objects)
+  }
+
+  get isUrgent(): boolean {
+    return this.#request !== undefined && !this.#request.isEnded
   }
 
   state(): TurnState {
@@ -211,25 +192,15 @@ export class PodTurns implements Turns {
   }
 
   status(): TurnStatus {
-    const request = this.#request
-    const base = { halts: this.#halts, waitingMs: 0 }
-    if (!request || request.phase === 'done') return { ...base, state: 'none' }
-    const { phase, since, cause, waitsSince } = request
-    if (!isWaiting(request)) return { ...base, state: phase, since, ...(cause && { reason: cause }) }
-    const waitingMs = Math.max(0, this.#options.clock.elapsed() - waitsSince)
-    const { place, reason } = this.#answer ?? {}
-    const halt = this.#haltOf(request)
-    const why = halt?.reason ?? reason ?? (this.#host.isConnected() ? undefined : 'no session with the coordinator')
-    return {
-      ...{ ...base, since, waitingMs },
-      state: halt && phase === 'waiting' ? 'halted' : phase,
-      ...(place !== undefined && { place }),
-      ...(why !== undefined && { reason: why }),
-    }
+    const isConnected = this.#host.isConnected()
+    return statusOf(this.#request, {
+      ...{ answer: this.#answer, halts: this.#halts, isConnected },
+      clock: this.#options.clock,
+    })
   }
 
-  #haltOf = ({ versions }: Request): Halt | undefined =>
-    this.#halts.find((halt) => halt.versions.some((one) => versions.includes(one)))
+  /** Whether the turn was granted because the pod was down, and it came up before it switched. */
+  #isHealed = ({ isHealing }: Request): boolean => isHealing && this.#options.up.isUp
 
   #checkEnd(request: Request): void {
     const { up } = this.#options
@@ -241,7 +212,7 @@ export class PodTurns implements Turns {
   #checkAlone(): void {
     const request = this.#request
     if (this.#host.isConnected()) return
-    if (request?.phase !== 'waiting' || this.#haltOf(request)) this.#alone.reset()
+    if (request?.phase !== 'waiting' || haltOf(request, this.#halts)) this.#alone.reset()
     else if (this.#alone.isDue(request.waitsSince, this.#members)) this.#go(request)
   }
 
@@ -259,9 +230,19 @@ export class PodTurns implements Turns {
   #finish(request: Request, phase: TurnEnd['phase'], cause?: string): void {
     request.cause = cause
     request.isEnded = false
-    this.#end = { id: request.id, phase, ...(cause !== undefined && { cause }) }
+    this.#end = { id: request.id, phase, ...(cause !== undefined && { cause }), isEnded: false }
     this.#enter(request, phase)
     this.#keep()
+  }
+
+  /** The coordinator knows how the turn ended; one that failed may still be done. */
+  #ended(request: Request): void {
+    if (!request.isEnded && this.#end?.id === request.id) {
+      this.#end.isEnded = true
+      this.#keep()
+    }
+    request.isEnded = true
+    if (request.phase === 'done') this.#clear()
   }
 
   #enter(request: Request, phase: TurnPhase): void {
@@ -291,6 +272,3 @@ export class PodTurns implements Turns {
     })
   }
 }
-
-const randomId = (): string => randomBytes(16).toString('base64url')
-const isWaiting = ({ phase }: Pick<Request, 'phase'>): boolean => phase === 'waiting' || phase === 'taken'

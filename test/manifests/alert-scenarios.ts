@@ -222,6 +222,19 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: 'a pod whose turn does not come',
+    input: [series('turn_waiting_seconds', '0+60x720')],
+    alerts: [
+      ['1h', 'AkvTurnWaiting', false],
+      ['2h', 'AkvTurnWaiting', true],
+    ],
+  },
+  {
+    name: 'a pod whose turn comes',
+    input: [series('turn_waiting_seconds', '0 60 120 0x720')],
+    alerts: [['6h', 'AkvTurnWaiting', false]],
+  },
+  {
     name: 'an app that is not told, and could not be',
     input: [series('notification_pending', always(1)), series('signal_permitted', always(0))],
     alerts: [

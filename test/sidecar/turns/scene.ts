@@ -25,7 +25,7 @@ export async function turnPod(
   const settings = { ...turnSettings, ...turns }
   const scene = await coordinatedPod(t, objects, { notify: terminates, ...overrides }, settings)
   const { pod, sent, send } = scene
-  const app = { answer: { isReady: true, detail: 'GET http://:8080/healthz answered 200' }, asked: 0 }
+  const app = { answer: { isReady: true, detail: 'GET http://:8080/healthz answered 200' }, asked: 0, draw: 0.5 }
   const log = createLogger('debug', { write: (line: string) => void pod.lines.push(JSON.parse(line) as never) })
   const work = async <T>(task: () => Promise<T>): Promise<T> => {
     pod.working++
@@ -35,7 +35,7 @@ export async function turnPod(
   const create = createTurns({
     ...{ settings, notify: pod.settings.notify, clock: pod.clock, log },
     volume: { turns: () => volume.turns(), keepTurns: (text) => work(() => volume.keepTurns(text)) },
-    random: () => pod.random(),
+    random: () => app.draw,
     ask: async () => {
       app.asked++
       return app.answer
@@ -69,7 +69,19 @@ export async function turnPod(
     return all.filter((phase, index) => phase !== all[index - 1])
   }
   const modified = (path: string): number => statSync(join(pod.mount, path)).mtimeMs
-  return { ...scene, app, startApp, stopApp, states, request, answer, grant, phases, modified }
+  return {
+    ...scene,
+    appliedStates: scene.states,
+    app,
+    startApp,
+    stopApp,
+    states,
+    request,
+    answer,
+    grant,
+    phases,
+    modified,
+  }
 }
 
 /** The same, serving a first set for some minutes, with the app up and a session. */
