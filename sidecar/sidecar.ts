@@ -77,7 +77,7 @@ export class Sidecar {
     }
     const notifier = () => this.#notifier.status()
     const turns = dependencies.turns?.({
-      ...{ retry: this.#retry, notifier },
+      ...{ retry: this.#retry, notifier, watchClosely: (isClose) => this.#notifier.watchClosely(isClose) },
       isConnected: () => this.#coordination?.isConnected ?? false,
       isSuspended: () => this.#live.values.suspend,
       changed: () => this.#coordination?.turnChanged(),

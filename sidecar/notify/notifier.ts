@@ -41,6 +41,8 @@ export interface NotifierStatus {
   targets: TargetProcess[]
   /** Those that received the last signal; absent before there was one. */
   signaled?: TargetProcess[]
+  /** The process that was found last, which may have ended. */
+  latest?: TargetProcess
   permission?: PermissionReport
 }
 
@@ -71,6 +73,8 @@ export interface Notifier {
    */
   notify(notification: Notification): void
   status(): NotifierStatus
+  /** Whether to look often for the signal's target, so that one is found that ends soon. */
+  watchClosely(isClose: boolean): void
   /** Stops timers and requests; an undelivered notification stays in the volume. */
   close(): void
 }
@@ -139,14 +143,17 @@ export function createNotifier(options: NotifierOptions): Notifier {
     },
     status() {
       const permission = watch?.permission()
+      const latest = watch?.latest()
       return {
         ...(pending !== undefined && { pending: { ...pending, waitingFor: [...waitingFor] } }),
         channels: { ...last },
         targets: watch?.targets() ?? [],
         ...(signaled !== undefined && { signaled }),
+        ...(latest !== undefined && { latest }),
         ...(permission !== undefined && { permission }),
       }
     },
+    watchClosely: (isClose) => watch?.watchClosely(isClose),
     close() {
       stop()
       watch?.stop()

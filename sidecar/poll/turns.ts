@@ -67,7 +67,9 @@ export interface Turns extends TurnGate {
 export interface TurnHost {
   /** Tries the switch again. */
   retry: () => Promise<void>
-  notifier: () => Pick<NotifierStatus, 'pending' | 'targets' | 'signaled'>
+  notifier: () => Pick<NotifierStatus, 'pending' | 'targets' | 'signaled' | 'latest'>
+  /** Whether to look often for the app's process. */
+  watchClosely: (isClose: boolean) => void
   isConnected: () => boolean
   isSuspended: () => boolean
   /** To be called when the state may have changed. */

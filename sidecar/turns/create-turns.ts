@@ -26,7 +26,15 @@ export const createTurns =
     const { readiness, minReady, timeout } = settings
     const watch =
       readiness && new ReadinessWatch({ ask: () => ask(readiness), period: timingOf(readiness).period, clock })
-    const { notifier } = host
-    const up = new UpWatch({ notifier, signal: notify.signal, readiness: watch, minReady, timeout, clock })
+    const { notifier, watchClosely } = host
+    const up = new UpWatch({
+      notifier,
+      watchClosely,
+      signal: notify.signal,
+      readiness: watch,
+      minReady,
+      timeout,
+      clock,
+    })
     return new PodTurns({ settings, notify, volume, up, clock, random, log }, host)
   }

@@ -78,7 +78,7 @@ export class PodTurns implements Turns {
     const wanted = wantedSet(difference, cache)
     const last = this.#request
     if (last?.key === wanted.key && this.#isGoing) {
-      if (!this.#isHealed(last)) return true
+      if (!last.isHealing || !this.#options.up.isUp) return true
       this.#enter(last, 'waiting')
     }
     this.#isGoing = false
@@ -142,7 +142,7 @@ export class PodTurns implements Turns {
       this.#enter(request, 'taken')
     } else if (answer === 'acknowledged' && request.phase === 'taken' && event.take === request.take) {
       const isLate = this.#options.clock.elapsed() - request.phaseSince > acknowledgeMs
-      if (isLate || this.#isHealed(request)) this.#enter(request, 'waiting')
+      if (isLate) this.#enter(request, 'waiting')
       else this.#go(request)
     } else if (answer === 'ended' && (request.phase === 'done' || request.phase === 'failed')) {
       this.#ended(request)
@@ -198,9 +198,6 @@ export class PodTurns implements Turns {
       clock: this.#options.clock,
     })
   }
-
-  /** Whether the turn was granted because the pod was down, and it came up before it switched. */
-  #isHealed = ({ isHealing }: Request): boolean => isHealing && this.#options.up.isUp
 
   #checkEnd(request: Request): void {
     const { up } = this.#options

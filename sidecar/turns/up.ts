@@ -8,6 +8,7 @@ import type { ReadinessWatch } from './readiness-watch.ts'
 
 export interface UpWatchOptions {
   notifier: TurnHost['notifier']
+  watchClosely: TurnHost['watchClosely']
   signal: SignalTarget | undefined
   /** Absent if nothing says whether the app is ready. */
   readiness: ReadinessWatch | undefined
@@ -41,6 +42,8 @@ export class UpWatch {
   /** Processes that ended within `minReady` since the switch. */
   #ended = 0
   #isSeen = false
+  /** The process that was last known to have ended. */
+  #gone: TargetProcess | undefined
 
   constructor(options: UpWatchOptions) {
     this.#options = options
@@ -61,13 +64,17 @@ export class UpWatch {
 
   /** To be called once a second. @param isHeld whether a turn depends on it */
   check(isHeld: boolean): void {
-    const { clock, notifier, signal, readiness, minReady } = this.#options
-    const { pending, targets, signaled } = notifier()
+    const { clock, notifier, watchClosely, signal, readiness, minReady } = this.#options
+    watchClosely(isHeld)
+    const { pending, targets, signaled, latest } = notifier()
     const now = clock.elapsed()
     const wasNotified = this.#notifiedAt !== undefined
     this.#notifiedAt = pending === undefined ? (this.#notifiedAt ?? now) : undefined
     if (wasNotified !== (pending === undefined)) this.#replace(undefined)
-    if (signal && this.#notifiedAt !== undefined) this.#follow(this.#choose(targets, signaled, signal), now)
+    if (signal && this.#notifiedAt !== undefined) {
+      this.#follow(this.#choose(targets, signaled, signal), now)
+      this.#countMissed(latest)
+    }
     const isLasting =
       !signal || (this.#candidate !== undefined && this.#candidate.seenAt - this.#candidate.startedAt >= minReady)
     const isNotified = this.#notifiedAt !== undefined && now - this.#notifiedAt >= minReady
@@ -113,10 +120,21 @@ export class UpWatch {
       return
     }
     if (last && last.seenAt - last.startedAt < minReady) this.#ended++
+    this.#gone = last?.process ?? this.#gone
     if (last === undefined && process === undefined) return
     const age = process?.since === undefined ? 0 : Math.max(0, clock.now() - process.since)
     this.#replace(process && { process, startedAt: now - age, seenAt: now })
     this.#isSeen ||= process !== undefined
+  }
+
+  /** Counts a process that started and ended between two checks. */
+  #countMissed(latest: TargetProcess | undefined): void {
+    if (!latest || !this.#switch || (latest.since ?? 0) < this.#switch.now) return
+    const isKnown = [this.#candidate?.process, this.#gone].some((known) => known && isSame(known, latest))
+    if (isKnown) return
+    this.#gone = latest
+    this.#ended++
+    this.#isSeen = true
   }
 
   #replace(candidate: Candidate | undefined): void {

@@ -37,7 +37,12 @@ function startPod(settings: Settings, vault: FleetVault, clock: FleetClock, rand
     ...{ clock, random, volume },
     vault: () => vault,
     render: createRenderer(settings),
-    notifier: () => ({ notify: () => undefined, status: () => nobody, close: () => undefined }),
+    notifier: () => ({
+      notify: () => undefined,
+      watchClosely: () => undefined,
+      status: () => nobody,
+      close: () => undefined,
+    }),
     liveTexts: () => noAnnotations,
     pod: { name: 'web-0', namespace: 'shop' },
     log: createLogger('error', { write: () => undefined }),

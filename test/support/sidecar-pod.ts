@@ -58,6 +58,8 @@ export class TestPod {
   turns: SidecarDependencies['turns']
   /** The app's processes, if the pod has a signal. */
   targets: TargetProcess[] = []
+  /** The last of them that was found, which may have ended. */
+  latest: TargetProcess | undefined
   /** Called with each notification that the app received. */
   onNotified = (): void => undefined
   sidecar: Sidecar | undefined
@@ -223,8 +225,10 @@ export class TestPod {
       status: (): NotifierStatus => ({
         ...{ channels: {}, targets: this.targets },
         ...(signaled && { signaled }),
+        ...(this.latest && { latest: this.latest }),
         ...(pending && { pending: { ...pending, waitingFor: ['http'] } }),
       }),
+      watchClosely: () => undefined,
       close: () => undefined,
     }
   }

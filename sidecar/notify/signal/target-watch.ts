@@ -30,6 +30,10 @@ export interface TargetWatch {
   choose: () => Promise<Choice>
   permission: () => PermissionReport | undefined
   targets: () => TargetProcess[]
+  /** The process that was found last, which may have ended. */
+  latest: () => TargetProcess | undefined
+  /** Whether to search often, so that a process is found that ends soon. */
+  watchClosely: (isClose: boolean) => void
   stop: () => void
 }
 
@@ -42,7 +46,7 @@ export interface TargetWatchOptions {
   onPermission: (report: PermissionReport, isWell: boolean) => void
 }
 
-const intervalMs = { searching: 1_000, watching: 2_000 }
+const intervalMs = { closely: 200, searching: 1_000, watching: 2_000 }
 /** After this time, a program has installed its handlers. */
 const warmUpMs = 10_000
 
@@ -54,6 +58,8 @@ export function createTargetWatch(options: TargetWatchOptions): TargetWatch {
   const { signal, proc, kill, clock, onPermission } = options
   let entry: Entry | undefined
   let found: { target: Process; since?: number }[] = []
+  let latest: { target: Process; since?: number } | undefined
+  let isClose = false
   let permission: PermissionReport | undefined
   let choosing: Promise<Choice> | undefined
   let cancel: (() => void) | undefined = startTimer(clock, 0, () => void checkAgain())
@@ -69,6 +75,7 @@ export function createTargetWatch(options: TargetWatchOptions): TargetWatch {
     }
     entry = choice.entry
     found = choice.processes.map(dated)
+    latest = found.at(-1)
     return choice
   }
 
@@ -126,7 +133,8 @@ export function createTargetWatch(options: TargetWatchOptions): TargetWatch {
     const { isMisnamed, ...checked } = await checkTarget().catch(checkFailed)
     const { outcome, detail } = checked
     if (cancel === undefined) return
-    cancel = startTimer(clock, found.length === 0 ? intervalMs.searching : intervalMs.watching, () => void checkAgain())
+    const searching = isClose ? intervalMs.closely : intervalMs.searching
+    cancel = startTimer(clock, found.length === 0 ? searching : intervalMs.watching, () => void checkAgain())
     if (outcome === permission?.outcome && detail === permission.detail) return
     permission = { ...checked, at: clock.now() }
     onPermission(permission, outcome === 'permitted' || (outcome === 'no-such-process' && isMisnamed !== true))
@@ -136,6 +144,8 @@ export function createTargetWatch(options: TargetWatchOptions): TargetWatch {
     choose,
     permission: () => permission,
     targets: () => found.filter(isThere).map(({ target, since }) => described(proc, signal.container, target, since)),
+    latest: () => latest && described(proc, signal.container, latest.target, latest.since),
+    watchClosely: (isOn) => void (isClose = isOn),
     stop() {
       cancel?.()
       cancel = undefined

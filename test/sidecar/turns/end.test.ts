@@ -41,6 +41,18 @@ void t.test('end of a turn: an app that crashes three times has failed, and may 
   t.strictSame(phases().slice(3), ['switched', 'failed', 'none', 'done', 'none'])
 })
 
+void t.test('end of a turn: processes that end at once are counted too', async (t) => {
+  const { pod, request, grant, startApp, stopApp } = await waitingPod(t)
+  await grant()
+  for (let crash = 1; crash <= 3; crash++) {
+    t.match(request(), { phase: 'switched' }, `before crash ${crash}`)
+    startApp()
+    stopApp()
+    await pod.advance(20 * second)
+  }
+  t.match(request(), { phase: 'failed', cause: /^three processes of container app ended/ })
+})
+
 void t.test('end of a turn: a process that is only replaced after a while has not crashed', async (t) => {
   const { pod, request, grant, startApp } = await waitingPod(t, ['a'], { turns: { readiness } })
   await grant()

@@ -45,7 +45,8 @@ export async function turnPod(
   let pid = 100
   /** Starts the app's process; an earlier one has ended. */
   const startApp = (): void => {
-    pod.targets = [{ container: 'app', pid: ++pid, name: 'node', since: pod.clock.now() }]
+    pod.latest = { container: 'app', pid: ++pid, name: 'node', since: pod.clock.now() }
+    pod.targets = [pod.latest]
   }
   const stopApp = (): void => void (pod.targets = [])
   const states = (): TurnState[] =>

@@ -211,6 +211,23 @@ void t.test('volume: the marker names the notification that was delivered last',
   t.notOk(existsSync(join(mount, '..notified_tmp')))
 })
 
+void t.test('volume: what is known of turns survives a clean-up, and has a bound', async (t) => {
+  const { mount, volume, put } = place(t)
+  t.equal(await volume.turns(), undefined)
+  await volume.keepTurns('one')
+  await volume.keepTurns('two')
+  await put(setOf({ a: '1' }))
+  await volume.clean()
+  t.equal(await new Volume(mount).turns(), 'two')
+  writeFileSync(join(mount, '..turns_tmp'), 'half written')
+  await volume.keepTurns('three')
+  t.equal(await volume.turns(), 'three')
+  await volume.keepTurns('x'.repeat(65_536))
+  t.equal((await volume.turns())?.length, 65_536)
+  await volume.keepTurns('x'.repeat(65_537))
+  t.equal(await volume.turns(), undefined, 'more than the sidecar writes')
+})
+
 void t.test('volume: a missing volume is an error, not an empty set', async (t) => {
   await t.rejects(new Volume('/nonexistent/mount').switchTo(setOf({ a: '1' }), manifestOf(setOf({}))), {
     code: 'ENOENT',
