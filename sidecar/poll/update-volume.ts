@@ -36,7 +36,7 @@ async function switchIfChanged(context: PollContext): Promise<VolumeUpdate> {
   if (!isSwitchable(set, context)) return postpone(set, context)
   const paths = differences(stored?.files ?? new Map(), set.files)
   if (previous && paths.size === 0 && !stored?.tampered) return keepSet(previous, context)
-  if (previous && !stored?.tampered && hasSoundSet(context)) {
+  if (previous && hasSoundSet(context)) {
     // The rendered files stay in memory until the pod has its turn.
     const mayBegin = context.turns?.ask({ set, previous, paths }, cache) ?? true
     if (!mayBegin) return { missing: [], current: previous.manifest }

@@ -86,7 +86,9 @@ void t.test('readiness: what does not answer in time, or not at all, is not read
 
 void t.test('readiness: an endless body is not read', async (t) => {
   let written = 0
+  const closed = Promise.withResolvers<void>()
   const { port } = await httpServer(t, (_, response) => {
+    response.on('close', closed.resolve)
     const more = (): void => {
       while (!response.destroyed && response.write(Buffer.alloc(65_536))) written += 65_536
     }
@@ -94,8 +96,9 @@ void t.test('readiness: an endless body is not read', async (t) => {
     response.writeHead(200)
     more()
   })
-  const probe = { ...kubelet, scheme: 'http', port, path: '/' } as const
+  const probe = { ...kubelet, timeout: 10_000, scheme: 'http', port, path: '/' } as const
   t.match(await askReadiness(probe, { address }), { isReady: true })
+  await closed.promise
   t.ok(written < 64 * 1024 * 1024, `${written} bytes`)
 })
 

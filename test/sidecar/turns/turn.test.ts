@@ -54,7 +54,9 @@ void t.test('turns: a request is withdrawn when the served value comes back', as
   const { pod, request, states } = await waitingPod(t)
   t.match(request(), { phase: 'waiting' })
   pod.vault.set('a', 'a-1')
-  await pod.advance(3 * minute)
+  const reads = pod.vault.count('get')
+  while (pod.vault.count('get') === reads) await pod.advance(second)
+  await pod.advance(5 * second)
   t.equal(states().at(-1)?.request, undefined)
   t.strictSame(pod.files(), { a: 'a-1' })
   t.equal(pod.notifications.length, 0)
@@ -128,6 +130,17 @@ void t.test('turns: a late acknowledgment is not followed', async (t) => {
   t.strictSame(pod.files(), { a: 'a-2' })
   await grant()
   t.match(request(), { phase: 'switched', take: 2 }, 'nothing is granted twice')
+})
+
+void t.test('turns: an acknowledgment is late after 5 s, between two checks too', async (t) => {
+  for (const offset of [0, 250, 500, 750]) {
+    const { pod, answer } = await waitingPod(t)
+    await pod.advance(offset)
+    await answer('granted')
+    await pod.advance(5_100)
+    await answer('acknowledged', { take: 1 })
+    t.strictSame(pod.files(), { a: 'a-1' })
+  }
 })
 
 void t.test('turns: an acknowledgment at the very end of its time is followed', async (t) => {

@@ -29,6 +29,9 @@ void t.test('waiting: status, metrics and the log say what the pod waits for, an
     { state: 'waiting', objects: 'secret a', msg: 'a new set of files waits for the turn of this pod' },
     { state: 'waiting', place: 2, msg: /: pod web-1 has its turn$/ },
   ])
+  pod.vault.set('a', 'a-3')
+  await pod.advance(3 * minute)
+  t.ok(Number(waiting()) > 3_800, `${waiting()} s, because a newer set has waited as long`)
   await grant()
   await pod.advance(second)
   t.match(pod.events('turn').at(-1), { state: 'switched' })
