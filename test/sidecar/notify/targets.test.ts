@@ -18,9 +18,13 @@ void t.test(
     await timing.pass(2_000)
     notifier.watchClosely(true)
     await timing.pass(1_000)
-    writeProcess(folder, { ...app, pid: 30, instance: 'b'.repeat(8) })
-    await timing.pass(200)
-    rmSync(join(folder, '30'), { recursive: true })
-    t.match(notifier.status(), { targets: [], signaled: [{ pid: 20 }], latest: { pid: 30 } })
+    for (const pid of [30, 40]) {
+      writeProcess(folder, { ...app, pid, instance: `${pid}`.repeat(4) })
+      await timing.pass(200)
+      rmSync(join(folder, `${pid}`), { recursive: true })
+      t.match(notifier.status(), { targets: [], signaled: [{ pid: 20 }], latest: { pid } })
+      // Until it is noticed that the process has ended.
+      await timing.pass(2_100)
+    }
   },
 )
