@@ -63,7 +63,6 @@ export class Group {
 
   /** @param lostBefore pods that lost their sessions before this time are forgotten unless they hold a turn */
   expire(now: number, lostBefore: number): void {
-    this.#standing = undefined
     for (const member of this.members.values()) {
       const { turn } = member
       if (turn?.taken && now >= turn.taken.until) {
@@ -73,7 +72,10 @@ export class Group {
         this.#end(member, 'declined')
         member.place = this.#places++
       }
-      if (!member.turn && (member.lostAt ?? Infinity) < lostBefore) this.members.delete(member.uid)
+      if (!member.turn && (member.lostAt ?? Infinity) < lostBefore) {
+        this.#standing = undefined
+        this.members.delete(member.uid)
+      }
     }
   }
 
@@ -126,6 +128,7 @@ export class Group {
   }
 
   #end(member: Member, outcome: TurnOutcome): void {
+    this.#standing = undefined
     const { uid, pod, request } = member
     member.turn = undefined
     this.#ends.push({ uid, pod, outcome, ...(request && { request }) })

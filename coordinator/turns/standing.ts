@@ -16,6 +16,8 @@ export class Standing {
   readonly #queue: Member[]
   readonly #places: ReadonlyMap<Member, number>
   readonly #held: Member[]
+  /** Those of them that are the first with new versions. */
+  readonly #canaries: Member[]
   readonly #unavailable: Member[]
 
   constructor(members: readonly Member[], halts: Halts) {
@@ -26,6 +28,7 @@ export class Standing {
     this.#queue = connected.filter(({ request, turn }) => request?.phase === 'waiting' && !turn).toSorted(byOrder)
     this.#places = new Map(this.#queue.map((member, index) => [member, index]))
     this.#held = members.filter(({ turn }) => turn)
+    this.#canaries = this.#held.filter(({ turn }) => turn?.isCanary)
     this.#unavailable = members.filter(isUnavailable)
   }
 
@@ -38,6 +41,7 @@ export class Standing {
       if (!isUnavailable(member)) this.#unavailable.push(member)
       member.turn = { id: request.id, versions: request.versions, isCanary, isHealing: !member.isUp, grantedAt: now }
       this.#held.push(member)
+      if (isCanary) this.#canaries.push(member)
     }
   }
 
@@ -65,7 +69,7 @@ export class Standing {
   #obstacle(member: Member, request: TurnRequest): string | undefined {
     const halted = this.#haltReason(request)
     if (halted !== undefined || !member.isUp) return halted
-    const canary = this.#held.find((other) => other !== member && other.turn?.isCanary)
+    const canary = this.#canaries.find((other) => other !== member)
     if (canary) return `${canary.pod} is the first with new versions, and is yet to come up`
     const holder = this.#held.find((other) => other !== member)
     if (holder && !this.#halts.areProven(request.versions))

@@ -173,6 +173,20 @@ void t.test('turns: a turn has an end, whatever happens to its pod', async (t) =
   t.equal(scene.group.members.has('d'), false, 'the pod is forgotten')
 })
 
+void t.test('turns: a queue of thirty pods may take longer than a turn', async (t) => {
+  const scene = new Scene()
+  const pods = Array.from({ length: 30 }, (_, index) => `web-${index}`)
+  for (const uid of pods) scene.says(uid, {})
+  for (const uid of pods) {
+    t.equal(scene.group.answer(uid).answer, 'granted', uid)
+    scene.switches(uid)
+    scene.passes(9 * minute)
+    scene.says(uid, { phase: 'done' })
+    scene.passes(0)
+  }
+  t.strictSame(new Set(scene.ends().map((end) => end.split(' ')[1])), new Set(['done']))
+})
+
 void t.test('turns: a coordinator that has just started learns what pods hold and know', async (t) => {
   const scene = new Scene()
   scene.says('a', { phase: 'switched', take: 1, heldMs: 9 * minute }, { isUp: false })

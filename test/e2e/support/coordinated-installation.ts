@@ -16,9 +16,14 @@ export interface Coordinated {
   components?: string[]
 }
 
-/** The one whose role a scenario takes away, the one that says where rotations are, and the one with Kubernetes Secrets. */
+/**
+ * The one whose role a scenario takes away, the one that says where rotations are, those that grant turns, and the one with Kubernetes
+ * Secrets.
+ */
 export const coordinated: Coordinated = { label: 'coordinated', client: '99999999-9999-4999-8999-999999999999' }
 export const rotating: Coordinated = { label: 'rotating', client: '99999999-9999-4999-8999-999999999998' }
+export const turning: Coordinated = { label: 'turning', client: '99999999-9999-4999-8999-999999999996' }
+export const losing: Coordinated = { label: 'losing', client: '99999999-9999-4999-8999-999999999995' }
 export const syncing: Coordinated = {
   ...{ label: 'syncing', client: '99999999-9999-4999-8999-999999999997' },
   components: ['sync'],
@@ -78,7 +83,7 @@ export async function installCoordinated(t: Test, installation: Coordinated) {
       caCertificatesFile: '/etc/akv-injector-coordinator/ca.crt',
       vaults: [{ namespaces: ['*'], vaults: ['kv-*'] }],
       ...{ watchInterval: '2s', heartbeat: '2s', coverageAge: '10s', reconnect: '2s' },
-      ...{ startGrace: '30s', lostGrace: '20s', refusedAfter: '1s' },
+      ...{ startGrace: '30s', lostGrace: '20s', refusedAfter: '1s', turnGrace: '5s' },
     },
   }
   const literal = JSON.stringify(`configuration.yaml=${JSON.stringify(configuration)}`)
