@@ -180,6 +180,8 @@ export class PodTurns implements Turns {
     const { maxUnavailable, timeout: timeoutMs } = settings
     const state = { maxUnavailable, timeoutMs, isUp: up.isUp, halts: this.#halts }
     if (!this.#request || this.#request.isEnded) return state
+    // A pod that is down gets its turn at once, so a state that is only not known yet must not look like it.
+    if (this.#request.phase === 'waiting' && !up.isKnown) return state
     const { id, versions, objects, phase, take, isRefresh, cause, switchedAt } = this.#request
     const own = { id, versions, objects, phase, take, isRefresh, ...(cause !== undefined && { cause }) }
     // Time that passes is no change: the coordinator counts on by itself.

@@ -35,6 +35,12 @@ export class ReadinessWatch {
     return this.#readySince !== undefined && clock.elapsed() - this.#readySince >= period + endpointsMs
   }
 
+  /** How long it takes to find an app ready that is, in milliseconds. */
+  get lookMs(): number {
+    const { period } = this.#options
+    return Math.max(period, idlePeriodMs) + period + endpointsMs
+  }
+
   get detail(): string {
     return this.#last?.detail ?? 'the app was not asked'
   }

@@ -27,6 +27,8 @@ interface Candidate {
 
 /** Processes that end within `minReady` after a switch until it counts as failed. */
 const mostEnded = 3
+/** Until the process of the app is found, in milliseconds. */
+const settleMs = 5_000
 /** After a restart of the sidecar, for so long an app that is ready may seem not to be, in addition to `minReady`. */
 const leastLookMs = 60_000
 
@@ -34,6 +36,9 @@ const leastLookMs = 60_000
 export class UpWatch {
   readonly #options: UpWatchOptions
   isUp = false
+  /** Whether it was up, or this process switched: from then on, an app that is not up is down. */
+  #hasSeen = false
+  readonly #createdAt: number
   /** The last switch of which the app is notified. */
   #switch: { now: number; failsAt: number } | undefined
   /** When the app was notified of all that is served; it starts with what is served. */
@@ -47,10 +52,18 @@ export class UpWatch {
 
   constructor(options: UpWatchOptions) {
     this.#options = options
+    this.#createdAt = options.clock.elapsed()
+  }
+
+  /** Whether {@link isUp} is a finding: a sidecar that has just started needs the time to look. */
+  get isKnown(): boolean {
+    const { clock, minReady, readiness } = this.#options
+    return this.#hasSeen || clock.elapsed() - this.#createdAt >= minReady + (readiness?.lookMs ?? 0) + settleMs
   }
 
   /** To be called after a switch. @param agoMs of an earlier process: how long ago it was, in milliseconds */
   switched(agoMs = 0): void {
+    if (agoMs === 0) this.#hasSeen = true
     const { clock, timeout, minReady } = this.#options
     // However long ago it was, this process needs the time to look.
     const left = Math.max(timeout - agoMs, Math.min(timeout, minReady + leastLookMs))
@@ -80,6 +93,7 @@ export class UpWatch {
     const isNotified = this.#notifiedAt !== undefined && now - this.#notifiedAt >= minReady
     readiness?.check(isHeld)
     this.isUp = isNotified && isLasting && (readiness?.isReady ?? true)
+    this.#hasSeen ||= this.isUp
   }
 
   /** Why the app does not come up after the switch; undefined as long as it may. */

@@ -31,7 +31,7 @@ void t.test('turns: replicas switch one after the other, and stop at the first t
   const names = (await readyPods(namespace, 'app=web', replicas, 180)).map(({ metadata }) => metadata.name)
   for (const pod of names) await logHas(namespace, pod, sidecarContainer, 'the session with the coordinator began')
   const { count, answered } = await startClient(namespace, 1)
-  const endpoints = watchEndpoints(t, namespace)
+  const endpoints = await watchEndpoints(t, namespace, replicas)
   const all = (value: string): Promise<void> => answered(...names.map((pod) => `${pod} ${value}`))
   const pods = (): Promise<Pod[]> => list<Pod>(namespace, 'pods', 'app=web')
   const rotation = () =>

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { RestError } from '@azure/core-rest-pipeline'
 import type { SecretClient } from '@azure/keyvault-secrets'
 import type { Fault, Match } from './faults.ts'
+import { until } from '../support/until.ts'
 import { failureOf, startFixture, type EmulatorFixture } from './sdk.ts'
 
 let fixture: EmulatorFixture
@@ -63,15 +64,20 @@ void t.test('fault status: with Key Vault’s body, another body or none', async
   }
 })
 
+const reads = () => fixture.emulator.journal.entries({ operation: 'secrets.get' })
+
 void t.test('faults hang and stall: the response never starts or never ends until the caller aborts', async (t) => {
   for (const kind of ['hang', 'stall'] as const) {
     const { remove } = on({ kind })
     const abortSignal = AbortSignal.timeout(200)
+    const before = reads().length
     await failureOf(client.getSecret('name', { abortSignal }))
     t.ok(abortSignal.aborted, kind)
+    // The emulator notices the end of the connection in its own time.
+    await until('the journal has the request', () => reads().length > before)
     remove()
   }
-  t.match(fixture.emulator.journal.entries({ operation: 'secrets.get' }).slice(-2), [{ status: 0 }, { status: 200 }])
+  t.match(reads().slice(-2), [{ status: 0 }, { status: 200 }])
 })
 
 void t.test('faults reset and cut: the connection breaks before or within the response', async (t) => {

@@ -119,8 +119,8 @@ export async function readyEndpoints(namespace: string): Promise<number> {
   return endpoints.filter(({ conditions }) => conditions.ready).length
 }
 
-/** Counts the pods that get requests of the Service, whenever that changes; the fewest since the last call of `reset`. */
-export function watchEndpoints(t: Lifetime, namespace: string) {
+/** Counts the pods that get requests of the Service, whenever that changes, once all do; the fewest since the last call of `reset`. */
+export async function watchEndpoints(t: Lifetime, namespace: string, replicas: number) {
   let now = 0
   let fewest = Infinity
   // kubectl evaluates a range for the first object of a watch only.
@@ -129,6 +129,7 @@ export function watchEndpoints(t: Lifetime, namespace: string) {
     now = line.split(' ').filter((ready) => ready === 'true').length
     fewest = Math.min(fewest, now)
   })
+  await eventually('all pods are endpoints', async () => now === replicas)
   return { fewest: () => fewest, reset: () => (fewest = now) }
 }
 

@@ -244,7 +244,7 @@ void t.test('waiting: a switch that fails gives the turn back, and the next poll
   t.strictSame(pod.files(), { a: 'a-2' })
 })
 
-void t.test('waiting: templates and what a find selects wait too', async (t) => {
+void t.test('waiting: templates wait too', async (t) => {
   const { pod, request, grant } = await waitingPod(t, ['a'], { templates: { 'app.ini': 'a={{ secrets["a"] }}' } })
   t.match(request(), { objects: 'secret a' })
   t.strictSame(pod.files(), { a: 'a-1', 'app.ini': 'a=a-1' })

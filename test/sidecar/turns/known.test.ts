@@ -1,0 +1,37 @@
+import t from 'tap'
+import type { Readiness } from '../../../shared/settings/schema.ts'
+import { second, turnPod } from './scene.ts'
+
+const readiness: Readiness = {
+  ...{ scheme: 'http', port: 8080, path: '/', headers: [] },
+  ...{ period: 2 * second, timeout: second },
+}
+
+/** A pod that has just started, with a new version that it has read. */
+async function justStarted(t: Parameters<typeof turnPod>[0], isReady: boolean) {
+  const scene = await turnPod(t, ['a'], { pollInterval: 2 * second, turns: { readiness } })
+  scene.app.answer = { isReady, detail: 'GET http://:8080/ answered 503' }
+  scene.startApp()
+  await scene.pod.start()
+  await scene.pod.advance(second)
+  scene.pod.vault.set('a', 'a-2')
+  await scene.pod.advance(6 * second)
+  return scene
+}
+
+void t.test('turns: a pod of which is not known yet whether it is up requests no turn', async (t) => {
+  const scene = await justStarted(t, true)
+  t.equal(scene.pod.status().turn?.state, 'waiting')
+  t.equal(scene.request(), undefined, 'one that is down would get it at once')
+  t.equal(scene.states().at(-1)?.isUp, false)
+  await scene.pod.advance(20 * second)
+  t.match(scene.states().at(-1), { isUp: true, request: { phase: 'waiting' } })
+  t.notOk(scene.states().some(({ isUp, request }) => request && !isUp))
+})
+
+void t.test('turns: a pod that is down says so after it had the time to look', async (t) => {
+  const scene = await justStarted(t, false)
+  t.equal(scene.request(), undefined)
+  await scene.pod.advance(40 * second)
+  t.match(scene.states().at(-1), { isUp: false, request: { phase: 'waiting' } })
+})
