@@ -2,7 +2,7 @@ import t from 'tap'
 import { app, asked, findingPod } from '../../support/finding-pod.ts'
 import { podWith } from '../../support/sidecar-pod.ts'
 import { objectOf } from '../../support/settings.ts'
-import { writeFileSync, readFileSync } from 'node:fs'
+import { chmodSync, writeFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Manifest } from '../../../sidecar/volume/manifest.ts'
 
@@ -234,6 +234,8 @@ void t.test('find: a forged manifest adds nothing that the find could not select
     ...manifest,
     found: { ...manifest.found, 7: { find: 0, name: 'other' }, 8: { find: 5, name: 'web-x' } },
   }
+  // It has no write permission, which does not keep its owner from changing it.
+  chmodSync(file, 0o600)
   writeFileSync(file, JSON.stringify(forged))
   asked(pod)
   await pod.start()
