@@ -45,6 +45,8 @@ export class PodTurns implements Turns {
   #end: TurnEnd | undefined
   #members = 1
   #refreshedAt = -Infinity
+  /** Versions that were switched in since the app was up last. */
+  #unproven: readonly string[] = []
   #reported = { text: '', heldMs: 0 }
   served: ReadonlyMap<string, SourceRecord | undefined> = new Map()
 
@@ -69,13 +71,15 @@ export class PodTurns implements Turns {
     const request = restoreRequest(manifest, this.#end, clock)
     if (!request || (request.phase === 'done' && request.isEnded)) return
     this.#request = request
-    if (request.phase !== 'done') up.switched(clock.elapsed() - request.switchedAt)
+    if (request.phase === 'done') return
+    this.#unproven = request.versions
+    up.switched(clock.elapsed() - request.switchedAt)
   }
 
   ask(difference: SetDifference, cache: Parameters<TurnGate['ask']>[1]): boolean {
     if (!this.#isActive) return true
     const { clock } = this.#options
-    const wanted = wantedSet(difference, cache)
+    const wanted = wantedSet(difference, cache, this.#unproven)
     const last = this.#request
     if (last?.key === wanted.key && this.#isGoing) {
       if (!last.isHealing || !this.#options.up.isUp) return true
@@ -115,6 +119,7 @@ export class PodTurns implements Turns {
     if (this.#isGoing && this.#request) {
       this.#isGoing = false
       this.#request.switchedAt = clock.elapsed()
+      this.#unproven = this.#request.versions
       this.#enter(this.#request, 'switched')
     } else {
       this.withdraw()
@@ -229,6 +234,7 @@ export class PodTurns implements Turns {
   #finish(request: Request, phase: TurnEnd['phase'], cause?: string): void {
     request.cause = cause
     request.isEnded = false
+    if (phase === 'done') this.#unproven = []
     this.#end = { id: request.id, phase, ...(cause !== undefined && { cause }), isEnded: false }
     this.#enter(request, phase)
     this.#keep()

@@ -1,3 +1,4 @@
+import { maxTurnVersions } from '../../shared/coordination/limits.ts'
 import { turnText, versionId } from '../../shared/coordination/turns.ts'
 import { watchedObject } from '../../shared/coordination/source.ts'
 import type { SourceCache } from '../../shared/detect/cache.ts'
@@ -9,7 +10,7 @@ import type { SetDifference } from '../poll/turns.ts'
 export interface WantedSet {
   /** The same for sets with the same versions. */
   key: string
-  /** The versions in which it differs from the set that is served. */
+  /** The versions in which it differs from the set that is served; a bounded number of them. */
   versions: string[]
   /** The same for a person. */
   objects: string
@@ -20,25 +21,31 @@ export interface WantedSet {
 /** Objects that are named; of the others, only the number. */
 const named = 2
 
-/** Describes a set that differs from the one that is served. */
+/**
+ * Describes a set that differs from the one that is served.
+ * @param unproven versions with which the app has not come up: if the set has them too, it fails or comes up with them
+ */
 export function wantedSet(
   difference: SetDifference,
   cache: Pick<SourceCache, 'objects' | 'version' | 'sources' | 'selection'>,
+  unproven: readonly string[] = [],
 ): WantedSet {
   const { previous } = difference
   const versions = new Set<string>()
   const names = new Set<string>()
   const served: WantedSet['served'] = new Map()
   for (const [index, object] of [...cache.objects(), ...endedMatches(previous, cache)]) {
-    if (changedPaths(index, difference).length === 0) continue
     // An object that was deleted has no version.
-    versions.add(versionId(watchedObject(object), cache.version(index) ?? ''))
+    const version = versionId(watchedObject(object), cache.version(index) ?? '')
+    const isChanged = changedPaths(index, difference).length > 0
+    if (isChanged || unproven.includes(version)) versions.add(version)
+    if (!isChanged) continue
     names.add(`${object.type} ${object.name}`)
     const source = cache.sources.find(({ objects }) => objects.includes(index))
     if (source) served.set(source.key, previous.manifest.sources[source.key])
   }
   const sorted = [...versions].sort()
-  return { key: sorted.join(' '), versions: sorted, objects: textOf([...names]), served }
+  return { key: sorted.join(' '), versions: sorted.slice(0, maxTurnVersions), objects: textOf([...names]), served }
 }
 
 function textOf(names: readonly string[]): string {

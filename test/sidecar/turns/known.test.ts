@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Readiness } from '../../../shared/settings/schema.ts'
-import { second, turnPod } from './scene.ts'
+import { maxTurnVersions } from '../../../shared/coordination/limits.ts'
+import { minute, second, servingPod, turnPod } from './scene.ts'
 
 const readiness: Readiness = {
   ...{ scheme: 'http', port: 8080, path: '/', headers: [] },
@@ -34,4 +35,15 @@ void t.test('turns: a pod that is down says so after it had the time to look', a
   t.equal(scene.request(), undefined)
   await scene.pod.advance(40 * second)
   t.match(scene.states().at(-1), { isUp: false, request: { phase: 'waiting' } })
+})
+
+void t.test('turns: a set of very many changes names as many as a message takes', async (t) => {
+  const names = Array.from({ length: maxTurnVersions + 20 }, (_, index) => `secret-${index}`)
+  const { pod, request, grant } = await servingPod(t, names)
+  for (const name of names) pod.vault.set(name, `${name}-2`)
+  await pod.advance(3 * minute)
+  t.equal(request()?.versions.length, maxTurnVersions)
+  await grant()
+  await pod.advance(second)
+  t.equal(pod.files()['secret-369'], 'secret-369-2')
 })
