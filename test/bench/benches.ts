@@ -1,5 +1,6 @@
 import type { Bench } from './bench.ts'
 import { bundleSize } from './bundle-size.ts'
+import { coordinatorSessions } from './coordinator-sessions.ts'
 import { fleet } from './fleet.ts'
 import { imageLayer } from './image-layer.ts'
 import { noise } from './noise.ts'
@@ -27,6 +28,7 @@ export const benches: Bench[] = [
   webhookBlock,
   sidecarBlock,
   fleet,
+  coordinatorSessions,
   soak,
   podStart,
   signalLatency,

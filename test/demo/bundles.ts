@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 export const root = join(import.meta.dirname, '../..')
 export const bundles = { sidecar: join(root, 'dist/sidecar.js'), webhook: join(root, 'dist/webhook.js') }
 
-const sources = ['shared', 'sidecar', 'webhook', 'certs', 'scripts/build.ts', 'package-lock.json']
+const sources = ['shared', 'sidecar', 'webhook', 'coordinator', 'certs', 'scripts/build.ts', 'package-lock.json']
 
 /**
  * Builds dist/ where it is missing or older than what it is made of.

@@ -19,11 +19,11 @@ import { until } from './until.ts'
 export const coordinatorClient = '99999999-2222-4333-8444-555555555555'
 
 const rotationScript = join(import.meta.dirname, '../../coordinator/rotation/main.ts')
-const script = join(import.meta.dirname, '../../coordinator/main.ts')
+const source = join(import.meta.dirname, '../../coordinator/main.ts')
 const serviceAccount = { namespace: 'akv-injector-system', serviceAccount: 'akv-injector-coordinator' }
 
 /** Serves the keys of ServiceAccount tokens as an API server does; returns the path of a kubeconfig. */
-async function startKeys(t: Test, issuer: TestIssuer, folder: string): Promise<string> {
+async function startKeys(t: Pick<Test, 'teardown'>, issuer: TestIssuer, folder: string): Promise<string> {
   const server = createServer(({ url, headers }, response) => {
     const answers: Record<string, unknown> = {
       '/.well-known/openid-configuration': { issuer: issuer.issuer },
@@ -63,8 +63,14 @@ const isReady = (port: number, ca: string): Promise<boolean> =>
 
 /** The coordinator's program, in front of an emulator; it can be started again on the same port. */
 export async function coordinatorProcess(
-  t: Test,
-  { emulator, issuer, port }: { emulator: Emulator; issuer: TestIssuer; port: number },
+  t: Pick<Test, 'teardown'>,
+  {
+    emulator,
+    issuer,
+    port,
+    script = source,
+    durations = {},
+  }: { emulator: Emulator; issuer: TestIssuer; port: number; script?: string; durations?: Record<string, string> },
   certificate = certificateFolder(t),
 ) {
   const folder = temporaryFolder(t)
@@ -84,6 +90,7 @@ export async function coordinatorProcess(
       vaults: [{ namespaces: ['shop'], vaults: ['my-kv'] }],
       ...{ watchInterval: '1s', heartbeat: '1s', coverageAge: '5s', reconnect: '1s' },
       ...{ startGrace: '1s', lostGrace: '3s' },
+      ...durations,
     },
   }
   writeFileSync(join(folder, 'configuration.yaml'), JSON.stringify(configuration))

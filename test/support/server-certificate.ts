@@ -5,7 +5,7 @@ import { openssl } from './openssl.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 /** Creates a folder with `tls.crt` and `tls.key` for localhost, made by OpenSSL and removed after the test. */
-export function certificateFolder(t: Test): { folder: string; cert: string; key: string } {
+export function certificateFolder(t: Pick<Test, 'teardown'>): { folder: string; cert: string; key: string } {
   const folder = temporaryFolder(t)
   const [key, cert] = [join(folder, 'tls.key'), join(folder, 'tls.crt')]
   openssl(
