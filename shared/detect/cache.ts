@@ -14,7 +14,7 @@ export interface CacheDependencies {
   clock: Pick<Clock, 'elapsed'>
   random: Random
   /** The versions of the objects, by index. */
-  failures: Pick<Failures, 'get' | 'has'>
+  failures: Pick<Failures, 'get' | 'has' | 'isRendered'>
   /** Of the pod's finds; absent if it has none. */
   selection?: Selection | undefined
 }
@@ -161,7 +161,7 @@ export class SourceCache implements KnownSources {
   /** The records for the manifest, without sources that could not be rendered: a restart reads those again. */
   records(): Record<string, SourceRecord> {
     const { failures } = this.#dependencies
-    const isRendered = ({ objects }: Source) => objects.every((index) => failures.get(index)?.kind !== 'render')
+    const isRendered = ({ objects }: Source) => objects.every(failures.isRendered)
     const rendered = this.sources.flatMap((source) => {
       const known = this.#known.get(source.key)
       return known && isRendered(source) ? [[source.key, known.record] as const] : []

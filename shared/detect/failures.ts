@@ -32,6 +32,8 @@ export const findKey = (find: number): FailureKey => `/find/${find}`
 /** All current failures, and when they began. */
 export class Failures {
   readonly #failures = new Map<FailureKey, Failure>()
+  /** Why contents could not be rendered, which remains true while a later poll cannot read them. */
+  readonly #unrendered = new Map<FailureKey, FailureReason>()
   readonly #clock: Pick<Clock, 'now' | 'elapsed'>
 
   constructor(clock: Pick<Clock, 'now' | 'elapsed'>) {
@@ -40,14 +42,18 @@ export class Failures {
 
   get = (key: FailureKey): Failure | undefined => this.#failures.get(key)
   has = (key: FailureKey): boolean => this.#failures.has(key)
+  /** Whether what was read last is in files. */
+  isRendered = (key: FailureKey): boolean => !this.#unrendered.has(key)
 
   /** Records a failure; it continues an earlier one of the same key. */
   set(key: FailureKey, reason: FailureReason): void {
+    if (reason.kind === 'render') this.#unrendered.set(key, reason)
     this.#failures.set(key, nextFailure(this.#failures.get(key), reason, this.#clock))
   }
 
   clear(key: FailureKey): void {
     this.#failures.delete(key)
+    this.#unrendered.delete(key)
   }
 
   /**
@@ -77,7 +83,9 @@ export class Failures {
 
   /** The object can be read; a content that could not be rendered still cannot. */
   #recover(index: number): void {
-    if (this.get(index)?.kind !== 'render') this.clear(index)
+    const unrendered = this.#unrendered.get(index)
+    if (unrendered) this.set(index, unrendered)
+    else this.clear(index)
   }
 }
 

@@ -168,6 +168,9 @@ void t.test(
     failures.set(1, { kind: 'render', message: 'm', outlook: 'permanent' })
     t.strictSame(cache.records(), { [b.key]: recordOf('2') })
     failures.set(1, { kind: 'forbidden', message: 'm', outlook: 'permanent' })
+    t.strictSame(cache.records(), { [b.key]: recordOf('2') }, 'also if it cannot be read now')
+    failures.clear(1)
+    failures.set(1, { kind: 'forbidden', message: 'm', outlook: 'permanent' })
     t.strictSame(Object.keys(cache.records()), [a.key, b.key])
     t.strictSame([cache.version(0), cache.version(1), cache.version(2), cache.version(3)], ['1', '1', '2', undefined])
   },

@@ -45,9 +45,15 @@ void t.test(
     failures.update(sources, readOf([second], [], [first]), new Map())
     t.match(failures.get(0), { kind: 'render' }, 'an unchanged content cannot be rendered either')
     t.notOk(failures.has(1))
+    failures.update(sources, readOf([], [[first, 'timeout']]), new Map())
+    t.match(failures.get(0), { kind: 'timeout' })
+    t.equal(failures.isRendered(0), false)
+    failures.update(sources, readOf([], [], [first]), new Map())
+    t.match(failures.get(0), { kind: 'render', message: 'no certificate' }, 'nor once it can be read again')
 
     failures.update(sources, readOf([first], []), new Map([[0, ok({ files: [], warnings: [] })]]))
     t.notOk(failures.has(0))
+    t.equal(failures.isRendered(0), true)
   },
 )
 

@@ -42,6 +42,34 @@ void t.test('failures: an object that fails keeps its last good value, and the o
   }
 })
 
+void t.test(
+  'failures: what cannot be rendered stays so after the vault did not answer, and in a new process',
+  async (t) => {
+    const pod = await podWith(t, [objectOf('db', { property: 'password' }), 'other'])
+    pod.vault.set('db', '{"password":"one"}')
+    await pod.advance(minute)
+    await pod.start()
+    await pod.advance(5 * minute)
+    pod.vault.set('db', 'not JSON')
+    await pod.advance(5 * minute)
+    t.match(pod.status().objects[0]?.problem, { kind: 'render' })
+    pod.vault.fault = ({ name }) => (name === 'db' ? { kind: 'timeout' } : undefined)
+    await pod.advance(5 * minute)
+    t.match(pod.status().objects[0]?.problem, { kind: 'timeout' })
+    // The record of what is in the volume is written with another change, in the meantime.
+    pod.vault.set('other', 'other-2')
+    await pod.advance(5 * minute)
+    pod.vault.fault = () => undefined
+    await pod.advance(5 * minute)
+    t.match(pod.status().objects[0]?.problem, { kind: 'render' }, 'it has not recovered')
+    pod.stop()
+    await pod.start()
+    await pod.advance(5 * minute)
+    t.match(pod.status().objects[0]?.problem, { kind: 'render' }, 'a new process reads it again')
+    t.match(pod.files(), { db: 'one', other: 'other-2' })
+  },
+)
+
 void t.test('failures: a deleted object is retained or deleted, as requested', async (t) => {
   await t.test('failures: a deleted object is retained by default', async (t) => {
     const pod = await podWith(t, three)
