@@ -17,7 +17,6 @@ import type { Plan } from '../plan/plan.ts'
 import type { Container } from '../pod/pod.ts'
 import { probes } from './probes.ts'
 import { securityContext } from '../plan/sidecar-user.ts'
-import { fewContainers } from '../../shared/termination-limit.ts'
 
 /**
  * V8 flags for a process that mostly sleeps: code is interpreted, and the space for new objects is minimal. Only long-running loops are
@@ -83,24 +82,16 @@ export const resourcesOf = ({ resources: { requests, limits } }: Plan) => ({
   resources: { requests, ...(Object.keys(limits).length > 0 ? { limits } : {}) },
 })
 
-/**
- * Where the sidecar learns how long its termination message may be. Most pods do not have the variable. The number is rounded up, so that a
- * container that another webhook or `kubectl debug` adds usually changes nothing about the sidecar, and finds space.
- */
-export const countVariable = (containers: number): Record<string, string> =>
-  containers > fewContainers
-    ? { [containersVariable]: String(Math.ceil(containers / fewContainers) * fewContainers) }
-    : {}
+/** Where the sidecar learns how long its termination message may be. Most pods do not have the variable. */
+export const countVariable = ({ containers }: Plan): Record<string, string> =>
+  containers === undefined ? {} : { [containersVariable]: String(containers) }
 
-function environment({
-  encodedSettings,
-  identity,
-  containerCount,
-  configuration: { proxy },
-}: Plan): { name: string; value: string }[] {
+function environment(plan: Plan): { name: string; value: string }[] {
+  const { encodedSettings, identity } = plan
+  const { proxy } = plan.configuration
   const variables: Record<string, string | undefined> = {
     [settingsVariable]: encodedSettings,
-    ...countVariable(containerCount),
+    ...countVariable(plan),
     // With an identity binding, the workload identity webhook provides these four and the token.
     ...(identity.mode === 'identity-binding'
       ? {}

@@ -45,7 +45,7 @@ export function checkingContainer(plan: Plan, { variables, containers }: Variabl
     args: [...nodeFlags, environmentScript, ...containers],
     env: [
       ...variables.map((variable) => entryOf(variable, checkedPrefix)),
-      ...Object.entries(countVariable(plan.containerCount)).map(([name, value]) => ({ name, value })),
+      ...Object.entries(countVariable(plan)).map(([name, value]) => ({ name, value })),
     ],
     ...resourcesOf(plan),
     securityContext: securityContext({ user: user === 0 ? imageUser : user, group, mayKill: false }),

@@ -3,7 +3,7 @@ import type { Configuration } from '../configuration/configuration.ts'
 import type { Pod } from '../pod/pod.ts'
 import type { Diagnostics } from '../reasons.ts'
 import { checkSettings } from './check-settings.ts'
-import { containerCount } from './container-count.ts'
+import { roomForContainers } from './container-count.ts'
 import type { PlanContext } from './context.ts'
 import { resolveCoordinator } from './coordinator.ts'
 import { resolveValues } from './effective-annotations.ts'
@@ -42,8 +42,8 @@ export interface Plan {
   resources: Resources
   image: string
   hostNetwork: boolean
-  /** Of the injected pod. */
-  containerCount: number
+  /** How many containers the injected ones share termination messages with; absent in a pod of few containers. */
+  containers?: number
   configuration: Configuration
 }
 
@@ -55,7 +55,7 @@ export interface Plan {
 export function createPlan(
   pod: Pod,
   inputs: PlanInputs,
-  previous: Settings | undefined,
+  previous: { settings?: Settings; containers?: number } | undefined,
   diagnostics: Diagnostics,
 ): Plan | undefined {
   const { namespace, configuration } = inputs
@@ -64,9 +64,9 @@ export function createPlan(
 
   const oldestKubelet = configuration.oldestKubelet ?? inputs.oldestKubelet
   const mode = resolveMode(context, oldestKubelet)
-  const containers = resolveContainers(context, previous?.admitted.containers)
+  const containers = resolveContainers(context, previous?.settings?.admitted.containers)
   checkMounts(context, containers)
-  const signal = resolveSignal(context, mode, previous?.notify.signal)
+  const signal = resolveSignal(context, mode, previous?.settings?.notify.signal)
   warnOfNoEffect(context, mode)
   const user = resolveUser(context, mode, signal)
   const resources = resolveResources(context)
@@ -93,6 +93,8 @@ export function createPlan(
   checkLimitRanges(context, inputs.limitRanges, { resources, mode, hasVariables: variables !== undefined })
   const annotations = meshAnnotations(context, settings, requests.complete)
 
+  const room = roomForContainers(pod, { mode, hasVariables: variables !== undefined }, previous)
+
   if (diagnostics.problems.length > 0) return undefined
   return {
     settings,
@@ -110,7 +112,7 @@ export function createPlan(
     resources,
     image: configuration.image ?? inputs.image,
     hostNetwork: pod.spec.hostNetwork ?? false,
-    containerCount: containerCount(pod, { mode, hasVariables: variables !== undefined }),
+    ...(room === undefined ? {} : { containers: room }),
     configuration,
   }
 }

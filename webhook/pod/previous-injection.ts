@@ -5,6 +5,7 @@ import {
   runVolume,
   secretsVolume,
   settingsVariable,
+  containersVariable,
   sidecarContainer,
   tokenVolume,
 } from '../../shared/names.ts'
@@ -33,8 +34,10 @@ export const isOwn = ({ name }: Container): boolean => ownContainers.includes(na
 export const checksVariables = ({ name }: Container): boolean => name === environmentContainer
 /** Whether a volume's name is reserved for the injector. */
 export const isOwnVolume = (name: string): boolean => ownVolumes.includes(name)
-const settingsOf = ({ env = [] }: Container): string | undefined =>
-  env.find(({ name }) => name === settingsVariable)?.value
+const variableOf =
+  (variable: string) =>
+  ({ env = [] }: Container): string | undefined =>
+    env.find(({ name }) => name === variable)?.value
 
 /** What an earlier admission injected into a pod. */
 export interface PreviousInjection {
@@ -42,6 +45,8 @@ export interface PreviousInjection {
   pod: Pod
   /** The settings that it injected; absent if they cannot be read. */
   settings?: Settings
+  /** For how many containers it shortens termination messages; absent if it does not. */
+  containers?: number
 }
 
 /**
@@ -51,13 +56,19 @@ export interface PreviousInjection {
 export function findPreviousInjection(pod: Pod): PreviousInjection | undefined {
   const encoded = allContainers(pod)
     .filter(isOwn)
-    .map(settingsOf)
+    .map(variableOf(settingsVariable))
     .find((text) => text !== undefined)
   const volumes = new Set(pod.spec.volumes?.map(({ name }) => name))
   if (encoded === undefined || !volumes.has(secretsVolume) || !volumes.has(podinfoVolume)) return undefined
   const decoded = decodeSettings(encoded)
   const settings = decoded.ok ? decoded.value : undefined
-  return { pod: withoutOurs(pod, settings), ...(settings === undefined ? {} : { settings }) }
+  const containers =
+    Number(allContainers(pod).filter(isOwn).map(variableOf(containersVariable)).find(Boolean)) || undefined
+  return {
+    pod: withoutOurs(pod, settings),
+    ...(settings === undefined ? {} : { settings }),
+    ...(containers === undefined ? {} : { containers }),
+  }
 }
 
 function withoutOurs(pod: Pod, settings: Settings | undefined): Pod {

@@ -116,7 +116,7 @@ function inject(pod: Pod, inputs: PlanInputs, diagnostics: Diagnostics): Decisio
   if (tooLarge.length > 0) return undefined
   checkNames(pod, previous, diagnostics)
   if (!checkOwnSizes(pod, diagnostics)) return undefined
-  const plan = createPlan(originalPod, inputs, previous?.settings, diagnostics)
+  const plan = createPlan(originalPod, inputs, previous, diagnostics)
   if (plan === undefined) return undefined
   // No matter who wrote it, the container shows that other webhooks do not drop the variables from here on.
   const addsVariables = inputs.addsVariables !== false || initContainers(pod).some(checksVariables)
