@@ -17,7 +17,7 @@ export class Group {
   readonly halts = new Halts()
   #places = 0
   #ends: TurnEnd[] = []
-  /** Who may go; made anew after each message. */
+  /** Who may go; computed again after each message. */
   #standing: Standing | undefined
 
   /** The ends since the last call. */

@@ -51,7 +51,7 @@ export interface Turns extends TurnGate {
   check: () => void
   /** To be called when a person requested a poll. */
   refreshed: () => void
-  /** What the coordinator is told. */
+  /** What the coordinator gets to know. */
   state: () => TurnState
   take: (event: TurnEvent) => void
   /** Whether the coordinator waits for this pod, or this pod for the coordinator. */

@@ -82,7 +82,7 @@ void t.test(
     leases.isolate('c')
     const alone = start('c')
     await passes(60_000)
-    t.equal(alone.authority.isElsewhere(), false, 'where there may be no other one, it sends nobody away')
+    t.equal(alone.authority.isElsewhere(), false, 'where there may be no other one, it sends no pod away')
     await b.lease.close()
   },
 )

@@ -126,7 +126,7 @@ void t.test(
 )
 
 void t.test(
-  'end of a turn: nobody knows how it ended if no process was seen, or the app was not notified',
+  'end of a turn: it is not known how it ended if no process was seen, or the app was not notified',
   async (t) => {
     await t.test('end of a turn: no process', async (t) => {
       const { pod, request, grant, stopApp } = await waitingPod(t)
