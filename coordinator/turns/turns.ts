@@ -145,12 +145,13 @@ export class Turns {
     for (const { uid, lostAt } of group.members.values()) {
       const known = this.#pods.get(uid)
       if (!known || lostAt !== undefined) continue
-      const { id, answer, take } = group.answer(uid)
+      const event = group.answer(uid)
+      const { id, answer, take } = event
       const sent = `${id} ${answer} ${take} ${halts}`
       if (!known.isDue && sent === known.sent) continue
       known.isDue = false
       known.sent = sent
-      this.#options.send(uid, this.#withReason(group.answer(uid)))
+      this.#options.send(uid, this.#withReason(event))
     }
   }
 

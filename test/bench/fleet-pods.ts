@@ -19,7 +19,7 @@ export interface FleetPod {
 }
 
 const noAnnotations = Object.fromEntries(liveNames.map((name) => [name, ''])) as LiveTexts
-const nobody: NotifierStatus = { channels: {}, targets: [] }
+const noApp: NotifierStatus = { channels: {}, targets: [] }
 
 /** Starts sidecars at the same moment: the real ones, except for volume, app and vault, which are in memory. */
 export function startFleet(count: number, secrets: number, vault: FleetVault, clock: FleetClock): FleetPod[] {
@@ -40,7 +40,7 @@ function startPod(settings: Settings, vault: FleetVault, clock: FleetClock, rand
     notifier: () => ({
       notify: () => undefined,
       watchClosely: () => undefined,
-      status: () => nobody,
+      status: () => noApp,
       close: () => undefined,
     }),
     liveTexts: () => noAnnotations,
