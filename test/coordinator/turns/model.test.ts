@@ -3,8 +3,11 @@ import type { MaxUnavailable } from '../../../shared/coordination/turns.ts'
 import { seededInteger, type RandomInteger } from '../../support/seeded-random.ts'
 import { graceMs, World } from './world.ts'
 
-/** TURNS_RUNS=20 makes it run twenty times as many scenarios, TURNS_SEED those of an earlier run again. */
-const runs = 12 * Number(process.env['TURNS_RUNS'] ?? 1)
+/**
+ * TURNS_RUNS=20 makes it run twenty times as many scenarios, TURNS_SEED those of an earlier run again. Of 60, each outcome that is asked for
+ * has a dozen on average.
+ */
+const runs = 60 * Number(process.env['TURNS_RUNS'] ?? 1)
 const first = Number(process.env['TURNS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 const pick = <T>(items: Iterable<T>, draw: RandomInteger): T | undefined => {
