@@ -179,7 +179,7 @@ export class Sidecar {
       return { failed: true }
     } finally {
       vault.isPolled = true
-      ended?.(read, isHinted)
+      ended?.(read, hinted !== undefined)
       const isDone = this.#state.serving && this.#state.vaults.every(({ isPolled }) => isPolled)
       if (this.#role === 'once' && isDone) this.#end.resolve({ code: 0 })
     }

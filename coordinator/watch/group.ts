@@ -42,6 +42,11 @@ export class Group {
     queueMicrotask(() => void this.#run())
   }
 
+  /** The requests that a list takes. */
+  get pages(): number {
+    return this.#state.pages
+  }
+
   /** Watches an object from the next look on. */
   add(name: string): void {
     const observed = this.objects.get(name) ?? { subscribers: 0 }

@@ -1,9 +1,11 @@
 import type { Clock } from '../../shared/clock.ts'
+import { ListDigest } from '../../shared/detect/list-digest.ts'
 import { vaultFailure } from '../../shared/detect/list-group.ts'
+import { everyObject } from '../../shared/coordination/source.ts'
 import type { ObjectType } from '../../shared/objects/formats.ts'
-import type { Attributes, Vault, VaultFailure } from '../../shared/vault/store.ts'
+import type { Attributes, ListedObject, Vault, VaultFailure } from '../../shared/vault/store.ts'
 import type { Budget } from './budget.ts'
-import { isRecent, isSameListed, takeVersions, type ListedState, type Observed } from './observed.ts'
+import { isRecent, isSameListed, takeDigest, takeVersions, type ListedState, type Observed } from './observed.ts'
 
 /** What a look needs of the world. */
 export interface LookDependencies {
@@ -69,8 +71,10 @@ async function lookAt(
   dependencies: LookDependencies,
 ): Promise<void> {
   const { clock } = dependencies
-  const cost = objects.values().reduce((sum, { versions }) => sum + pagesOf(versions?.size ?? 1), 0)
-  const isListing = cost > state.pages
+  const everything = objects.get(everyObject)
+  const named = [...objects].filter(([name]) => name !== everyObject)
+  const cost = named.reduce((sum, [, { versions }]) => sum + pagesOf(versions?.size ?? 1), 0)
+  const isListing = everything !== undefined || cost > state.pages
   const listed = isListing ? await settledList(objects, state, dependencies) : undefined
   const now = clock.elapsed()
   const isDoubtful = ([name, observed]: [string, Observed]): boolean =>
@@ -79,7 +83,7 @@ async function lookAt(
       !state.isListed ||
       (observed.recheckAt ?? Infinity) <= now ||
       !isSameListed(observed.listed, listed.get(name)))
-  for (const [name, observed] of [...[...objects].filter(isDoubtful), ...unverified(objects, now, state)]) {
+  for (const [name, observed] of [...named.filter(isDoubtful), ...unverified(named, now, state)]) {
     const before = listed && observed.listed
     const isRecheck = observed.recheckAt !== undefined && observed.recheckAt <= now
     const isChanged = await lookAtVersions(name, observed, dependencies)
@@ -89,6 +93,8 @@ async function lookAt(
     if (isChanged || isOther || (isFresh && !isRecheck)) observed.recheckAt = clock.elapsed() + recheckMs
     else delete observed.recheckAt
   }
+  const digest = listed?.get(everyObject)?.tags
+  if (everything && digest !== undefined && takeDigest(everything, digest)) changed.add(everyObject)
   for (const [name, observed] of objects) {
     const seen = listed?.get(name)
     if (seen) observed.listed = seen
@@ -101,10 +107,10 @@ async function lookAt(
  * Objects that nothing is known of yet, or of which a sidecar serves an unknown version: a few at a time, and again only after
  * a while, so that sidecars that name what does not exist do not use up the vault's budget.
  */
-function unverified(objects: ReadonlyMap<string, Observed>, now: number, state: LookState): [string, Observed][] {
+function unverified(objects: readonly [string, Observed][], now: number, state: LookState): [string, Observed][] {
   const isDue = ({ versions, isQuestioned, verifiedAt = -Infinity }: Observed): boolean =>
     versions === undefined || (isQuestioned === true && verifiedAt + verifyAgainMs <= now)
-  const due = [...objects].filter(([, observed]) => isDue(observed))
+  const due = objects.filter(([, observed]) => isDue(observed))
   state.hasBacklog = due.length > mostVerified
   return due.slice(0, mostVerified)
 }
@@ -135,8 +141,10 @@ async function list(
   { vault, type, budget, abort }: LookDependencies,
 ): Promise<ReadonlyMap<string, ListedState>> {
   const tags = new Map<string, string>()
+  const digest = objects.has(everyObject) ? new ListDigest() : undefined
   await budget.ready(abort)
-  const onItem = (item: { name: string; tags: Readonly<Record<string, string>> }): void => {
+  const onItem = (item: ListedObject): void => {
+    digest?.add(item)
     const name = item.name.toLowerCase()
     // The tags of a vault may be megabytes; those of watched objects are few.
     if (objects.has(name)) tags.set(name, JSON.stringify(Object.entries(item.tags).toSorted()))
@@ -147,6 +155,7 @@ async function list(
   })
   budget.spend(pages)
   state.pages = pages
+  if (digest) tags.set(everyObject, digest.toString())
   const shown = (attributes: Attributes | undefined, name: string): ListedState => ({
     ...(attributes && { attributes }),
     tags: tags.get(name) ?? '',

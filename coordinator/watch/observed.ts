@@ -1,7 +1,7 @@
 import type { Attributes, ListedVersion } from '../../shared/vault/store.ts'
 import { conclusiveAfterMs, sameAttributes } from '../../shared/detect/read-plan.ts'
 
-/** What is known about one object; values are not. */
+/** What is known about one object, or about the list of all; values are not. */
 export interface Observed {
   /** When each version was created, in seconds since 1970: the newest {@link maxVersions}. Absent before the first look. */
   versions?: ReadonlyMap<string, number>
@@ -51,6 +51,18 @@ export function takeVersions(observed: Observed, listed: readonly ListedVersion[
   if (newest) observed.newest = newest
   else delete observed.newest
   return isChanged && !isFirst
+}
+
+/**
+ * Takes over the digest of a list, the version of the list of all objects; returns whether sidecars that know the previous one
+ * have to list the vault.
+ */
+export function takeDigest(observed: Observed, digest: string): boolean {
+  const { versions, newest } = observed
+  const known = [...(versions?.keys() ?? [])].filter((version) => version !== digest).slice(1 - maxVersions)
+  observed.versions = new Map([...known, digest].map((version) => [version, 0]))
+  observed.newest = { version: digest, attributes: { enabled: true } }
+  return newest !== undefined && newest.version !== digest
 }
 
 function isSameVersion(one: ListedVersion | undefined, other: ListedVersion | undefined): boolean {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../shared/clock.ts'
 import type { Change, CoordinatorEvent, Look } from '../../shared/coordination/events.ts'
-import { groupKey, objectKey, type WatchedObject } from '../../shared/coordination/source.ts'
+import { everyObject, groupKey, objectKey, type WatchedObject } from '../../shared/coordination/source.ts'
 import type { ServedObject } from '../../shared/coordination/reports.ts'
 import type { Vault, VaultFailure } from '../../shared/vault/store.ts'
 import type { Seen } from '../rotation/answer.ts'
@@ -23,6 +23,10 @@ export interface WatcherOptions {
 
 /** Bounds for the sidecars of one namespace together. */
 export const namespaceLimits = { vaults: 20, objects: 500 }
+
+/** The requests that a hint causes: one for each object, and a whole list for finds. */
+const costOf = (changes: readonly Change[], pages: number): number =>
+  changes.reduce((sum, { name }) => sum + (name === everyObject ? pages : 1), 0)
 
 /** Watches what sidecars serve, and tells each of them about its own objects. */
 export class Watcher {
@@ -92,10 +96,10 @@ export class Watcher {
     return this.#subscriptions.get(listener)?.objects.get(key)?.isCovered ?? false
   }
 
-  /** What each sidecar serves. */
+  /** The objects that each sidecar serves. */
   *served(): Iterable<{ listener: Listener; object: WatchedObject }> {
     for (const { listener, objects } of this.#subscriptions.values())
-      for (const { object } of objects.values()) yield { listener, object }
+      for (const { object } of objects.values()) if (object.name !== everyObject) yield { listener, object }
   }
 
   /** For metrics: how many kinds of objects are watched, and how many of them were looked at within a time. */
@@ -180,7 +184,7 @@ export class Watcher {
       changes: subscription.changes(key, group, changed),
     }))
     const spreadMs = spreadOf(
-      own.reduce((sum, { changes }) => sum + changes.length, 0),
+      own.reduce((sum, { changes }) => sum + costOf(changes, group.pages), 0),
       this.#options.hintRate(),
     )
     for (const { subscription, changes } of own) {

@@ -1,6 +1,6 @@
 import { parseArray, parseObject } from './json.ts'
 import { maxSources } from './limits.ts'
-import { isCount, isName, isType, isVault, isVersion, type WatchedObject } from './source.ts'
+import { everyObject, isCount, isName, isType, isVault, isVersion, type WatchedObject } from './source.ts'
 import { parseTurnEvent, type TurnEvent } from './turns.ts'
 
 /** What changed about an object: its newest version. Without one, the object was deleted, or has no version that is known. */
@@ -97,7 +97,7 @@ const parsers: { readonly [Name in CoordinatorEvent['name']]: (fields: Fields) =
       : undefined
   },
   coverage: ({ snapshot, isCovered, objects, reason }) => {
-    const parsed = parseArray(objects, maxSources, parseWatched)
+    const parsed = parseArray(objects, maxSources, parseWatchedOrList)
     if (!isCount(snapshot) || typeof isCovered !== 'boolean' || !parsed) return undefined
     const why = typeof reason === 'string' ? { reason: reason.slice(0, 300) } : {}
     return { name: 'coverage', snapshot, isCovered, objects: parsed, ...why }
@@ -117,12 +117,16 @@ const parsers: { readonly [Name in CoordinatorEvent['name']]: (fields: Fields) =
 export const parseWatched = ([vault, type, name]: readonly unknown[]): WatchedObject | undefined =>
   isVault(vault) && isType(type) && isName(name) ? { vault, type, name } : undefined
 
+/** Reads the names of an object, or of the list of all. */
+export const parseWatchedOrList = ([vault, type, name]: readonly unknown[]): WatchedObject | undefined =>
+  name === everyObject && isVault(vault) && isType(type) ? { vault, type, name } : parseWatched([vault, type, name])
+
 const parseLook = ([vault, type, ageMs]: readonly unknown[]): Look | undefined =>
   isVault(vault) && isType(type) && isCount(ageMs) ? { vault, type, ageMs } : undefined
 
 function parseChange(item: readonly unknown[]): Change | undefined {
   const [, , , version, created] = item
-  const object = parseWatched(item)
+  const object = parseWatchedOrList(item)
   if (!object) return undefined
   if (version !== null && !isVersion(version)) return undefined
   if (created !== null && !isCount(created)) return undefined

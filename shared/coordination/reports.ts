@@ -1,11 +1,11 @@
-import { parseWatched } from './events.ts'
+import { parseWatchedOrList } from './events.ts'
 import { parseArray, parseObject } from './json.ts'
 import { longestLine, maxParts, maxSources } from './limits.ts'
 import { parseState, type StatePart } from './pod-state.ts'
 import { isCount, isVersion, type WatchedObject } from './source.ts'
 import { parseTurnState, type TurnState } from './turns.ts'
 
-/** An object that a sidecar serves, in the version that it has read. */
+/** An object that a sidecar serves, in the version that it has read; or a list that its finds need. */
 export interface ServedObject extends WatchedObject {
   version: string
 }
@@ -85,7 +85,7 @@ const parsers: { readonly [Type in Report['type']]: (fields: Fields) => Report |
 }
 
 function parseServed(item: readonly unknown[]): ServedObject | undefined {
-  const object = parseWatched(item)
+  const object = parseWatchedOrList(item)
   const version = item[3]
   return object && isVersion(version) ? { ...object, version } : undefined
 }

@@ -5,9 +5,15 @@ export interface WatchedObject {
   /** The vault's URL, without a slash at its end. */
   vault: string
   type: ObjectType
-  /** In lower case: vaults compare names without regard to case. */
+  /** In lower case: vaults compare names without regard to case. Or {@link everyObject}. */
   name: string
 }
+
+/**
+ * Stands for the list of all objects of a type, in place of a name: finds select from it. Its version is the digest of the list, so
+ * that a program that may not list the vault cannot name one that exists.
+ */
+export const everyObject = '*'
 
 /** Returns how sessions name what a program reads. */
 export const watchedObject = ({ vault, type, name }: WatchedObject): WatchedObject => ({

@@ -4,10 +4,10 @@ import type { Rendered, RenderedFile } from '../render/rendered.ts'
 import type { Result } from '../result.ts'
 import type { Settings } from '../settings/codec.ts'
 import type { Fetched } from '../vault/store.ts'
-import type { Failures } from './failures.ts'
+import { findKey, type Failures } from './failures.ts'
 import { refreshAfter, sameRecord, type Known, type Listing } from './read-plan.ts'
 import type { KnownSources, ReadResult } from './read-vault.ts'
-import type { FoundRecord, Selection, SelectionChange } from './selection.ts'
+import type { FoundList, FoundRecord, Selection, SelectionChange } from './selection.ts'
 import { sourcesOf, type Source, type SourceRecord } from './sources.ts'
 
 export interface CacheDependencies {
@@ -63,6 +63,11 @@ export class SourceCache implements KnownSources {
   *objects(): Iterable<[index: number, object: ObjectSpec]> {
     yield* this.#plan.objects.entries()
     for (const [index, { object }] of this.selection?.matches ?? []) yield [index, object]
+  }
+
+  /** The lists that the pod's finds need. */
+  foundLists(): FoundList[] {
+    return this.selection?.lists((find) => this.#dependencies.failures.has(findKey(find))) ?? []
   }
 
   /** Those of a vault. */

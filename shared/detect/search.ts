@@ -1,7 +1,8 @@
 import type { FindSpec } from '../objects/find.ts'
 import type { ObjectSpec } from '../objects/spec.ts'
-import { VaultFailure, type Vault } from '../vault/store.ts'
+import { VaultFailure, type ListedObject, type Vault } from '../vault/store.ts'
 import { listGroup, type GroupList } from './list-group.ts'
+import { ListDigest } from './list-digest.ts'
 import { groupOf } from './read-plan.ts'
 import type { Failures } from './failures.ts'
 import type { ReadResult } from './read-vault.ts'
@@ -23,14 +24,21 @@ export async function searchVault(
   const groups = Map.groupBy(finds, (find) => groupOf(selection.finds[find]!))
   const lists = new Map<string, GroupList>()
   const listed = new Map<number, Listed>()
+  const digests = new Map<string, string>()
   const failures = new Map<number, VaultFailure>()
   const { maxPages } = selection
   await Promise.all(
     Array.from(groups, async ([group, members]) => {
       const [first] = members.map((find) => selection.finds[find]!)
       const { onItem, listed: found } = selection.collect(members)
-      const list = await listGroup(vault(first!), first!.type, abort, { maxPages, onItem })
+      const digest = new ListDigest()
+      const take = (item: ListedObject): void => {
+        onItem(item)
+        digest.add(item)
+      }
+      const list = await listGroup(vault(first!), first!.type, abort, { maxPages, onItem: take })
       lists.set(group, list)
+      if ('items' in list) digests.set(group, digest.toString())
       // An incomplete list shows neither what is there nor what is not.
       for (const find of members) {
         if ('items' in list) listed.set(find, found.get(find)!)
@@ -41,7 +49,7 @@ export async function searchVault(
   const { matches } = selection.propose(listed)
   const sources = sourcesOf(objects, matches).filter((source) => source.vault === url)
   const isNew = (source: Source) => source.objects.some((index) => matches.has(index) && !selection.matches.has(index))
-  return { finds, lists, listed, failures, sources, isNew }
+  return { finds, lists, listed, digests, failures, sources, isNew }
 }
 
 /**
@@ -49,7 +57,7 @@ export async function searchVault(
  * conflict.
  */
 export function applySearch(
-  { listed, failures }: Search,
+  { listed, digests, failures }: Search,
   cache: { selection: Selection; select: (change: SelectionChange) => void },
   known: Pick<Failures, 'clear'>,
 ): SelectionChange {
@@ -57,6 +65,7 @@ export function applySearch(
   const proposal = selection.propose(listed)
   for (const [find, problem] of proposal.problems) failures.set(find, new VaultFailure('selection', problem))
   const change = selection.apply(proposal)
+  selection.noteLists(digests)
   cache.select(change)
   for (const index of change.removedIndices) known.clear(index)
   return change

@@ -7,6 +7,7 @@ import type { Settings } from '../settings/codec.ts'
 import type { ListedObject, VaultFailure } from '../vault/store.ts'
 import type { GroupList } from './list-group.ts'
 import { Occupied } from './occupied.ts'
+import { groupOf } from './read-plan.ts'
 import type { Source } from './sources.ts'
 
 /** A match in the manifest: which find selected it, and its name. */
@@ -56,12 +57,22 @@ export interface Search {
   lists: ReadonlyMap<string, GroupList>
   /** By the index of the find, if its list is complete. */
   listed: ReadonlyMap<number, Listed>
+  /** Identifies what the complete lists showed, by group. */
+  digests: ReadonlyMap<string, string>
   /** Why a find could not be searched for, or not take over everything. */
   failures: Map<number, VaultFailure>
   /** The sources of the vault if the selection is what was found. */
   sources: readonly Source[]
   /** True if an object of the source was not selected before: what was read earlier was not rendered for it. */
   isNew: (source: Source) => boolean
+}
+
+/** A list that finds need, of the objects of one type in a vault. */
+export interface FoundList extends Pick<FindSpec, 'vault' | 'type'> {
+  /** Identifies what it showed when all of them took over what they found; absent if one of them could not. */
+  digest?: string
+  /** Its finds, by their indices. */
+  finds: readonly number[]
 }
 
 type Plan = Pick<Settings, 'objects' | 'find' | 'templates' | 'bundles'>
@@ -83,6 +94,8 @@ export class Selection {
   readonly #indices = new Map<string, number>()
   #next: number
   #matches: ReadonlyMap<number, Match> = new Map()
+  /** By group. */
+  readonly #digests = new Map<string, string>()
 
   constructor(plan: Plan & { find: NonNullable<Settings['find']> }) {
     const { finds, maxPages, maxMatches } = plan.find
@@ -172,6 +185,24 @@ export class Selection {
     }
     this.#matches = matches
     for (const find of this.finds.keys()) this.#complete.add(find)
+  }
+
+  /** Notes what lists showed whose finds were taken over. */
+  noteLists(digests: ReadonlyMap<string, string>): void {
+    for (const [group, digest] of digests) this.#digests.set(group, digest)
+  }
+
+  /** The lists that the finds need. */
+  lists(isFailing: (find: number) => boolean): FoundList[] {
+    const lists = Map.groupBy(this.finds.keys(), (index) => `${this.finds[index]!.vault} ${this.finds[index]!.type}`)
+    return Array.from(lists.values(), (finds) => {
+      const { vault, type } = this.finds[finds[0]!]!
+      // Two identities may see different lists.
+      const digests = new Set(finds.map((find) => this.#digests.get(groupOf(this.finds[find]!))))
+      const [digest] = digests
+      const isKnown = digest !== undefined && digests.size === 1 && !finds.some(isFailing)
+      return { vault, type, finds, ...(isKnown && { digest }) }
+    })
   }
 
   /** For the manifest. */

@@ -1,12 +1,12 @@
 import type { Clock, Random } from '../../shared/clock.ts'
-import { isConclusive } from '../../shared/detect/read-plan.ts'
 import type { ReadResult } from '../../shared/detect/read-vault.ts'
-import { isFixed, type Source, type SourceRecord } from '../../shared/detect/sources.ts'
+import type { Source } from '../../shared/detect/sources.ts'
 import type { Change, CoordinatorEvent } from '../../shared/coordination/events.ts'
 import { createBucket, type Bucket } from '../../shared/coordination/rate.ts'
 import type { ServedObject } from '../../shared/coordination/reports.ts'
-import { groupKey, objectKey, watchedObject } from '../../shared/coordination/source.ts'
+import { groupKey, objectKey } from '../../shared/coordination/source.ts'
 import type { CoordinationHost } from '../poll/coordination.ts'
+import { mayBeWatched, watchables, type Watchable } from './watchable.ts'
 
 export interface CoverageOptions {
   host: CoordinationHost
@@ -60,14 +60,12 @@ export class Coverage {
     this.#bucket = createBucket({ capacity: hintPolls, refillMs: () => host.pollInterval(), clock })
   }
 
-  /** What the coordinator may watch: sources that can change and whose last read succeeded. */
+  /** What the coordinator may watch: sources that can change and whose last read succeeded, and lists for finds. */
   served(): ServedObject[] {
     const served = new Map<string, ServedObject>()
-    for (const source of this.#options.host.sources()) {
-      const record = this.#usable(source)
-      if (!record || isFixed(source) || source.history > 1 || source.isFound) continue
-      const object = watchedObject(source)
-      served.set(objectKey(object), { ...object, version: record.version })
+    for (const one of watchables(this.#options.host)) {
+      const { object, known } = one
+      if (known && mayBeWatched(one)) served.set(objectKey(object), { ...object, version: known.version })
     }
     return [...served.values()]
   }
@@ -99,15 +97,14 @@ export class Coverage {
   }
 
   isCovered(vault: string): boolean {
-    const { host } = this.#options
-    if (host.hasFinds(vault)) return false
-    const sources = host.sources().filter((source) => source.vault === vault)
-    return sources.length > 0 && sources.every((source) => this.#isCovered(source))
+    const all = watchables(this.#options.host, vault)
+    return all.length > 0 && all.every((one) => this.#isCovered(one))
   }
 
-  hinted(vault: string): Source[] {
-    const sources = this.#options.host.sources()
-    return sources.filter((source) => source.vault === vault && this.#watch(source)?.hint !== undefined)
+  hinted(vault: string): Source[] | undefined {
+    const hinted = this.#hinted(vault)
+    const sources = hinted.flatMap(({ source }) => source ?? [])
+    return sources.length === hinted.length ? sources : undefined
   }
 
   /** @returns to be called with what the poll read */
@@ -116,10 +113,10 @@ export class Coverage {
     return (read, isHinted) => {
       // A poll in place of hints counts as one of them, so that hints without end cost no more than polling.
       if (!isHinted && this.#gaveUp.delete(vault)) this.#bucket.owe()
-      for (const source of this.#options.host.sources().filter((one) => one.vault === vault)) {
-        const watch = this.#watch(source)
-        if (watch?.hint && watch.hint.at <= began) this.#resolve(source, watch, watch.hint, read)
-        if (watch && !isHinted && this.#isRead(source, read)) this.#confirm(source, watch, began)
+      for (const one of watchables(this.#options.host, vault)) {
+        const watch = this.#watch(one)
+        if (watch?.hint && watch.hint.at <= began) this.#resolve(one, watch, watch.hint, read)
+        if (watch && !isHinted && read && one.isSeen(read)) this.#confirm(one, watch, began)
       }
     }
   }
@@ -130,9 +127,9 @@ export class Coverage {
    */
   check(isSpaced = false): void {
     const { host } = this.#options
-    for (const vault of new Set(host.sources().map((source) => source.vault))) {
+    for (const vault of new Set([...host.foundLists(), ...host.sources()].map((one) => one.vault))) {
       const isCovered = this.isCovered(vault)
-      if (!isCovered && this.#wasCovered.has(vault) && this.hinted(vault).length === 0) {
+      if (!isCovered && this.#wasCovered.has(vault) && this.#hinted(vault).length === 0) {
         this.#wasCovered.delete(vault)
         host.uncovered(vault, isSpaced)
       }
@@ -140,36 +137,28 @@ export class Coverage {
     }
   }
 
-  #isCovered(source: Source): boolean {
-    const record = this.#usable(source)
-    if (!record) return false
-    if (isFixed(source)) return true
-    const watch = this.#watch(source)
-    return watch?.isConfirmed === true && watch.hint === undefined && this.#isFresh(source)
+  #isCovered(one: Watchable): boolean {
+    if (!one.known) return false
+    if (one.isFixed) return true
+    const watch = this.#watch(one)
+    return watch?.isConfirmed === true && watch.hint === undefined && this.#isFresh(one)
   }
 
-  #isFresh(source: Source): boolean {
+  #isFresh({ object }: Watchable): boolean {
     const { clock, coverageAgeMs } = this.#options
-    const lookedAt = this.#lookedAt.get(groupKey(watchedObject(source))) ?? -Infinity
-    return clock.elapsed() - lookedAt < coverageAgeMs
+    return clock.elapsed() - (this.#lookedAt.get(groupKey(object)) ?? -Infinity) < coverageAgeMs
   }
 
-  #usable(source: Source): SourceRecord | undefined {
-    const { host } = this.#options
-    return host.isFailing(source) ? undefined : host.record(source)
-  }
+  #watch = (one: Watchable): Watch | undefined =>
+    mayBeWatched(one) ? this.#watches.get(objectKey(one.object)) : undefined
 
-  #watch = (source: Source): Watch | undefined =>
-    source.history > 1 || source.isFound ? undefined : this.#watches.get(objectKey(watchedObject(source)))
-
-  #isRead = (source: Source, read: ReadResult | undefined): boolean =>
-    read !== undefined && (read.reads.has(source) || read.unchanged.includes(source))
+  #hinted = (vault: string): Watchable[] =>
+    watchables(this.#options.host, vault).filter((one) => this.#watch(one)?.hint !== undefined)
 
   /** A change between the look and this poll would be announced; one before the poll was read by it. */
-  #confirm(source: Source, watch: Watch, began: number): void {
-    const record = this.#usable(source)
-    if (!this.#isFresh(source)) watch.isConfirmed = false
-    else if (record && isConclusive(record) && (watch.announcedAt ?? Infinity) <= began) watch.isConfirmed = true
+  #confirm(one: Watchable, watch: Watch, began: number): void {
+    if (!this.#isFresh(one)) watch.isConfirmed = false
+    else if (one.known?.isConclusive && (watch.announcedAt ?? Infinity) <= began) watch.isConfirmed = true
   }
 
   #cover({ snapshot, isCovered, objects }: CoordinatorEvent & { name: 'coverage' }): void {
@@ -200,19 +189,19 @@ export class Coverage {
   }
 
   /** Decides whether a poll followed a hint: it read the version that the hint names, or a later one. */
-  #resolve(source: Source, watch: Watch, hint: Hint, read: ReadResult | undefined): void {
+  #resolve(one: Watchable, watch: Watch, hint: Hint, read: ReadResult | undefined): void {
     const { host } = this.#options
-    const { version, attributes } = (read?.reads.has(source) ? this.#usable(source) : undefined) ?? {}
-    const isLater = hint.created !== undefined && (attributes?.created ?? 0) > hint.created
+    const { version, created = 0 } = (read && one.isRead(read) ? one.known : undefined) ?? {}
+    const isLater = hint.created !== undefined && created > hint.created
     if (version !== undefined && (hint.version === undefined || hint.version === version || isLater)) {
       delete watch.hint
-    } else if (!host.isFailing(source) && hint.attempts < retries && this.#bucket.take()) {
+    } else if (!one.isFailing && hint.attempts < retries && this.#bucket.take()) {
       hint.at = -Infinity
-      host.hint(source.vault, firstRetryMs * 2 ** hint.attempts++)
+      host.hint(one.vault, firstRetryMs * 2 ** hint.attempts++)
     } else {
       delete watch.hint
       watch.isConfirmed = false
-      this.#gaveUp.add(source.vault)
+      this.#gaveUp.add(one.vault)
       this.check(true)
     }
   }
@@ -220,8 +209,8 @@ export class Coverage {
   /** Leaves the hints of a vault to an ordinary poll. */
   #giveUp(vault: string): void {
     this.#gaveUp.add(vault)
-    for (const source of this.hinted(vault)) {
-      const watch = this.#watch(source)
+    for (const one of this.#hinted(vault)) {
+      const watch = this.#watch(one)
       if (!watch) continue
       delete watch.hint
       watch.isConfirmed = false

@@ -1,6 +1,7 @@
 import type { SourceCache } from '../../shared/detect/cache.ts'
 import type { Failures } from '../../shared/detect/failures.ts'
 import type { ReadResult } from '../../shared/detect/read-vault.ts'
+import type { FoundList } from '../../shared/detect/selection.ts'
 import type { Source, SourceRecord } from '../../shared/detect/sources.ts'
 import type { Settings } from '../../shared/settings/codec.ts'
 import type { NotifierStatus } from '../notify/notifier.ts'
@@ -11,8 +12,11 @@ import type { Turns } from './turns.ts'
 export interface Coordination {
   /** True if the coordinator would announce every change in the vault that concerns the pod. */
   isCovered: (vault: string) => boolean
-  /** The sources of a vault that changed according to the coordinator, and that were not read since. */
-  hinted: (vault: string) => readonly Source[]
+  /**
+   * The sources of a vault that changed according to the coordinator, and that were not read since; undefined if a list that finds
+   * need changed, so that the vault is to be polled as a whole.
+   */
+  hinted: (vault: string) => readonly Source[] | undefined
   /**
    * To be called when a poll begins; the returned function is to be called with what it read, and whether it read hinted
    * sources only.
@@ -50,8 +54,8 @@ export interface CoordinationHost {
   record: (source: Source) => SourceRecord | undefined
   /** Whether the source could not be read or rendered. */
   isFailing: (source: Source) => boolean
-  /** Whether finds select objects of the vault: only a list of the sidecar's own shows what they select. */
-  hasFinds: (vault: string) => boolean
+  /** The lists that the pod's finds need. */
+  foundLists: () => readonly FoundList[]
   /** Without coverage, in milliseconds. */
   pollInterval: () => number
   /** What the sidecar has applied; during a poll of a vault, something in between. */
@@ -76,7 +80,7 @@ export const createHost = (
   sources: () => cache.sources,
   record: ({ objects: [index = -1] }) => cache.record(index),
   isFailing: cache.isFailing,
-  hasFinds: (vault) => cache.selection?.finds.some((find) => find.vault === vault) ?? false,
+  foundLists: () => cache.foundLists(),
   ...own,
   hint: (vault, delayMs) => pollers.get(vault)?.hint(delayMs),
   uncovered: (vault, isSpaced) => pollers.get(vault)?.uncovered(isSpaced),

@@ -141,7 +141,7 @@ void t.test('coverage: an object that fails is polled as always, and covered aga
   t.strictSame(pod.vault.asked, [])
 })
 
-void t.test('coverage: histories, finds and pinned versions', async (t) => {
+void t.test('coverage: a history is polled', async (t) => {
   const history = await coveredPod(t, ['a', objectOf('b', { history: 2 })])
   t.strictSame(
     history.served().objects.map(({ name }) => name),

@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { Clock } from '../../../shared/clock.ts'
 import type { CoordinatorEvent } from '../../../shared/coordination/events.ts'
 import type { PodState } from '../../../shared/coordination/pod-state.ts'
 import type { ServedObject } from '../../../shared/coordination/reports.ts'
@@ -35,11 +36,12 @@ export async function coordinatedPod(
     await pod.clock.wait(milliseconds, abort)
     pod.otherWaits--
   }
+  const clock: Clock = { now: pod.clock.now, elapsed: pod.clock.elapsed, wait }
   let coordination: Coordination | undefined
   const coordinate = createCoordination({
     access: coordinator,
     readToken: async () => tokens[0] ?? '',
-    clock: { now: pod.clock.now, elapsed: pod.clock.elapsed, wait },
+    clock,
     random: () => pod.random(),
     log: createLogger('debug', { write: (line: string) => void pod.lines.push(JSON.parse(line) as never) }),
     connect(options) {
@@ -107,7 +109,7 @@ export async function coordinatedPod(
     sessions.at(-1)?.onEnd(one)
     await pod.idle()
   }
-  return { pod, tokens, sent, sessions, net, served, states, leave, send, look, cover, pass, hint, now, end }
+  return { pod, clock, tokens, sent, sessions, net, served, states, leave, send, look, cover, pass, hint, now, end }
 }
 
 /** The same, covered since some minutes. */
