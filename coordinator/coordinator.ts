@@ -17,7 +17,7 @@ import { turnEvents } from './turns/events.ts'
 import type { Lease } from './turns/lease.ts'
 import type { TurnOutcome } from './turns/member.ts'
 import { Turns } from './turns/turns.ts'
-import { createTokenVerifier } from './tokens.ts'
+import { createTokenVerifier, type VerifyToken } from './tokens.ts'
 import { Watcher } from './watch/watcher.ts'
 
 /** What a coordinator works with. Durations are in milliseconds; functions are called again, because configurations change. */
@@ -25,6 +25,8 @@ export interface CoordinatorOptions {
   tls: SecureContextOptions
   /** Reads the keys of ServiceAccount tokens, and their issuer. */
   readKeys: () => Promise<ClusterKeys>
+  /** Verifies tokens in place of these keys. */
+  verify?: VerifyToken
   /** A vault as the coordinator's own identity sees it. */
   vault: (url: string) => Pick<Vault, 'list' | 'versions'>
   isAllowed: (namespace: string, url: string) => boolean
@@ -77,7 +79,7 @@ const goodbyeRetryMs = 1_000
 
 export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const { tls, clock, vault, isAllowed, durations, hintRate, sessionLimit } = options
-  const verify = createTokenVerifier(createKeySource(options.readKeys, clock), clock)
+  const verify = options.verify ?? createTokenVerifier(createKeySource(options.readKeys, clock), clock)
   const watcher = new Watcher({
     ...{ vault, isAllowed, hintRate, clock },
     watchInterval: () => durations().watchInterval,

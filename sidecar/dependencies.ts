@@ -36,6 +36,8 @@ export interface SidecarDependencies {
   turns?: CreateTurns | undefined
   clock: Clock
   random: Random
+  /** Between two checks of what no poll brings about, in milliseconds; a second unless a large fleet in virtual time saves time. */
+  heartbeatMs?: number | undefined
   /** Stores the reason of a failed start for `kubectl describe pod`, in case the process ends before a set is served. */
   notStarted: (reason: Explanation) => void
   /** Called once, when a complete set is served: from then on, the end of the process is not a failure. */

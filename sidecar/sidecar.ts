@@ -29,9 +29,6 @@ export type { NamedVault, SidecarDependencies } from './dependencies.ts'
 /** How a run ends; a failure has the reason for the pod's termination message. */
 export type End = { code: 0 } | { code: 1; reason: Explanation }
 
-/** How often the live annotations are checked. */
-const heartbeatMs = 1_000
-
 /** The sidecar apart from its process: start, polls, live annotations, and its reports about itself. */
 export class Sidecar {
   readonly #dependencies: SidecarDependencies
@@ -254,7 +251,7 @@ export class Sidecar {
 
   /** Checks, once a second, the live annotations, the startup deadline and expiries. */
   async #runHeartbeat(): Promise<void> {
-    const { clock } = this.#dependencies
+    const { clock, heartbeatMs = 1_000 } = this.#dependencies
     while (!this.#stop.signal.aborted) {
       try {
         this.#checkLive()

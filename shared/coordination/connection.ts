@@ -97,8 +97,8 @@ export const openConnection: Connect = (options) => {
   }
 }
 
-/** Returns what takes the bytes of the stream. */
-function createReceiver(
+/** Returns what takes the bytes of an answer, whatever transports them. */
+export function createReceiver(
   { onEvent, clock }: Pick<ConnectionOptions, 'onEvent' | 'clock'>,
   end: (one: ConnectionEnd) => void,
 ): (chunk: Uint8Array) => void {

@@ -10,7 +10,7 @@ const start = Date.UTC(2026, 0, 1)
 void t.test('bench fleet: polls, and picks up a rotation that happened during an outage', async (t) => {
   const clock = new FleetClock(start)
   const vault = new FleetVault({ clock, secrets: 10, mayList: true })
-  const pods = startFleet(20, 10, vault, clock)
+  const pods = startFleet({ pods: 20, secrets: 10, vault, clock })
   await clock.runUntil(minute)
   t.ok(pods.every(({ readyAt = Infinity }) => readyAt < minute))
   const before = { polls: vault.polls, requests: vault.requests }
@@ -30,7 +30,7 @@ void t.test('bench fleet: polls, and picks up a rotation that happened during an
 void t.test('bench fleet: without permission to list, one GET per object and one LIST per hour', async (t) => {
   const clock = new FleetClock(start)
   const vault = new FleetVault({ clock, secrets: 10, mayList: false })
-  startFleet(5, 10, vault, clock)
+  startFleet({ pods: 5, secrets: 10, vault, clock })
   await clock.runUntil(minute)
   t.equal(vault.lists, 5)
   const before = { polls: vault.polls, requests: vault.requests }

@@ -81,7 +81,7 @@ const newClock = () => new FleetClock(Date.UTC(2026, 0, 1))
 async function live(mayList: boolean) {
   const clock = newClock()
   const vault = new FleetVault({ clock, secrets, mayList })
-  const all = startFleet(pods, secrets, vault, clock)
+  const all = startFleet({ pods, secrets, vault, clock })
   await clock.runUntil(quiet.from)
   const ready = Math.max(...all.map(({ readyAt = Infinity }) => readyAt)) / second
   const before = { polls: vault.polls, lists: vault.lists, requests: vault.requests }
