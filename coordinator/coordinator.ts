@@ -44,6 +44,8 @@ export interface CoordinatorOptions {
   /** Requests a second. */
   hintRate: () => number
   sessionLimit: number
+  /** PEM certificates that sidecars are to trust. */
+  caCertificates?: () => string | undefined
   notReady?: () => string | undefined
   metrics?: () => Promise<{ contentType: string; text: string }>
   /** Says whether this coordinator may grant turns; without one, it grants none. */
@@ -104,6 +106,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const sessions = new Sessions({
     ...{ watcher, rotations, turns, verify, clock, limit: sessionLimit },
     heartbeat: () => durations().heartbeat,
+    caCertificates: () => options.caCertificates?.(),
     onEnd: (_identity, reason) => options.onEnd?.(reason),
   })
   const server = createSessionServer({

@@ -70,6 +70,7 @@ async function main(): Promise<void> {
     isAllowed: (namespace, url) => isWatched(configuration.current(), namespace, url),
     isNamed: (url, name) => isNamed(configuration.current(), url, name),
     durations: settings,
+    caCertificates: () => settings().caCertificates,
     hintRate: () => settings().hintRate,
     sessionLimit,
     notReady: () => certificates.readiness().reason,

@@ -60,6 +60,8 @@ export class Session implements Listener {
   readonly #collectSnapshot = createCollector<ServedObject>()
   readonly #collectState = createCollector<ObjectState>()
   #isEnded = false
+  /** What the sidecar was told to trust; absent before. */
+  #welcomed: { caCertificates: string | undefined } | undefined
 
   constructor(options: SessionOptions) {
     const { identity, clock } = options
@@ -80,6 +82,13 @@ export class Session implements Listener {
   send = (event: CoordinatorEvent): void => {
     for (const part of split(event)) this.#queue.push(formatEvent(...encodeEvent(part)))
     this.#flush()
+  }
+
+  /** Tells the sidecar which certificates to trust, once, and again if they changed. */
+  welcome(caCertificates: string | undefined): void {
+    if (this.#welcomed && caCertificates === this.#welcomed.caCertificates) return
+    this.#welcomed = { caCertificates }
+    this.send({ name: 'welcome', ...(caCertificates !== undefined && { caCertificates }) })
   }
 
   /** Takes what the sidecar sent. */

@@ -14,7 +14,7 @@ export interface SessionsOptions {
   limit: number
   /** Between two heartbeats, in milliseconds. */
   heartbeat: () => number
-  /** PEM certificates that sidecars are to trust; absent if those of their settings suffice. */
+  /** PEM certificates that sidecars are to trust; sent again when they change. */
   caCertificates?: () => string | undefined
   clock: Clock
   onEnd?: (identity: PodIdentity, reason: EndReason) => void
@@ -64,8 +64,7 @@ export class Sessions {
       onEnd: (one, reason) => this.#ended(one, reason),
     })
     this.#sessions.set(identity.uid, session)
-    const trusted = caCertificates?.()
-    session.send({ name: 'welcome', ...(trusted !== undefined && { caCertificates: trusted }) })
+    session.welcome(caCertificates?.())
     return session
   }
 
@@ -97,7 +96,7 @@ export class Sessions {
   }
 
   async #run(): Promise<void> {
-    const { clock, heartbeat, watcher, turns } = this.#options
+    const { clock, heartbeat, watcher, turns, caCertificates } = this.#options
     while (!this.#stop.signal.aborted) {
       await clock.wait(heartbeat(), this.#stop.signal)
       this.#heartbeats++
@@ -106,6 +105,7 @@ export class Sessions {
         if (this.#stop.signal.aborted) return
         if (session.heardAt < silentSince) session.end('silent')
         else {
+          session.welcome(caCertificates?.())
           const { snapshot } = session
           session.send({ name: 'heartbeat', number: this.#heartbeats, snapshot, looks: watcher.looks(session) })
           const turn = turns.answer(session.identity.uid)

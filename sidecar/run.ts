@@ -125,7 +125,7 @@ async function startSidecar(
       liveTexts: () => podinfo.texts(),
       pod: { name: podinfo.text('name'), namespace: podinfo.text('namespace') },
       selection,
-      coordinate: await coordinateWith(settings, root, log),
+      coordinate: await coordinateWith(settings, root, volume, log),
       turns: await turnsWith(settings, volume, log),
       clock: realClock,
       random: Math.random,
@@ -140,13 +140,19 @@ async function startSidecar(
 }
 
 /** Loads what holds sessions only for a pod that has a coordinator. */
-async function coordinateWith({ coordinator }: Settings, root: string, log: Logger): Promise<Coordinate | undefined> {
+async function coordinateWith(
+  { coordinator }: Settings,
+  root: string,
+  volume: Volume,
+  log: Logger,
+): Promise<Coordinate | undefined> {
   if (!coordinator) return undefined
   const { createCoordination } = await import('./coordination/coordinate.ts')
   const readToken = async () => (await readFile(join(root, coordinatorTokenFile), 'utf8')).trim()
   const coordinate = createCoordination({
     access: coordinator,
     ...{ readToken, clock: realClock, random: Math.random, log },
+    kept: { read: () => volume.kept('authorities'), write: (text) => volume.keep('authorities', text) },
   })
   return (host) => {
     const coordination = coordinate(host)

@@ -1,5 +1,6 @@
 import { request } from 'node:https'
 import type { Clock } from '../clock.ts'
+import { isUntrusted } from '../untrusted.ts'
 import { createEventReader } from './event-stream.ts'
 import { parseEvent, type CoordinatorEvent } from './events.ts'
 import { messageRate, sessionPath } from './limits.ts'
@@ -13,6 +14,8 @@ export interface ConnectionEnd {
   status?: number
   /** How long the coordinator asked to wait, in milliseconds. */
   retryAfterMs?: number
+  /** Whether there was no session because the coordinator's certificate is not trusted. */
+  isUntrusted?: true
 }
 
 export interface ConnectionOptions {
@@ -69,7 +72,7 @@ export const openConnection: Connect = (options) => {
     timeout: silenceMs,
   })
   outgoing.on('timeout', () => end({ reason: `nothing came for ${silenceMs / 1000} s` }))
-  outgoing.on('error', ({ message }) => end({ reason: message }))
+  outgoing.on('error', (error) => end(isUntrusted(error) ? untrusted(error) : { reason: error.message }))
   outgoing.on('response', (response) => {
     const { statusCode: status = 0, headers } = response
     response.on('error', ({ message }) => end({ reason: message }))
@@ -96,6 +99,11 @@ export const openConnection: Connect = (options) => {
     close: () => end({ reason: 'this program ended it' }),
   }
 }
+
+const untrusted = ({ message }: Error): ConnectionEnd => ({
+  reason: `the authority of the coordinator's certificate is not trusted (${message}): recreate the pod if the administrator's file names it`,
+  isUntrusted: true,
+})
 
 /** Returns what takes the bytes of an answer, whatever transports them. */
 export function createReceiver(

@@ -7,6 +7,8 @@
 export const longestLine = 16 * 1024
 /** Bytes of an event that a coordinator sends. */
 export const longestEvent = 64 * 1024
+/** Characters of the certificates in an event. */
+export const longestAuthorities = 56 * 1024
 /** Objects in an event: the longest take 500 bytes each. */
 export const objectsPerEvent = 100
 /** Lines or events a second, and how many more may come at once. */

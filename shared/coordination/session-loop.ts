@@ -29,6 +29,8 @@ export interface SessionLoopOptions {
   random: Random
   log: Logger
   connect?: Connect
+  /** Keeps certificates that a coordinator asked to trust for the next process; without it, they are forgotten. */
+  kept?: { read: () => Promise<string | undefined>; write: (caCertificates: string) => Promise<void> }
 }
 
 /** What sessions are for: what is served goes up, and events come down. */
@@ -60,8 +62,9 @@ export class SessionLoop {
   readonly #options: SessionLoopOptions
   readonly #user: SessionUser
   #connection: Connection | undefined
-  /** Certificates that a coordinator asked to trust, in addition to those of the settings; until this process ends. */
+  /** Certificates that a coordinator asked to trust, in addition to those of the settings. */
   #trusted: string | undefined
+  #isTrusted = true
   #snapshot = { number: 0, text: '' }
   /** The state that was sent last, and when the next may be sent on the monotonic clock. */
   #state = { number: 0, text: '', dueAt: 0 }
@@ -81,6 +84,11 @@ export class SessionLoop {
 
   get isConnected(): boolean {
     return this.#connection !== undefined
+  }
+
+  /** False if the last attempt failed because the coordinator's certificate is not trusted. */
+  get isTrusted(): boolean {
+    return this.#isTrusted
   }
 
   /** To be called when what is served may have changed. */
@@ -113,7 +121,8 @@ export class SessionLoop {
 
   /** Holds sessions until the signal aborts. */
   async run(abort: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options
+    const { clock, random, kept } = this.#options
+    this.#trust(await kept?.read().catch(() => undefined))
     // Pods of a workload start together.
     await clock.wait(this.#jitterMs() * random(), abort)
     while (!abort.aborted) {
@@ -143,6 +152,7 @@ export class SessionLoop {
       silenceMs: access.coverageAge,
       onOpen: () => {
         this.#connection = connection
+        this.#isTrusted = true
         this.#snapshot = { number: 0, text: '' }
         this.#state = { number: 0, text: '', dueAt: 0 }
         this.#turn = ''
@@ -154,7 +164,7 @@ export class SessionLoop {
         this.turnChanged()
       },
       onEvent: (event) => {
-        if (event.name === 'welcome') this.#trust(event.caCertificates)
+        if (event.name === 'welcome' && this.#trust(event.caCertificates)) this.#keep()
         if (event.name === 'heartbeat') connection.send(formatReport({ type: 'seen', heartbeat: event.number }))
         this.#user.take(event)
       },
@@ -173,6 +183,7 @@ export class SessionLoop {
     const { clock, log } = this.#options
     if (this.#connection) this.#failingSince = clock.elapsed()
     this.#connection = undefined
+    this.#isTrusted = !end.isUntrusted
     this.#user.disconnected()
     log.info(
       { event: 'coordinator', connected: false },
@@ -181,8 +192,19 @@ export class SessionLoop {
     return end
   }
 
-  #trust(caCertificates: string | undefined): void {
-    if (caCertificates !== undefined && certificateProblem(caCertificates) === undefined) this.#trusted = caCertificates
+  /** Trusts certificates from the next session on; returns whether they are new. */
+  #trust(caCertificates: string | undefined): boolean {
+    const isKnown = [undefined, this.#trusted, this.#options.access.caCertificates].includes(caCertificates)
+    if (isKnown || certificateProblem(caCertificates ?? '') !== undefined) return false
+    this.#trusted = caCertificates
+    return true
+  }
+
+  #keep(): void {
+    const { kept, log } = this.#options
+    kept?.write(this.#trusted ?? '').catch((error: Error) => {
+      log.warn({ event: 'coordinator' }, `cannot keep the coordinator's certificates: ${error.message}`)
+    })
   }
 
   /** Sends what is served, if it differs from the last snapshot. */

@@ -1,3 +1,4 @@
+import { isUntrusted } from '../untrusted.ts'
 import type { ObjectType } from '../objects/formats.ts'
 import { annotationPrefix } from '../names.ts'
 import { retryAfterOf, serviceError, type Answer, type ServiceError } from './http-answer.ts'
@@ -161,8 +162,6 @@ const remedies: Record<string, (at: string) => string> = {
   ERR_TLS_CERT_ALTNAME_INVALID: (at) =>
     `the certificate of ${at} is for other names: is there a proxy or firewall in between?`,
 }
-const untrusted =
-  /^(CERT_SIGNATURE_FAILURE|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?))$/
 
 /** Host and port of a URL: `my-kv.vault.azure.net:443`. */
 export function endpointOf(url: string): string {
@@ -182,7 +181,7 @@ export function describeConnection(
 ): { code: string | undefined; text: string } {
   const { code, message } = error as { code?: unknown; message?: unknown }
   const known = typeof code === 'string' ? code : undefined
-  const remedy = untrusted.test(known ?? '')
+  const remedy = isUntrusted(error)
     ? `the certificate of ${at} is not signed by a trusted authority; ${authority}`
     : remedies[known ?? '']?.(at)
   const detail = typeof message === 'string' && message !== '' ? `: ${message.slice(0, 300)}` : ''

@@ -47,6 +47,9 @@ export const createCoordination =
       get isConnected() {
         return sessions.isConnected
       },
+      get isTrusted() {
+        return sessions.isTrusted
+      },
       run: (abort) => sessions.run(abort),
     }
   }

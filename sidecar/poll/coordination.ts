@@ -30,6 +30,8 @@ export interface Coordination {
   leave: () => void
   /** Whether there is a session. */
   readonly isConnected: boolean
+  /** False if there is none because the coordinator's certificate is not trusted. */
+  readonly isTrusted: boolean
   /** Holds sessions, one after the other, until the signal aborts. */
   run: (abort: AbortSignal) => Promise<void>
 }

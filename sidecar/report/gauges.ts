@@ -20,6 +20,7 @@ export function collectGauges(registry: Registry, state: State, { pending }: Not
   const { coordination } = state
   if (coordination) {
     registry.set(metrics.coordinatorConnected, coordination.isConnected)
+    registry.set(metrics.coordinatorUntrusted, !coordination.isTrusted)
     for (const { name, url } of vaults) registry.set(metrics.covered, coordination.isCovered(url), { vault: name })
   }
   if (state.turns) {

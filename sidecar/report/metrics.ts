@@ -23,6 +23,10 @@ export const metrics = {
     'coordinator_connected',
     '1 if there is a session with the coordinator; absent without a coordinator in the settings.',
   ),
+  coordinatorUntrusted: gauge(
+    'coordinator_untrusted',
+    "1 if there is no session because the authority of the coordinator's certificate is not trusted; absent without a coordinator in the settings.",
+  ),
   covered: gauge(
     'vault_covered',
     '1 if the coordinator announces every change in the vault, so that only full refreshes poll it; absent without a coordinator.',

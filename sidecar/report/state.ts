@@ -49,7 +49,7 @@ export interface State {
   cache: SourceCache
   vaults: VaultState[]
   /** Absent without a coordinator. */
-  coordination?: Pick<Coordination, 'isConnected' | 'isCovered'>
+  coordination?: Pick<Coordination, 'isConnected' | 'isTrusted' | 'isCovered'>
   /** Absent if the pod takes no turns. */
   turns?: Turns
 }

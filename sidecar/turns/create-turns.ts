@@ -12,7 +12,7 @@ import { UpWatch } from './up.ts'
 export interface TurnsOptions {
   settings: TurnSettings
   notify: Settings['notify']
-  volume: Pick<Volume, 'turns' | 'keepTurns'>
+  volume: Pick<Volume, 'kept' | 'keep'>
   clock: Pick<Clock, 'now' | 'elapsed'>
   random: Random
   log: Pick<Logger, 'info' | 'warn'>

@@ -17,7 +17,7 @@ import { wantedSet } from './wanted-set.ts'
 export interface PodTurnsOptions {
   settings: TurnSettings
   notify: Pick<Settings['notify'], 'splay'>
-  volume: Pick<Volume, 'turns' | 'keepTurns'>
+  volume: Pick<Volume, 'kept' | 'keep'>
   up: UpWatch
   clock: Pick<Clock, 'now' | 'elapsed'>
   random: Random
@@ -59,7 +59,7 @@ export class PodTurns implements Turns {
   }
 
   async begin(): Promise<void> {
-    const text = await this.#options.volume.turns().catch(() => undefined)
+    const text = await this.#options.volume.kept('turns').catch(() => undefined)
     const { halts, end } = parseKept(text ?? '')
     this.#halts = halts
     this.#end = end
@@ -272,7 +272,7 @@ export class PodTurns implements Turns {
   /** Without the file, a later process learns of halts from the coordinator. */
   #keep(): void {
     const kept = { halts: this.#halts, ...(this.#end && { end: this.#end }) }
-    this.#options.volume.keepTurns(formatKept(kept)).catch((error: Error) => {
+    this.#options.volume.keep('turns', formatKept(kept)).catch((error: Error) => {
       this.#options.log.warn({ event: 'turn' }, `could not write what is known of turns: ${error.message}`)
     })
   }

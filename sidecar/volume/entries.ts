@@ -4,10 +4,10 @@ import { variableFolder } from '../../shared/variables.ts'
 export const dataLink = '..data'
 /** The file with the ID of the notification delivered last. */
 export const notifiedFile = '..notified'
-/** The file with what is to be known of turns after a restart. */
-export const turnsFile = '..turns'
+/** The files with what is to be known after a restart: of turns, and which certificates of coordinators to trust. */
+export const keptFiles = { turns: '..turns', authorities: '..authorities' } as const
 
-const ownFiles: ReadonlySet<string> = new Set([dataLink, notifiedFile, turnsFile])
+const ownFiles: ReadonlySet<string> = new Set([dataLink, notifiedFile, ...Object.values(keptFiles)])
 
 /** The names that users see at the top of the volume: the first component of each path. Files of variables are only in the set. */
 export const firstComponents = (paths: Iterable<string>): Set<string> => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 import { realClock, type Clock } from '../../shared/clock.ts'
 import { createQueue } from '../../shared/concurrency.ts'
-import { dataLink, firstComponents, folderName, leftovers, notifiedFile, turnsFile } from './entries.ts'
+import { dataLink, firstComponents, folderName, keptFiles, leftovers, notifiedFile } from './entries.ts'
 import type { FileSet } from '../../shared/render/rendered.ts'
 import { parseManifest, type Manifest } from './manifest.ts'
 import { intact, manifestFile, createSeal, strayEntries, type Seal } from './seal.ts'
@@ -20,8 +20,8 @@ export interface StoredSet {
 }
 
 const world = 0o444
-/** Bytes of the file about turns; what the sidecar writes has a quarter of it. */
-const largestTurns = 64 * 1024
+/** Bytes of a text that is kept: what a coordinator sends in one event is smaller. */
+const largestKept = 64 * 1024
 
 /**
  * The pod's secrets volume, written as the kubelet writes its own atomic volumes
@@ -99,13 +99,14 @@ export class Volume {
     return this.#exclusively(() => this.#writeText(notifiedFile, id))
   }
 
-  /** What {@link keepTurns} wrote last; undefined if there is nothing of a plausible size. */
-  async turns(): Promise<string | undefined> {
-    return this.#text(turnsFile, largestTurns)
+  /** What {@link keep} wrote last; undefined if there is nothing of a plausible size. */
+  async kept(what: keyof typeof keptFiles): Promise<string | undefined> {
+    return this.#text(keptFiles[what], largestKept)
   }
 
-  async keepTurns(text: string): Promise<void> {
-    return this.#exclusively(() => this.#writeText(turnsFile, text))
+  /** Keeps a text for the next process. */
+  async keep(what: keyof typeof keptFiles, text: string): Promise<void> {
+    return this.#exclusively(() => this.#writeText(keptFiles[what], text))
   }
 
   async #writeText(name: string, text: string): Promise<void> {

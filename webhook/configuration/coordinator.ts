@@ -1,3 +1,4 @@
+import { longestAuthorities } from '../../shared/coordination/limits.ts'
 import { Type, type Static } from 'typebox'
 import type { VaultRule } from '../../shared/clouds/vault-rules.ts'
 import { parseDuration } from '../../shared/duration.ts'
@@ -137,6 +138,10 @@ export function readCoordinator(
   }
   if (times.coverageAge <= times.watchInterval + times.heartbeat)
     problems.push('coordinator.coverageAge: expected more than watchInterval and heartbeat together')
+  if ((caCertificates?.length ?? 0) > longestAuthorities)
+    problems.push(
+      `coordinator.caCertificates: with those of the file, expected at most ${longestAuthorities} characters`,
+    )
   return { url: url.replace(/\/$/, ''), vaults, hintRate, ...times, ...(caCertificates && { caCertificates }) }
 }
 

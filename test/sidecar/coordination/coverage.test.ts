@@ -11,10 +11,12 @@ void t.test('coverage: a covered pod requests nothing between full refreshes', a
   t.strictSame(pod.vault.asked, [])
   t.match(pod.status(), { coordinator: { connected: true }, vaults: [{ covered: true }] })
   t.match(pod.sidecar?.metrics(), /akv_injector_sidecar_coordinator_connected 1\n/)
+  t.match(pod.sidecar?.metrics(), /akv_injector_sidecar_coordinator_untrusted 0\n/)
   t.match(pod.sidecar?.metrics(), /akv_injector_sidecar_vault_covered\{vault="my-kv"\} 1\n/)
   await pass(30 * minute)
   t.ok(pod.vault.count('get') >= 2, 'the full refresh')
-  await end()
+  await end({ reason: 'not trusted', isUntrusted: true })
+  t.match(pod.sidecar?.metrics(), /akv_injector_sidecar_coordinator_untrusted 1\n/)
   t.match(pod.sidecar?.metrics(), /akv_injector_sidecar_vault_covered\{vault="my-kv"\} 0\n/)
 })
 

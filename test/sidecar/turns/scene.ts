@@ -34,7 +34,7 @@ export async function turnPod(
   const volume = new Volume(pod.mount, pod.clock)
   const create = createTurns({
     ...{ settings, notify: pod.settings.notify, clock: pod.clock, log },
-    volume: { turns: () => volume.turns(), keepTurns: (text) => work(() => volume.keepTurns(text)) },
+    volume: { kept: (what) => volume.kept(what), keep: (what, text) => work(() => volume.keep(what, text)) },
     random: () => app.draw,
     ask: async () => {
       app.asked++

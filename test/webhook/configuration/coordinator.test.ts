@@ -1,5 +1,6 @@
 import t from 'tap'
 import { parseConfiguration } from '../../../webhook/configuration/configuration.ts'
+import { certificateFolder } from '../../support/server-certificate.ts'
 
 const parse = (fields: object, read = (): string => '') =>
   parseConfiguration(
@@ -45,6 +46,10 @@ void t.test('coordinator: problems name the field', async (t) => {
     [{ coverageAge: '30s' }, /^coordinator.coverageAge: expected more than/],
     [{ hintRate: 0 }, /^coordinator.hintRate: /],
     [{ caCertificates: 'x' }, /^coordinator.caCertificates: /],
+    [
+      { caCertificates: `${certificateFolder(t).cert}${' '.repeat(57_344)}` },
+      /^coordinator.caCertificates: .* at most 57344 characters/,
+    ],
     [{ caCertificatesFile: '/ca.crt' }, /^coordinator.caCertificatesFile: \/ca.crt: /],
     [{ watchIntervall: '5s' }, /unknown field "watchIntervall".*watchInterval/],
   ]
