@@ -84,16 +84,6 @@ void t.test('coordinator: a write reaches the apps in seconds, and pods poll whi
     t.ok(seconds < 20, `${seconds.toFixed(1)} s`)
   })
 
-  await t.test('its role is taken away', async (t) => {
-    await quiet()
-    await emulator.grant(coordinatorClient, [])
-    t.ok((await rotate('password-5', quick)) < 60)
-    await eventually('its log names the role', async () =>
-      (await kubectl(['logs', '-n', own, 'deployment/akv-injector-coordinator'])).includes('Key Vault Reader'),
-    )
-    await emulator.grant(coordinatorClient, metadataOnly)
-  })
-
   await t.test('tokens that are not those of a pod for it', async (t) => {
     const port = await forward(t, own, 'service/akv-injector-coordinator', 8443)
     const tokenFor = (wanted: string): Promise<string> =>

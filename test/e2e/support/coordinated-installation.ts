@@ -14,16 +14,30 @@ export interface Coordinated {
   client: string
   /** Further components of manifests/components. */
   components?: string[]
+  /** Whether a scenario stops the coordinator's process, which it can only if that is not the first of its process namespace. */
+  isStoppable?: boolean
+}
+
+/** The timing of all of them, shorter than the defaults so that scenarios are short. */
+export const timing = {
+  ...{ watchInterval: '2s', heartbeat: '2s', coverageAge: '10s', reconnect: '2s' },
+  ...{ startGrace: '30s', lostGrace: '20s', refusedAfter: '1s', turnGrace: '5s' },
 }
 
 /**
- * The one whose role a scenario takes away, the one that says where rotations are, those that grant turns, and the one with Kubernetes
- * Secrets.
+ * The one that scenarios of sessions use, the one that says where rotations are, those that grant turns, those with many pods, the one that
+ * is lost in every way, and the one with Kubernetes Secrets.
  */
 export const coordinated: Coordinated = { label: 'coordinated', client: '99999999-9999-4999-8999-999999999999' }
 export const rotating: Coordinated = { label: 'rotating', client: '99999999-9999-4999-8999-999999999998' }
 export const turning: Coordinated = { label: 'turning', client: '99999999-9999-4999-8999-999999999996' }
 export const losing: Coordinated = { label: 'losing', client: '99999999-9999-4999-8999-999999999995' }
+export const crowded: Coordinated = { label: 'crowded', client: '99999999-9999-4999-8999-999999999994' }
+export const queueing: Coordinated = { label: 'queueing', client: '99999999-9999-4999-8999-999999999993' }
+export const vanishing: Coordinated = {
+  ...{ label: 'vanishing', client: '99999999-9999-4999-8999-999999999992' },
+  isStoppable: true,
+}
 export const syncing: Coordinated = {
   ...{ label: 'syncing', client: '99999999-9999-4999-8999-999999999997' },
   components: ['sync'],
@@ -56,10 +70,21 @@ const identityPatch = (client: string): string => `
       - {op: add, path: /spec/template/spec/volumes/-, value: {name: azure, projected: {sources: [{serviceAccountToken: {audience: '${tokenAudience}', path: token}}]}}}
 `
 
+const signalCoordinator = `
+const fs = require('fs')
+const isCoordinator = (pid) => fs.readFileSync('/proc/' + pid + '/cmdline', 'utf8').split('\\0').includes('/app/coordinator.js')
+const [pid] = fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name)).filter(isCoordinator)
+process.kill(Number(pid), process.argv[1])`
+const stoppablePatch = `
+  - target: {kind: Deployment, name: akv-injector-coordinator}
+    patch: |-
+      - {op: add, path: /spec/template/spec/shareProcessNamespace, value: true}
+`
+
 /** Installs the injector with a coordinator for namespaces with the label, beside the installation that other scenarios use. */
 export async function installCoordinated(t: Test, installation: Coordinated) {
   const namespace = namespaceOf(installation)
-  const { label, client, components = [] } = installation
+  const { label, client, components = [], isStoppable = false } = installation
   const host = `akv-injector-coordinator.${namespace}.svc.cluster.local`
   const emulatorCa = await kubectl([
     'get',
@@ -82,8 +107,7 @@ export async function installCoordinated(t: Test, installation: Coordinated) {
       url: `https://${host}.:8443`,
       caCertificatesFile: '/etc/akv-injector-coordinator/ca.crt',
       vaults: [{ namespaces: ['*'], vaults: ['kv-*'] }],
-      ...{ watchInterval: '2s', heartbeat: '2s', coverageAge: '10s', reconnect: '2s' },
-      ...{ startGrace: '30s', lostGrace: '20s', refusedAfter: '1s', turnGrace: '5s' },
+      ...timing,
     },
   }
   const literal = JSON.stringify(`configuration.yaml=${JSON.stringify(configuration)}`)
@@ -96,7 +120,7 @@ images: [{name: akv-injector, newName: ${newName}, newTag: ${newTag}}]
 configMapGenerator:
   - {name: akv-injector-configuration, namespace: akv-injector-system, behavior: replace, literals: [${literal}]}
 generatorOptions: {disableNameSuffixHash: true}
-patches:${identityPatch(client)}`,
+patches:${identityPatch(client)}${isStoppable ? stoppablePatch : ''}`,
   )
   const secret: KubernetesObject = {
     apiVersion: 'v1',
@@ -115,5 +139,11 @@ patches:${identityPatch(client)}`,
     host,
     scale: (replicas: number) =>
       kubectl(['scale', '-n', namespace, 'deployment/akv-injector-coordinator', `--replicas=${replicas}`]),
+    /** Sends the coordinator's process a signal, if the installation is stoppable. */
+    signal: (name: 'SIGSTOP' | 'SIGCONT') =>
+      kubectl([
+        ...['exec', '-n', namespace, 'deployment/akv-injector-coordinator', '--'],
+        ...['/nodejs/bin/node', '-e', signalCoordinator, name],
+      ]),
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes, type JsonWebKey } from 'node:crypto'
+import { eventually } from './eventually.ts'
 import { forward } from './forward.ts'
 import { apply, kubectl } from './kubectl.ts'
 import type { Lifetime } from './process.ts'
@@ -19,6 +20,20 @@ export interface SeenToken {
   verified: boolean
 }
 
+/** A request to a vault. */
+export interface SeenRequest {
+  /** Such as `secrets.get`. */
+  operation: string
+  status: number
+}
+
+export interface HeldRequest {
+  /** Waits until a request is held. */
+  arrived(): Promise<void>
+  /** Lets it go on. */
+  release(): Promise<void>
+}
+
 /** The emulator in the cluster, through its admin port. */
 export interface EmulatorClient {
   /** `more`: contentType, attributes and so on; the emulator's admin.ts lists them. */
@@ -34,6 +49,10 @@ export interface EmulatorClient {
   fault(rule: object): Promise<() => Promise<void>>
   /** Returns the requests to one vault by operation since the emulator's start. */
   counts(vault: string): Promise<Record<string, number>>
+  /** Returns the newest requests to one vault by one client, oldest first. */
+  requests(vault: string, client: string): Promise<SeenRequest[]>
+  /** Holds the next request that matches. */
+  hold(match: object): Promise<HeldRequest>
   tokens(): Promise<SeenToken[]>
   /** Makes a vault accept the tokens of another tenant than the emulator's own. */
   setTenant(vault: string, tenant: string): Promise<void>
@@ -57,6 +76,8 @@ export async function connectEmulator(t: Lifetime): Promise<EmulatorClient> {
     if (!response.ok) throw new Error(`emulator, ${method} ${path}: ${response.status} ${text}`)
     return (text === '' ? undefined : JSON.parse(text)) as T
   }
+  const fault = async (rule: object): Promise<number> => (await call<{ id: number }>('POST', 'faults', rule)).id
+  const endFault = (id: number): Promise<void> => call('DELETE', `faults/${id}`)
   return {
     setSecret: (vault, name, value, more) => call('PUT', `vaults/${vault}/secrets/${name}`, { value, ...more }),
     tagSecret: (vault, name, tags) => call('PATCH', `vaults/${vault}/secrets/${name}`, { tags }),
@@ -64,10 +85,21 @@ export async function connectEmulator(t: Lifetime): Promise<EmulatorClient> {
     disableSecret: (vault, name) => call('PATCH', `vaults/${vault}/secrets/${name}`, { enabled: false }),
     importCertificate: (vault, name, value) => call('PUT', `vaults/${vault}/certificates/${name}`, { value }),
     async fault(rule) {
-      const { id } = await call<{ id: number }>('POST', 'faults', rule)
-      return () => call('DELETE', `faults/${id}`)
+      const id = await fault(rule)
+      return () => endFault(id)
+    },
+    async hold(match) {
+      const id = await fault({ match, fault: { kind: 'hold' }, times: 1 })
+      const isUsedUp = async (): Promise<boolean> =>
+        (await call<{ id: number; times?: number }[]>('GET', 'faults')).some((one) => one.id === id && one.times === 0)
+      return {
+        arrived: async () =>
+          void (await eventually(`a request of ${JSON.stringify(match)} is held`, isUsedUp, { every: 50 })),
+        release: () => endFault(id),
+      }
     },
     counts: (vault) => call('GET', `counts?vault=${vault}`),
+    requests: (vault, client) => call('GET', `requests?vault=${vault}&client=${client}`),
     tokens: () => call('GET', 'tokens'),
     setTenant: (vault, tenant) => call('PUT', `vaults/${vault}`, { tenant }),
     federate: (credential) => call('POST', 'credentials', credential),
