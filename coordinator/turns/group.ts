@@ -5,6 +5,11 @@ import { Standing } from './standing.ts'
 
 /** A grant that was not taken for so long is withdrawn, in milliseconds: the sidecar switches only if the take is acknowledged. */
 const grantMs = 30_000
+/**
+ * How long a turn may be held beyond its time, in milliseconds: until its sidecar, which counts from the switch, has said that the app did
+ * not come up. A turn that is lost halts nothing, so the next pod would go down with the same versions.
+ */
+const verdictMs = 30_000
 /** The longest time for which a turn may be held, whatever a sidecar says, in milliseconds. */
 const longestTurnMs = 24 * 3_600_000
 
@@ -101,13 +106,13 @@ export class Group {
         member.place ??= this.#places++
         break
       case 'taken':
-        if (turn) turn.taken = { take, until: turn.taken?.until ?? now + timeoutMs }
+        if (turn) turn.taken = { take, until: turn.taken?.until ?? now + timeoutMs + verdictMs }
         break
       case 'switched':
         // A coordinator that has just started learns of a turn that another one granted, or of a pod that went ahead alone.
-        if (!turn && heldMs < timeoutMs) {
+        if (!turn && heldMs < timeoutMs + verdictMs) {
           const isCanary = !this.halts.areProven(versions)
-          const until = now + timeoutMs - heldMs
+          const until = now + timeoutMs + verdictMs - heldMs
           member.turn = { id, versions, isCanary, isHealing: false, grantedAt: now, taken: { take, until } }
         }
         break

@@ -173,6 +173,21 @@ void t.test('turns: a turn has an end, whatever happens to its pod', async (t) =
   t.equal(scene.group.members.has('d'), false, 'the pod is forgotten')
 })
 
+void t.test('turns: a pod that is not up within turn-timeout says so before its turn is lost', async (t) => {
+  const scene = new Scene()
+  const two = { maxUnavailable: { count: 2 } }
+  for (const uid of ['a', 'b', 'c']) scene.says(uid, {}, two)
+  scene.says('a', { phase: 'taken', take: 1 }, two)
+  scene.says('a', { phase: 'switched', take: 1 }, { ...two, isUp: false })
+  // Its sidecar counts from the switch, looks once a second, and its message takes a while.
+  scene.passes(10 * minute + 20_000)
+  t.strictSame(scene.answers('b', 'c'), ['queued', 'queued'])
+  scene.says('a', { phase: 'failed', take: 1 }, { ...two, isUp: false })
+  scene.passes(minute)
+  t.strictSame(scene.answers('b', 'c'), ['halted', 'halted'])
+  t.strictSame(scene.ends(), ['a failed'], 'one turn has one end')
+})
+
 void t.test('turns: a queue of thirty pods may take longer than a turn', async (t) => {
   const scene = new Scene()
   const pods = Array.from({ length: 30 }, (_, index) => `web-${index}`)
