@@ -1,12 +1,13 @@
 import t, { type Test } from 'tap'
 import { injectionLabel } from '../../shared/names.ts'
 import { metadataOnly } from '../emulator/access.ts'
+import { deployment } from './support/apps.ts'
 import { installCoordinated, namespaceOf, vanishing } from './support/coordinated-installation.ts'
 import { connectEmulator } from './support/emulator.ts'
 import { eventually } from './support/eventually.ts'
 import { makeFixture } from './support/fixture.ts'
 import { fleetSecrets, startFleet } from './support/fleet.ts'
-import { kubectl } from './support/kubectl.ts'
+import { apply, kubectl, list, type KubernetesObject } from './support/kubectl.ts'
 import { readyPods } from './support/pods.ts'
 
 const own = namespaceOf(vanishing)
@@ -17,12 +18,25 @@ const [pollInterval, coverageAge] = [5, 10]
 /** Seconds for what the cluster itself takes, and a tenth of a poll interval. */
 const rest = 3
 
+interface CountedEvent extends KubernetesObject {
+  reason: string
+  count?: number
+  involvedObject: { name: string }
+}
+
 void t.test('coordinator lost: pods poll again, and each follows a rotation meanwhile', async (t) => {
   await (await connectEmulator(t)).grant(vanishing.client, metadataOnly)
   const { scale, signal } = await installCoordinated(t, vanishing)
   const fixture = await makeFixture(t, fleetSecrets, { [injectionLabel]: vanishing.label })
   const { emulator, vault } = fixture
   const fleet = await startFleet(t, fixture, { replicas, annotations: { 'poll-interval': `${pollInterval}s` } })
+  // Its Event stays true while coordinators come and go.
+  await apply(
+    deployment(fixture.namespace, 'deaf', 1, {
+      annotations: { vault, objects: 'other', signal: 'SIGHUP', 'signal-container': 'app' },
+      containers: [{ name: 'app', script: 'while :; do sleep 1; done' }],
+    }),
+  )
   const isCovered = (): Promise<void> => fleet.quiet(pollInterval * 1.5)
   const looks = async (): Promise<number> =>
     (await emulator.requests(vault, vanishing.client)).filter(({ status }) => status === 200).length
@@ -40,8 +54,11 @@ void t.test('coordinator lost: pods poll again, and each follows a rotation mean
   await t.test('its process is stopped, and goes on', async (t) => {
     await isCovered()
     await signal('SIGSTOP')
-    await rotate(t, 'stopped', coverageAge + pollInterval + rest)
-    await signal('SIGCONT')
+    try {
+      await rotate(t, 'stopped', coverageAge + pollInterval + rest)
+    } finally {
+      await signal('SIGCONT')
+    }
     await isCovered()
   })
 
@@ -65,6 +82,16 @@ void t.test('coordinator lost: pods poll again, and each follows a rotation mean
       await isCovered()
     })
   }
+
+  await t.test('the next coordinator counts up an Event that stays true', async (t) => {
+    const [event, ...more] = await eventually('it was counted up', async () => {
+      const events = await list<CountedEvent>(fixture.namespace, 'events')
+      const own = events.filter(({ reason }) => reason === 'SignalNotHandled')
+      return own.some(({ count = 1 }) => count > 1) && own
+    })
+    t.match(event?.involvedObject.name, /^deaf-/)
+    t.strictSame(more, [], 'there is no second one')
+  })
 
   await t.test('its role is taken away', async (t) => {
     await emulator.grant(vanishing.client, [])

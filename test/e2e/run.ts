@@ -13,7 +13,7 @@ const say = (text: string): void => console.error(`e2e: ${text}`)
 
 /** Runs the scenarios, then the checks of everything that happened since the installation began. */
 async function runScenarios(settings: E2eSettings, names: string[], since: string): Promise<number> {
-  const started = { E2E_STARTED: since }
+  const started = { E2E_STARTED: since, E2E_SCENARIOS: names.join(' ') }
   const find = (pattern: string): string[] => globSync(pattern, { cwd: root }).sort()
   const isAsked = (file: string): boolean => names.length === 0 || names.some((name) => basename(file).startsWith(name))
   let code = 0

@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { parseAllDocuments } from 'yaml'
 import { leaveOut } from '../../support/needs.ts'
 import { deployment, pod } from '../support/apps.ts'
-import { permissionsOf, readAudit, type Call, type Role } from '../support/audit.ts'
+import { permissionsOf, readAudit, rolesIn, type Call } from '../support/audit.ts'
 import { apply, get, tryApply } from '../support/kubectl.ts'
 import { eventually } from '../support/eventually.ts'
 import { installDefinition } from '../support/secret-provider-class.ts'
@@ -13,11 +11,7 @@ import { makeTeam } from '../support/fixture.ts'
 const base = join(import.meta.dirname, '../../../manifests/base')
 const { E2E_AUDIT_LOG: command, E2E_STARTED: started = '' } = process.env
 
-const roles = ['rbac.yaml', 'certificates.yaml'].flatMap((file) =>
-  parseAllDocuments(readFileSync(join(base, file), 'utf8'))
-    .map((one) => one.toJS() as Role)
-    .filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole'),
-)
+const roles = rolesIn(base, 'rbac.yaml', 'certificates.yaml')
 const containers = [{ name: 'app', script: 'true' }]
 
 /** What the scenarios may not have brought about, each time it is called: a refusal that is reported again and again, and classes of the CSI driver. */

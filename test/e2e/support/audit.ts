@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
 import { run } from './process.ts'
 
 /** A call that the API server has answered or begun to answer. */
@@ -5,7 +8,7 @@ export interface Call {
   user: string
   verb: string
   uri: string
-  /** As `permissionsOf` writes it. */
+  /** As `permissionsOf` writes it; of what is no resource, the verb and the path. */
   permission: string
   /**
    * The authorizer's decision: `allow` or `forbid`. A rejection for another reason, such as a terminating namespace, is
@@ -30,6 +33,13 @@ export interface Role {
   kind: string
   rules: { apiGroups: string[]; resources: string[]; verbs: string[] }[]
 }
+
+/** The Roles and ClusterRoles in files of a folder. */
+export const rolesIn = (folder: string, ...files: string[]): Role[] =>
+  files
+    .flatMap((file) => parseAllDocuments(readFileSync(join(folder, file), 'utf8')))
+    .map((one) => one.toJS() as Role)
+    .filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')
 
 const permission = (group: string, resource: string, verb: string): string =>
   `${verb} ${resource}${group === '' ? '' : `.${group}`}`
@@ -66,7 +76,7 @@ export async function readAudit(command: string, since: string): Promise<Call[]>
         user: user.username,
         verb,
         uri: requestURI,
-        permission: permission(apiGroup, name, verb),
+        permission: permission(apiGroup, name === '' ? requestURI : name, verb),
         decision,
         annotations,
       },
