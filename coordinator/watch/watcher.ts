@@ -6,6 +6,7 @@ import type { Vault, VaultFailure } from '../../shared/vault/store.ts'
 import type { Seen } from '../rotation/answer.ts'
 import { createBudget, type Budget } from './budget.ts'
 import { Group } from './group.ts'
+import type { Observed } from './observed.ts'
 import { spreadOf } from './spread.ts'
 import { Subscription, type Listener } from './subscription.ts'
 
@@ -179,18 +180,16 @@ export class Watcher {
   #looked(key: string, changed: ReadonlySet<string>): void {
     const group = this.#groups.get(key)
     if (!group) return
+    // The first look may find versions that many sidecars have not read: their requests are spread like those of a change.
     const own = [...this.#subscriptions.values()].map((subscription) => ({
       subscription,
-      changes: subscription.changes(key, group, changed),
+      changes: [...subscription.changes(key, group, changed), ...subscription.cover(this.#observed)],
     }))
     const spreadMs = spreadOf(
       own.reduce((sum, { changes }) => sum + costOf(changes, group.pages), 0),
       this.#options.hintRate(),
     )
-    for (const { subscription, changes } of own) {
-      this.#hint(subscription, changes, spreadMs)
-      this.#announce(subscription)
-    }
+    for (const { subscription, changes } of own) this.#hint(subscription, changes, spreadMs)
   }
 
   #lost(key: string, reason: string): void {
@@ -199,11 +198,14 @@ export class Watcher {
 
   /** Tells a sidecar what of its objects is watched, and of newer versions than it serves. */
   #announce(subscription: Subscription): void {
-    const outdated = subscription.cover((object) => {
-      const group = this.#groups.get(groupKey(object))
-      return group?.lookedAt === undefined ? undefined : group.objects.get(object.name)
-    })
+    const outdated = subscription.cover(this.#observed)
     this.#hint(subscription, outdated, spreadOf(outdated.length, this.#options.hintRate()))
+  }
+
+  /** What is known of an object, of a kind that was looked at. */
+  #observed = (object: WatchedObject): Observed | undefined => {
+    const group = this.#groups.get(groupKey(object))
+    return group?.lookedAt === undefined ? undefined : group.objects.get(object.name)
   }
 
   #hint({ listener }: Subscription, changes: readonly Change[], spreadMs: number): void {
