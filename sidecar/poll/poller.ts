@@ -87,14 +87,15 @@ export class Poller {
   }
 
   /**
-   * To be called when a coordinator does not announce changes any more: the next poll comes at a random moment of one interval,
-   * because a whole fleet loses its coordinator at the same moment.
+   * To be called when a coordinator does not announce changes any more: a whole fleet loses its coordinator at the same moment, so
+   * the next poll comes after a random part of what is between two polls. That includes the jitter: after the same part of the
+   * interval alone, the last of the first polls would meet the first of the second ones.
    * @param isSpaced true if it also comes no earlier than one interval after the last poll
    */
   uncovered(isSpaced: boolean): void {
     const { clock, random, situation } = this.#options
     const { interval } = situation()
-    const drawn = clock.elapsed() + random() * interval
+    const drawn = clock.elapsed() + random() * nextDelay({ interval, ready: true, failures: 0 }, random)
     const spaced = isSpaced ? (this.#lastEnd ?? 0) + interval : 0
     this.dueAt = Math.min(this.dueAt, Math.max(drawn, spaced, this.#notBefore))
     this.#waiting.abort()

@@ -55,9 +55,9 @@ void t.test('fleet: a rotation just before a thousand pods are watched, and afte
   const { polls } = fleet.vault
   const killed = fleet.now
   fleet.coordinator.kill()
-  await fleet.pass(pollInterval)
+  await fleet.pass(longestPoll)
   t.equal(fleet.covered(), 0)
-  t.ok(fleet.vault.polls - polls >= pods, 'each pod polls within one interval')
+  t.ok(fleet.vault.polls - polls >= pods, 'as many polls as pods within one interval')
   const mean = (pods * 10 * second) / pollInterval
   const highest = fleet.highestWindow(killed, fleet.now)
   t.ok(highest <= 1.6 * mean, `at most ${highest} requests in 10 s; polls that never stopped have ${Math.round(mean)}`)

@@ -4,12 +4,17 @@ import { startFleet, type FleetPod } from './fleet-pods.ts'
 import { FleetVault, limit } from './fleet-vault.ts'
 
 const second = 1_000
+const minute = 60 * second
+const lookStepMs = 10
+/** How often conditions of the whole fleet are checked. */
+const checkMs = 5 * second
 
 export interface CoordinatedFleetOptions {
   pods: number
   secrets: number
   /** Absent for a fleet that only polls. */
   watchInterval?: number
+  /** Less often than in a real sidecar, so that a fleet takes less time; no figure depends on it. */
   heartbeatMs?: number
 }
 
@@ -20,15 +25,22 @@ export class CoordinatedFleet {
   readonly coordinator: FleetCoordinator
   readonly pods: FleetPod[]
 
-  constructor({ pods, secrets, watchInterval, heartbeatMs }: CoordinatedFleetOptions) {
+  constructor({ pods, secrets, watchInterval, heartbeatMs = 10 * second }: CoordinatedFleetOptions) {
     const { clock } = this
     this.vault = new FleetVault({ clock, secrets, mayList: true })
     this.coordinator = new FleetCoordinator({ clock, vault: this.vault, watchInterval: watchInterval ?? Infinity })
     this.pods = startFleet({
-      ...{ pods, secrets, vault: this.vault, clock },
+      ...{ pods, secrets, heartbeatMs, vault: this.vault, clock },
       ...(watchInterval !== undefined && { coordinator: this.coordinator }),
-      ...(heartbeatMs !== undefined && { heartbeatMs }),
     })
+  }
+
+  /** A fleet whose pods are all covered. */
+  static async covered(options: CoordinatedFleetOptions): Promise<CoordinatedFleet> {
+    const fleet = new CoordinatedFleet(options)
+    fleet.coordinator.start()
+    await fleet.until('all are covered', () => fleet.covered() === options.pods, 10 * minute)
+    return fleet
   }
 
   get now(): number {
@@ -47,8 +59,14 @@ export class CoordinatedFleet {
     const end = this.now + longestMs
     while (!condition()) {
       if (this.now >= end) throw new Error(`not within ${longestMs / second} s: ${what}`)
-      await this.pass(second)
+      await this.pass(checkMs)
     }
+  }
+
+  /** Lets time pass until the coordinator looks at the vault. */
+  async nextLook(): Promise<void> {
+    const { watching } = this.vault
+    while (this.vault.watching === watching) await this.pass(lookStepMs)
   }
 
   /** How many pods are covered. */
@@ -63,6 +81,7 @@ export class CoordinatedFleet {
    */
   async rotate(name: string, longestMs: number): Promise<number[]> {
     const from = this.now
+    this.coordinator.hintedAt = undefined
     this.vault.rotate([name])
     await this.until(`all have ${name}`, () => this.current(name) === this.pods.length, longestMs)
     return this.pods.map(({ notifiedAt = Infinity }) => notifiedAt - from).sort((one, other) => one - other)

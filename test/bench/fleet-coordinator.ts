@@ -33,8 +33,8 @@ export class FleetCoordinator {
   readonly #watchInterval: number
   readonly #network: FleetNetwork
   #coordinator: Coordinator | undefined
-  /** When it last sent a hint, on the monotonic clock. */
-  hintedAt = -Infinity
+  /** When a hint came first, on the monotonic clock; to be cleared before a rotation. */
+  hintedAt: number | undefined
 
   constructor({ clock, vault, watchInterval }: { clock: FleetClock; vault: FleetVault; watchInterval: number }) {
     this.#clock = clock
@@ -85,7 +85,7 @@ export class FleetCoordinator {
     this.#network.connect({
       ...options,
       onEvent: (event) => {
-        if (event.name === 'change') this.hintedAt = this.#clock.elapsed()
+        if (event.name === 'change') this.hintedAt ??= this.#clock.elapsed()
         onEvent(event)
       },
     })
