@@ -1,6 +1,9 @@
 import type { Bench } from './bench.ts'
 import { bundleSize } from './bundle-size.ts'
+import { coordinatorLatency } from './coordinator-latency.ts'
+import { coordinatorRequests } from './coordinator-requests.ts'
 import { coordinatorSessions } from './coordinator-sessions.ts'
+import { coordinatorTenThousand } from './coordinator-ten-thousand.ts'
 import { fleet } from './fleet.ts'
 import { imageLayer } from './image-layer.ts'
 import { noise } from './noise.ts'
@@ -28,6 +31,9 @@ export const benches: Bench[] = [
   webhookBlock,
   sidecarBlock,
   fleet,
+  coordinatorLatency,
+  coordinatorRequests,
+  coordinatorTenThousand,
   coordinatorSessions,
   soak,
   podStart,

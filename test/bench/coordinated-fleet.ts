@@ -87,6 +87,15 @@ export class CoordinatedFleet {
     return this.pods.map(({ notifiedAt = Infinity }) => notifiedAt - from).sort((one, other) => one - other)
   }
 
+  /** The requests in each 10 s of a period. */
+  windows(from: number, to: number): number[] {
+    const width = limit.window / second
+    const counts = this.#between(from, to)
+    return Array.from({ length: Math.floor(counts.length / width) }, (_, index) =>
+      sum(counts.slice(index * width, (index + 1) * width)),
+    )
+  }
+
   /** The most requests in 10 s of a period, of windows that begin with each second. */
   highestWindow(from: number, to: number): number {
     const counts = this.#between(from, to)
