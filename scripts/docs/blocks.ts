@@ -19,6 +19,7 @@ import { denyReasons, missReasons, skipReasons, warningReasons } from '../../web
 import { decisionPages } from './decisions.ts'
 import { eventReasons as webhookEvents } from '../../webhook/report/event-reasons.ts'
 import { eventRemedies, remedies, startRemedies } from './remedies.ts'
+import { monthRows } from './requests.ts'
 import { schemaRows } from './schema.ts'
 
 /** Returns a Markdown table. Bars inside cells are escaped. */
@@ -167,6 +168,8 @@ export const blocks: Record<string, () => string> = {
       ['state', 'meaning: the pod ...'],
       Object.entries(podStates).map(([state, meaning]) => [`\`${state}\``, meaning]),
     ),
+  'requests-a-month': () =>
+    table(['pods', 'objects of a pod', 'requests of polls', 'cost', 'with a coordinator', 'cost'], monthRows()),
   'coordinator-events': () => reasonTable(eventReasons),
   'coordinator-metrics': () => metricTable(coordinatorMetrics),
 }

@@ -1,3 +1,4 @@
+import type { Settings } from '../../shared/settings/codec.ts'
 import { FleetClock } from './fleet-clock.ts'
 import { FleetCoordinator } from './fleet-coordinator.ts'
 import { startFleet, type FleetPod } from './fleet-pods.ts'
@@ -16,6 +17,7 @@ export interface CoordinatedFleetOptions {
   watchInterval?: number
   /** Less often than in a real sidecar, so that a fleet takes less time; no figure depends on it. */
   heartbeatMs?: number
+  settings?: Partial<Settings>
 }
 
 /** Pods of one vault, and the coordinator that watches it, in virtual time. Times are in milliseconds since the start. */
@@ -25,12 +27,12 @@ export class CoordinatedFleet {
   readonly coordinator: FleetCoordinator
   readonly pods: FleetPod[]
 
-  constructor({ pods, secrets, watchInterval, heartbeatMs = 10 * second }: CoordinatedFleetOptions) {
+  constructor({ pods, secrets, watchInterval, heartbeatMs = 10 * second, settings = {} }: CoordinatedFleetOptions) {
     const { clock } = this
     this.vault = new FleetVault({ clock, secrets, mayList: true })
     this.coordinator = new FleetCoordinator({ clock, vault: this.vault, watchInterval: watchInterval ?? Infinity })
     this.pods = startFleet({
-      ...{ pods, secrets, heartbeatMs, vault: this.vault, clock },
+      ...{ pods, secrets, heartbeatMs, settings, vault: this.vault, clock },
       ...(watchInterval !== undefined && { coordinator: this.coordinator }),
     })
   }

@@ -33,22 +33,27 @@ export interface FleetOptions {
   /** Absent for pods that only poll. */
   coordinator?: FleetCoordinator
   heartbeatMs?: number
+  settings?: Partial<Settings>
 }
 
 const noAnnotations = Object.fromEntries(liveNames.map((name) => [name, ''])) as LiveTexts
 const noApp: NotifierStatus = { channels: {}, targets: [] }
 
 /** Starts sidecars at the same moment: the real ones, except for volume, app and vault, which are in memory. */
-export function startFleet({ pods, secrets, ...others }: FleetOptions): FleetPod[] {
+export function startFleet({ pods, secrets, settings: own, ...others }: FleetOptions): FleetPod[] {
   const names = Array.from({ length: secrets }, (_, index) => `secret-${index}`)
-  const settings = settingsWith(names, { logLevel: 'error', ...(others.coordinator && { coordinator: access }) })
+  const settings = settingsWith(names, {
+    logLevel: 'error',
+    ...(others.coordinator && { coordinator: access }),
+    ...own,
+  })
   return Array.from({ length: pods }, (_, number) => startPod(settings, number, others))
 }
 
 function startPod(
   settings: Settings,
   number: number,
-  { vault, clock, coordinator, heartbeatMs }: Omit<FleetOptions, 'pods' | 'secrets'>,
+  { vault, clock, coordinator, heartbeatMs }: Omit<FleetOptions, 'pods' | 'secrets' | 'settings'>,
 ): FleetPod {
   const random = seededRandom(number)
   const coordinate = coordinator?.coordinate(number, random)
