@@ -8,7 +8,7 @@ export interface ReadinessWatchOptions {
   clock: Pick<Clock, 'elapsed'>
 }
 
-/** While nothing depends on it soon, the app is asked no more often. */
+/** While the app is up and nothing depends on it soon, it is asked no more often. */
 const idlePeriodMs = 10_000
 /** For the kubelet and the endpoints to follow, in addition to a period. */
 const endpointsMs = 2_000
@@ -53,7 +53,7 @@ export class ReadinessWatch {
     this.#askedAt = -Infinity
   }
 
-  /** To be called once a second. @param isUrgent whether a turn is held */
+  /** To be called once a second. @param isUrgent whether a turn is held, or the app is not up */
   check(isUrgent: boolean): void {
     const { clock, period } = this.#options
     const now = clock.elapsed()

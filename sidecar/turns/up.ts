@@ -55,10 +55,14 @@ export class UpWatch {
     this.#createdAt = options.clock.elapsed()
   }
 
-  /** Whether {@link isUp} is a finding: a sidecar that has just started needs the time to look. */
+  /** Whether {@link isUp} is a finding: a sidecar that has just started, or the app's first process, needs the time to look. */
   get isKnown(): boolean {
+    if (this.#hasSeen) return true
     const { clock, minReady, readiness } = this.#options
-    return this.#hasSeen || clock.elapsed() - this.#createdAt >= minReady + (readiness?.lookMs ?? 0) + settleMs
+    // Processes that end again and again are down, however young the last one is.
+    const startedAt = this.#gone ? -Infinity : (this.#candidate?.startedAt ?? -Infinity)
+    const since = Math.max(this.#createdAt, startedAt)
+    return clock.elapsed() - since >= minReady + (readiness?.lookMs ?? 0) + settleMs
   }
 
   /** To be called after a switch. @param agoMs of an earlier process: how long ago it was, in milliseconds */
@@ -91,7 +95,7 @@ export class UpWatch {
     const isLasting =
       !signal || (this.#candidate !== undefined && this.#candidate.seenAt - this.#candidate.startedAt >= minReady)
     const isNotified = this.#notifiedAt !== undefined && now - this.#notifiedAt >= minReady
-    readiness?.check(isHeld)
+    readiness?.check(isHeld || !this.isUp)
     this.isUp = isNotified && isLasting && (readiness?.isReady ?? true)
     this.#hasSeen ||= this.isUp
   }
