@@ -69,6 +69,7 @@ export class Sidecar {
       abort: this.#stop.signal,
       notify: (notification) => this.#notifier.notify(notification),
       volumeCheck: { dueAt: clock.elapsed() + refreshAfter(settings.fullRefresh, random), isRestoring: false },
+      quietMs: (url) => coveredInterval(this.#coordination, url, settings.fullRefresh) ?? 0,
       isServing: () => this.#state.serving !== undefined,
       exclusively: createQueue(),
     }

@@ -1,5 +1,6 @@
 import type { Random } from '../clock.ts'
 import { longestRetryAfterMs } from '../vault/http-answer.ts'
+import { refreshAfter } from './read-plan.ts'
 
 /** When a vault is polled next: pure functions of the settings, the last outcome and a random number. */
 
@@ -12,7 +13,7 @@ const refusedCeilingMs = 3_000
 export interface Situation {
   /** The poll interval, in milliseconds. */
   interval: number
-  /** The interval while a coordinator announces every change, in milliseconds; absent otherwise. */
+  /** The longest interval while a coordinator announces every change, in milliseconds; absent otherwise. */
   coveredInterval?: number | undefined
   /** Whether a set is served; until then, the pod waits. */
   ready: boolean
@@ -35,7 +36,8 @@ export interface Situation {
 export function nextDelay(situation: Situation, random: Random): number {
   const { interval, coveredInterval, ready, failures, first = false, retryAfter = 0, refused = false } = situation
   if (failures === 0 && first) return interval * random()
-  if (failures === 0) return (coveredInterval ?? interval) * (0.9 + 0.2 * random())
+  if (failures === 0 && coveredInterval !== undefined) return refreshAfter(coveredInterval, random)
+  if (failures === 0) return interval * (0.9 + 0.2 * random())
   const ceiling = ready ? Math.max(startingCeilingMs, 2 * interval) : refused ? refusedCeilingMs : startingCeilingMs
   const backoff = Math.min(ceiling, firstBackoffMs * 2 ** Math.min(failures - 1, 30))
   // Retry-After is a minimum, because the whole fleet received the same.

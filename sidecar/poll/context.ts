@@ -27,6 +27,8 @@ export interface PollContext extends ReadDependencies {
    * that is yet to be restored.
    */
   volumeCheck: { dueAt: number; isRestoring: boolean }
+  /** How long no ordinary poll of the vault may come, in milliseconds: what is due by then belongs to the poll before. 0 without coverage. */
+  quietMs: (vault: string) => number
   /** Whether a complete set is in the volume and served. */
   isServing: () => boolean
   /** Runs one task at a time: vaults are polled concurrently, and there is one volume. */

@@ -1,4 +1,5 @@
 import { readVault, type KnownSources, type ReadResult } from '../../shared/detect/read-vault.ts'
+import type { Known } from '../../shared/detect/read-plan.ts'
 import type { Source } from '../../shared/detect/sources.ts'
 import type { SelectionChange } from '../../shared/detect/selection.ts'
 import type { PollContext, PollResult, VolumeUpdate } from './context.ts'
@@ -38,14 +39,18 @@ async function applyPending(context: PollContext): Promise<VolumeUpdate> {
 
 async function readChanges(url: string, context: PollContext): Promise<ReadResult> {
   const { cache, settings } = context
-  if (!cache.selection) return readVault(cache.sourcesIn(url), cache, context)
+  const { contents, listing, isFailing } = cache
+  const quietMs = context.quietMs(url)
+  const known = (source: Source): Known | undefined => {
+    const one = cache.known(source)
+    return one && { ...one, refreshAt: one.refreshAt - quietMs }
+  }
+  if (!cache.selection) return readVault(cache.sourcesIn(url), { known, contents, listing, isFailing }, context)
   const { searchVault } = await import('../../shared/detect/search.ts')
   const search = await searchVault(url, cache.selection, settings.objects, context)
   const previous: KnownSources = {
-    known: (source) => (search.isNew(source) ? undefined : cache.known(source)),
-    contents: cache.contents,
-    listing: cache.listing,
-    isFailing: cache.isFailing,
+    known: (source) => (search.isNew(source) ? undefined : known(source)),
+    ...{ contents, listing, isFailing },
   }
   return readVault(search.sources, previous, context, search)
 }

@@ -26,7 +26,7 @@ async function switchIfChanged(context: PollContext): Promise<VolumeUpdate> {
   const { settings, cache, volume, volumeCheck, clock, random } = context
   const isQuiet = !cache.isPending && hasSoundSet(context)
   if (isQuiet) context.turns?.withdraw()
-  if (isQuiet && clock.elapsed() < volumeCheck.dueAt) return { missing: [] }
+  if (isQuiet && clock.elapsed() < volumeCheck.dueAt - quietMsOf(context)) return { missing: [] }
   const stored = await volume.read()
   if (stored?.tampered && !volumeCheck.isRestoring) return startRestoring(stored.tampered, context)
   volumeCheck.dueAt = clock.elapsed() + refreshAfter(settings.fullRefresh, random)
@@ -42,6 +42,12 @@ async function switchIfChanged(context: PollContext): Promise<VolumeUpdate> {
     if (!mayBegin) return { missing: [], current: previous.manifest }
   }
   return switchTo(set, { stored, previous, paths }, context)
+}
+
+/** How long no ordinary poll of any vault may come, in milliseconds; 0 for a pod without objects. */
+function quietMsOf({ cache, quietMs }: PollContext): number {
+  const vaults = new Set(cache.sources.map(({ vault }) => vault))
+  return vaults.size === 0 ? 0 : Math.min(...vaults.values().map(quietMs))
 }
 
 /** Has all objects read again by the polls that follow: which of them the changed files belong to matters little. */

@@ -8,6 +8,7 @@ const options = { pods, secrets: 2, watchInterval: 5 * second, heartbeatMs: 5 * 
 const pollInterval = 2 * minute
 /** Polls are at most this far apart: the interval and its jitter. */
 const longestPoll = 1.1 * pollInterval
+const fullRefresh = 60 * minute
 /** Sidecars poll again if the last look is older. */
 const coverageAge = minute
 
@@ -63,4 +64,15 @@ void t.test('fleet: a rotation just before a thousand pods are watched, and afte
   t.ok(highest <= 1.6 * mean, `at most ${highest} requests in 10 s; polls that never stopped have ${Math.round(mean)}`)
   await fleet.rotate('secret-1', longestPoll)
   t.equal(fleet.vault.throttled, 0)
+})
+
+void t.test('fleet: covered pods read every object as often as the full refresh says', async (t) => {
+  const fleet = await CoordinatedFleet.covered({ pods: 20, secrets: 10, watchInterval: 15 * second })
+  let oldest = 0
+  for (let passed = 0; passed < 180; passed++) {
+    await fleet.pass(minute)
+    for (const { age = Infinity } of fleet.pods.flatMap(({ sidecar }) => sidecar.status().objects))
+      oldest = Math.max(oldest, age * second)
+  }
+  t.ok(oldest <= fullRefresh + longestPoll, `at most after ${oldest / minute} minutes`)
 })

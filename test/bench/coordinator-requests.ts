@@ -9,7 +9,7 @@ const hour = 60 * minute
 const size = { pods: 1_000, secrets: 10 }
 const watchInterval = 15 * second
 /** After all pods are covered, and before the first of them reads everything again. */
-const quiet = { from: 8 * minute, to: 48 * minute }
+const quiet = { from: 8 * minute, to: 46 * minute }
 /** In which each pod reads everything again once. */
 const whole = { from: 12 * minute, to: 12 * minute + hour }
 /** What the chart shows after that. */

@@ -45,6 +45,7 @@ export async function emulatorPod(t: Test, settings: (vault: string) => Settings
     abort: new AbortController().signal,
     notify: () => undefined,
     volumeCheck: { dueAt: Infinity, isRestoring: false },
+    quietMs: () => 0,
     isServing: () => serving,
     exclusively: createQueue(),
   }

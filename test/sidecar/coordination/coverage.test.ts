@@ -7,7 +7,7 @@ const hour = 60 * minute
 
 void t.test('coverage: a covered pod requests nothing between full refreshes', async (t) => {
   const { pod, pass, end } = await coveredPod(t)
-  await pass(50 * minute)
+  await pass(40 * minute)
   t.strictSame(pod.vault.asked, [])
   t.match(pod.status(), { coordinator: { connected: true }, vaults: [{ covered: true }] })
   t.match(pod.sidecar?.metrics(), /akv_injector_sidecar_coordinator_connected 1\n/)

@@ -53,6 +53,7 @@ function stand(render?: PollContext['render']) {
     volume,
     notify: (notification) => void notified.push(notification),
     volumeCheck: { dueAt: 0, isRestoring: false },
+    quietMs: () => 0,
     isServing: () => volume.isServing,
     exclusively: (task) => task(),
   }
