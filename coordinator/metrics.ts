@@ -2,7 +2,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import type { PodRotationState } from '../shared/coordination/rotation.ts'
 import type { RefusalReason } from './server.ts'
 import type { EndReason } from './session.ts'
-import type { TurnOutcome } from './turns/member.ts'
+import { turnOutcomes, type TurnOutcome } from './turns/member.ts'
 
 /** The coordinator's metrics. None of the labels is a name that pods can choose. */
 export const metrics = {
@@ -125,6 +125,8 @@ export function createMetrics({ sessions, limit, groups, turns, decides, pods }:
   })
   const counters = [metrics.refused, metrics.ended, metrics.turns, metrics.requests]
   const [refused, ended, turned, requests] = counters.map((row) => new Counter(of(row)))
+  // Prometheus' increase() does not see a series that begins with 1: the first turn that fails would not show.
+  for (const outcome of turnOutcomes) turned?.inc({ outcome }, 0)
   return {
     refused: (reason) => refused?.inc({ reason }),
     ended: (reason) => ended?.inc({ reason }),
