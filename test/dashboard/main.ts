@@ -1,7 +1,7 @@
 /**
- * `node test/dashboard/main.ts`: draws docs/images/dashboard.svg from real data. Webhook, sidecars and the emulator run as processes of this machine for
- * five minutes, with rotations, denials and a vault that throttles; the machine's Prometheus scrapes them and evaluates each panel of
- * manifests/monitoring/dashboard.json. Needs `prometheus` on the PATH.
+ * `node test/dashboard/main.ts`: draws docs/images/dashboard.svg from real data. Webhook, coordinator, sidecars and the emulator run as
+ * processes of this machine for five minutes, with rotations, denials, a vault that throttles, and turns, of which one fails; the machine's
+ * Prometheus scrapes them and evaluates each panel of manifests/monitoring/dashboard.json. Needs `prometheus` on the PATH.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -9,16 +9,13 @@ import type { AddressInfo } from 'node:net'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { settingsVariable } from '../../shared/names.ts'
-import { decodeSettings, encodeSettings } from '../../shared/settings/codec.ts'
 import { withBenchContext, type BenchContext } from '../bench/bench-context.ts'
-import { runSidecar } from '../bench/sidecar-run.ts'
 import { root } from '../demo/bundles.ts'
-import { appPod, type Pod } from '../demo/cluster.ts'
-import { sidecarOf } from '../demo/sidecar.ts'
-import { createPod, review } from '../demo/webhook.ts'
-import { freePort } from '../support/free-port.ts'
+import { appPod } from '../demo/cluster.ts'
+import { review } from '../demo/webhook.ts'
+import { startTurningPods, type TurningPods } from './turning-pods.ts'
 import { drawPanels, seriesOf, type Panel } from './panels.ts'
+import { scrapedSidecar } from './scraped-sidecar.ts'
 import { startPrometheus, type ScrapeTarget } from './prometheus.ts'
 
 const minute = 60_000
@@ -27,23 +24,9 @@ const duration = 5 * minute
 const [rateInterval, step] = [20, 5]
 const vaults = ['shop-kv', 'billing-kv']
 
-/** Returns the pod with a port of its own for its sidecar: all of them share this machine's loopback address. */
-function withOwnPort(pod: Pod, port: number): Pod {
-  const own = structuredClone(pod)
-  const sidecar = sidecarOf(own)
-  for (const variable of sidecar.env ?? []) {
-    const settings = variable.name === settingsVariable ? decodeSettings(variable.value ?? '') : undefined
-    if (settings?.ok) variable.value = encodeSettings({ ...settings.value, port })
-  }
-  return own
-}
-
 async function startSidecar(context: BenchContext, vault: string, notifyUrl: string): Promise<ScrapeTarget> {
   const annotations = { vault, objects: 'db-password, api-key', 'poll-interval': '2s', 'notify-url': notifyUrl }
-  const pod = appPod(annotations, [])
-  const port = await freePort()
-  await runSidecar(context, withOwnPort(createPod(pod, (await review(context.webhook, pod)).patch), port))
-  return { address: `127.0.0.1:${port}`, labels: { namespace: 'shop', pod: `${vault.slice(0, -3)}-0` } }
+  return scrapedSidecar(context, context.webhook, annotations, `${vault.slice(0, -3)}-0`)
 }
 
 /** Reviews, every seventh of them denied, until it is aborted. */
@@ -55,8 +38,8 @@ async function reviewPods({ webhook }: BenchContext, signal: AbortSignal): Promi
   }
 }
 
-/** What happens to the vaults, by the minute. */
-async function live({ cloud }: BenchContext): Promise<void> {
+/** What happens to the vaults and to the pods that take turns, by the minute. */
+async function live({ cloud }: BenchContext, turning: TurningPods): Promise<void> {
   const change = (name: string) => {
     const expires = Math.floor(Date.now() / 1000) + 7 * 24 * 3600
     for (const vault of vaults)
@@ -68,7 +51,10 @@ async function live({ cloud }: BenchContext): Promise<void> {
   const throttled = cloud.emulator.fault({ match: { vault: 'billing-kv' }, fault: { kind: 'throttle' } })
   await sleep(minute)
   throttled.remove()
+  turning.break()
   change('api-key')
+  await sleep(minute)
+  turning.mend()
 }
 
 async function draw(context: BenchContext): Promise<string> {
@@ -87,20 +73,22 @@ async function draw(context: BenchContext): Promise<string> {
     },
   ]
   for (const vault of vaults) targets.push(await startSidecar(context, vault, notifyUrl))
+  const turning = await startTurningPods(context, 'shop-kv')
+  targets.push(...turning.targets)
   const prometheus = await startPrometheus(context.supervisor, context.folder(), targets)
   const stop = new AbortController()
   const reviews = reviewPods(context, stop.signal)
   const from = Date.now() / 1000
-  await Promise.all([live(context), sleep(duration)])
+  await Promise.all([live(context, turning), sleep(duration)])
   stop.abort()
   await reviews
   app.close()
+  turning.end()
 
   const { panels } = JSON.parse(readFileSync(join(root, 'manifests/monitoring/dashboard.json'), 'utf8')) as {
     panels: Panel[]
   }
-  // There is no coordinator in this run.
-  const drawn = panels.filter(hasData).map(async (panel) => {
+  const drawn = panels.map(async (panel) => {
     const series = panel.targets.map(async ({ expr, legendFormat = '' }) => {
       const expression = expr.replaceAll('$__rate_interval', `${rateInterval}s`)
       return seriesOf(legendFormat, await prometheus.range(expression, from, from + duration / 1000, step), from)
@@ -109,8 +97,6 @@ async function draw(context: BenchContext): Promise<string> {
   })
   return drawPanels(await Promise.all(drawn))
 }
-
-const hasData = ({ targets }: Panel): boolean => targets.every(({ expr }) => !expr.includes('akv_injector_coordinator'))
 
 const options = { signal: AbortSignal.timeout(3 * duration), output: join(root, 'docs/images') }
 await withBenchContext(options, async (context) => {

@@ -1,12 +1,13 @@
 import { stringify } from 'yaml'
 import { startEmulator, type Emulator } from '../emulator/emulator.ts'
-import { makeIssuer } from '../emulator/issuer.ts'
+import { makeIssuer, type TestIssuer } from '../emulator/issuer.ts'
 import { clientId, namespace, serviceAccount } from './cluster.ts'
 import { freePort } from '../support/free-port.ts'
 
 /** A cloud on this machine, and a cluster's issuer that it trusts. */
 export interface Cloud {
   emulator: Emulator
+  issuer: TestIssuer
   /** The administrator's file, which tells the webhook about this cloud. */
   configuration: string
   /** A token of the pod's ServiceAccount, as the kubelet projects it. */
@@ -38,6 +39,7 @@ export async function startCloud(): Promise<Cloud> {
   }
   return {
     emulator,
+    issuer,
     configuration: stringify(configuration),
     signToken: (audience, expiresIn) => issuer.token({ namespace, serviceAccount, audience, expiresIn }),
   }

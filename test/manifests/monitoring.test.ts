@@ -39,7 +39,10 @@ const podLabels = monitors
   .map((label) => label.replaceAll(/\W/g, '_'))
 
 interface Panel {
+  id: number
   title: string
+  /** In a grid with 24 columns. */
+  gridPos: { x: number; y: number; w: number; h: number }
   targets: { expr: string }[]
 }
 const dashboard = JSON.parse(readFileSync(join(folder, 'dashboard.json'), 'utf8')) as { panels: Panel[] }
@@ -86,4 +89,22 @@ void t.test('monitoring: every alert has a summary and a remedy', async (t) => {
 
 void t.test('monitoring: every object names its namespace', async (t) => {
   for (const { kind, metadata } of written(folder)) t.equal(metadata.namespace, 'akv-injector-system', kind)
+})
+
+/** The cells of the grid that a panel covers. */
+const cellsOf = ({ gridPos: { x, y, w, h } }: Panel): string[] =>
+  Array.from({ length: w * h }, (_, index) => `${x + (index % w)} ${y + Math.floor(index / w)}`)
+
+void t.test('monitoring: panels do not overlap, and the picture of the documentation shows each', async (t) => {
+  const { panels } = dashboard
+  const picture = readFileSync(join(manifests, '../docs/images/dashboard.svg'), 'utf8')
+  const missing = panels.map(({ title }) => title).filter((title) => !picture.includes(`>${title}<`))
+  t.strictSame(missing, [], 'node test/dashboard/main.ts draws them')
+  const cells = panels.flatMap(cellsOf)
+  t.equal(new Set(cells).size, cells.length, 'no cell has two panels')
+  t.ok(
+    panels.every(({ gridPos: { x, w } }) => x + w <= 24),
+    'all are within the grid',
+  )
+  t.equal(new Set(panels.map(({ id }) => id)).size, panels.length, 'ids are unique')
 })

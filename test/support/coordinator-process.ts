@@ -69,8 +69,16 @@ export async function coordinatorProcess(
     issuer,
     port,
     script = source,
+    vaults = ['my-kv'],
     durations = {},
-  }: { emulator: Emulator; issuer: TestIssuer; port: number; script?: string; durations?: Record<string, string> },
+  }: {
+    emulator: Emulator
+    issuer: TestIssuer
+    port: number
+    script?: string
+    vaults?: string[]
+    durations?: Record<string, string>
+  },
   certificate = certificateFolder(t),
 ) {
   const folder = temporaryFolder(t)
@@ -87,7 +95,7 @@ export async function coordinatorProcess(
     },
     coordinator: {
       url: `https://localhost:${port}`,
-      vaults: [{ namespaces: ['shop'], vaults: ['my-kv'] }],
+      vaults: [{ namespaces: ['shop'], vaults }],
       ...{ watchInterval: '1s', heartbeat: '1s', coverageAge: '5s', reconnect: '1s' },
       ...{ startGrace: '1s', lostGrace: '3s' },
       ...durations,
