@@ -1,26 +1,16 @@
 import t from 'tap'
 import { injectionLabel } from '../../shared/names.ts'
 import { metadataOnly } from '../emulator/access.ts'
-import { installCoordinated, namespaceOf, queueing } from './support/coordinated-installation.ts'
+import { installCoordinated, queueing } from './support/coordinated-installation.ts'
 import { connectEmulator } from './support/emulator.ts'
 import { eventually } from './support/eventually.ts'
 import { makeFixture } from './support/fixture.ts'
 import { fleetSecrets, startFleet, type LogLine } from './support/fleet.ts'
-import { readyPods } from './support/pods.ts'
-import { askReplica } from './support/replica.ts'
+import { turnsByOutcome } from './support/turns.ts'
 
 const replicas = 30
 /** Seconds; the shortest that is allowed. */
 const turnTimeout = 10
-const own = namespaceOf(queueing)
-
-/** The coordinator's turns by outcome. */
-async function turnsByOutcome(): Promise<Record<string, number>> {
-  const [coordinator] = await readyPods(own, 'app.kubernetes.io/name=akv-injector-coordinator', 1)
-  const text = await askReplica(own, coordinator?.metadata.name ?? '', '/metrics')
-  const found = text.matchAll(/^akv_injector_coordinator_turns_total\{outcome="(\w+)"\} (\d+)$/gm)
-  return Object.fromEntries(Array.from(found, ([, outcome = '', count]) => [outcome, Number(count)] as const))
-}
 
 /** The turn of a pod: when it switched and when it was up, in milliseconds since 1970, as its sidecar logged it. */
 function turnOf(pod: string, lines: readonly LogLine[]) {
@@ -55,5 +45,5 @@ void t.test('turns queue: thirty pods take turns for longer than turn-timeout, a
   // Only a pod that loses its session ever goes ahead without a turn.
   const sessions = [...fleet.lines].filter(([, lines]) => lines.some(({ connected }) => connected === false))
   t.strictSame(sessions, [], 'no sidecar lost its session')
-  t.strictSame(await turnsByOutcome(), { done: replicas })
+  t.strictSame(await turnsByOutcome(queueing), { done: replicas })
 })

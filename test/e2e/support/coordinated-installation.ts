@@ -32,6 +32,7 @@ export const coordinated: Coordinated = { label: 'coordinated', client: '9999999
 export const rotating: Coordinated = { label: 'rotating', client: '99999999-9999-4999-8999-999999999998' }
 export const turning: Coordinated = { label: 'turning', client: '99999999-9999-4999-8999-999999999996' }
 export const losing: Coordinated = { label: 'losing', client: '99999999-9999-4999-8999-999999999995' }
+export const failing: Coordinated = { label: 'failing', client: '99999999-9999-4999-8999-999999999991' }
 export const crowded: Coordinated = { label: 'crowded', client: '99999999-9999-4999-8999-999999999994' }
 export const queueing: Coordinated = { label: 'queueing', client: '99999999-9999-4999-8999-999999999993' }
 export const vanishing: Coordinated = {

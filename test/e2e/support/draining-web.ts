@@ -12,15 +12,15 @@ export const supervised = 'web-server'
 const node = { script: '', image: process.env['E2E_IMAGE'] }
 
 /**
- * Reads its secret once. A secret that begins with `bad` ends it at once, and one that begins with `slow` keeps it from being ready
- * for a while. On SIGTERM it is not ready any more, keeps serving until only the kubelet has sent requests for three seconds, so that
- * its endpoint is gone, and exits.
+ * Reads its secret once. A secret that begins with `bad` ends it at once, one that begins with `slow` keeps it from being ready for a
+ * while, and one that begins with `never` for good. On SIGTERM it is not ready any more, keeps serving until only the kubelet has sent
+ * requests for three seconds, so that its endpoint is gone, and exits.
  */
 const server = `
 const password = require('fs').readFileSync('/mnt/secrets/db-password', 'utf8')
 if (password.startsWith('bad')) { console.log('the password does not work'); process.exit(1) }
-let ready = !password.startsWith('slow')
-if (!ready) setTimeout(() => (ready = true), 8000)
+let ready = !/^(slow|never)/.test(password)
+if (password.startsWith('slow')) setTimeout(() => (ready = true), 8000)
 let asked = Date.now()
 require('http').createServer(({ url }, response) => {
   if (url === '/ready') return response.writeHead(ready ? 200 : 503).end()
