@@ -5,6 +5,7 @@ import { destination } from 'pino'
 import { firstRead, startCertificateFiles } from '../certs/mounted.ts'
 import type { Certificates } from '../certs/self-managed.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { realClock } from '../shared/clock.ts'
 import type { Api } from '../shared/kubernetes/api.ts'
 import { createLogger, type Logger } from '../shared/log.ts'
 import { startFailure } from '../shared/start-failure.ts'
@@ -15,6 +16,7 @@ import { readEnvironment, type Environment, type KubernetesPlatform } from './en
 import type { Events } from './report/events.ts'
 import { createMetrics, type Metrics } from './report/metrics.ts'
 import { entryPath } from './request/entry-paths.ts'
+import { collectAll, createIdleMemory } from './idle-memory.ts'
 import { createApp } from './server.ts'
 
 const { version } = packageJson
@@ -149,6 +151,7 @@ async function main(): Promise<void> {
   const configuration = await readConfiguration(environment.configurationFile, metrics, log)
   const started: Platform = (platform = await startPlatform({ environment, metrics, configuration, log }))
   const { image, cluster, certificates, events, audit } = started
+  const reviewed = createIdleMemory({ clock: realClock, collect: collectAll })
   const { server, drain } = createApp({
     tls: certificates.tlsOptions(),
     context: {
@@ -158,6 +161,7 @@ async function main(): Promise<void> {
       version,
       log,
       decided(decided) {
+        reviewed()
         metrics.reviewed(decided)
         events?.add(decided)
       },

@@ -6,7 +6,7 @@ import { listeningPort, type Webhook } from '../demo/webhook.ts'
 import { startApiServer } from './api-server.ts'
 import type { BenchContext } from './bench-context.ts'
 import { until } from '../support/until.ts'
-import { webhookManifest } from '../support/webhook-manifest.ts'
+import { webhookManifest } from '../support/deployment-manifest.ts'
 
 /** A webhook as it runs in a cluster. */
 export interface WebhookInCluster extends Webhook {

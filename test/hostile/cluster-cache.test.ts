@@ -6,7 +6,7 @@ import { clientId } from '../webhook/default-configuration.ts'
 import { annotatedObject, longText, startApiServer, type ApiServer, type Collection } from './hostile-api-server.ts'
 import { certificateFolder } from '../support/server-certificate.ts'
 import { startWebhook, type WebhookProcess } from './webhook-process.ts'
-import { webhookManifest } from '../support/webhook-manifest.ts'
+import { webhookManifest } from '../support/deployment-manifest.ts'
 import { until } from '../support/until.ts'
 
 // What tenants can put into a cluster: objects as large and as many as the API server takes. The webhook reads all of them.

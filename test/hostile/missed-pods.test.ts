@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { certificateFolder } from '../support/server-certificate.ts'
 import { startApiServer, type Collection } from './hostile-api-server.ts'
 import { startWebhook } from './webhook-process.ts'
-import { webhookManifest } from '../support/webhook-manifest.ts'
+import { webhookManifest } from '../support/deployment-manifest.ts'
 import { until } from '../support/until.ts'
 
 // An author of pods can leave any number of them without a sidecar: the audit of missed pods looks at all of them.

@@ -6,7 +6,7 @@ import t from 'tap'
 import type { Limit } from '../../webhook/limits.ts'
 import { annotated, reviewOf } from '../webhook/review-app.ts'
 import { startWebhook, type WebhookProcess } from './webhook-process.ts'
-import { webhookManifest } from '../support/webhook-manifest.ts'
+import { webhookManifest } from '../support/deployment-manifest.ts'
 
 // What any pod in the network can do to the webhook's port. Meanwhile the API server is answered, over connections that it keeps and
 // over new ones, about as fast as while as many clients do what they should.

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { annotated, reviewOf } from '../webhook/review-app.ts'
 import { startWebhook, type WebhookProcess } from './webhook-process.ts'
-import { webhookManifest } from '../support/webhook-manifest.ts'
+import { webhookManifest } from '../support/deployment-manifest.ts'
 import { until } from '../support/until.ts'
 
 // Each attack hits a process of its own, with the flags and the memory of the manifest. A review of another tenant is answered

@@ -13,7 +13,7 @@ import { annotated, reviewOf } from '../webhook/review-app.ts'
 import { clientId, tenantId } from '../webhook/default-configuration.ts'
 import { certificateFolder } from '../support/server-certificate.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
-import { webhookManifest } from '../support/webhook-manifest.ts'
+import { webhookManifest } from '../support/deployment-manifest.ts'
 
 export interface Answer {
   status: number | undefined

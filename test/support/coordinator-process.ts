@@ -14,6 +14,7 @@ import { freePort } from './free-port.ts'
 import { certificateFolder } from './server-certificate.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { until } from './until.ts'
+import { coordinatorManifest } from './deployment-manifest.ts'
 
 /** The coordinator's identity, which the emulator lets read metadata alone. */
 export const coordinatorClient = '99999999-2222-4333-8444-555555555555'
@@ -107,9 +108,9 @@ export async function coordinatorProcess(
   const statePort = await freePort()
 
   async function start() {
-    // The flag is that of the manifest.
-    const child = spawn(process.execPath, ['--max-semi-space-size=4', script], {
+    const child = spawn(process.execPath, [...coordinatorManifest.flags, script], {
       env: {
+        ...coordinatorManifest.allocator,
         ...{
           HOST: '127.0.0.1',
           PORT: String(port),
