@@ -15,11 +15,12 @@ import { root } from '../demo/bundles.ts'
 import { benches } from './benches.ts'
 import { record } from './record.ts'
 import { machine, toResult, type Report } from './results.ts'
+import { soakMs } from './soak.ts'
 import { table } from './table.ts'
 import { withBenchContext } from './bench-context.ts'
 
 /** Milliseconds after which a run is aborted. */
-const limit = 30 * 60_000
+const limit = 45 * 60_000 + soakMs
 
 const text = { type: 'string' } as const
 const { values } = parseArgs({ options: { only: text, compare: text, out: text, peers: text } })

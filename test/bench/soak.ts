@@ -6,12 +6,12 @@ import { podWithSecrets, polls, runSidecar, vault } from './sidecar-run.ts'
 
 const second = 1000
 /** SOAK_MINUTES=60 for a longer run. */
-const duration = Number(process.env['SOAK_MINUTES'] ?? 3) * 60 * second
+export const soakMs = Number(process.env['SOAK_MINUTES'] ?? 3) * 60 * second
 /** Time for the engine to compile the code in use, and for its heap to reach its size. */
-const warmUp = duration / 3
+const warmUp = soakMs / 3
 const objects = 25
 /** For figures that vary between two garbage collections. */
-const window = duration / 6
+const window = soakMs / 6
 
 interface Sample {
   /** Milliseconds since the start. */
@@ -29,18 +29,18 @@ export const soak: Bench = {
     const { pid } = sidecar.process
     const samples: Sample[] = []
     const start = performance.now()
-    for (let count = 0; performance.now() - start < duration; count++) {
+    for (let count = 0; performance.now() - start < soakMs; count++) {
       signal.throwIfAborted()
       if (count % 5 === 0) cloud.emulator.vault(vault).setSecret(`secret-${count % objects}`, `value ${count}`)
       await sleep(second)
       samples.push({ at: performance.now() - start, anonymous: memory(pid).anonymous, descriptors: descriptors(pid) })
     }
     const polled = await polls(sidecar)
-    if (polled < duration / (2 * second)) throw new Error(`the sidecar polled only ${polled} times`)
+    if (polled < soakMs / (2 * second)) throw new Error(`the sidecar polled only ${polled} times`)
     await sidecar.process.stop(1000)
     draw('soak', chart(samples))
     const warm = samples.filter(({ at }) => at >= warmUp && at < warmUp + window)
-    const last = samples.filter(({ at }) => at >= duration - window)
+    const last = samples.filter(({ at }) => at >= soakMs - window)
     const most = (some: Sample[]) => [Math.max(...some.map((sample) => sample.descriptors))]
     const anonymous = (some: Sample[]) => some.map((sample) => sample.anonymous)
     return [
