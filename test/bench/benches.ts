@@ -12,6 +12,7 @@ import { podStart } from './pod-start.ts'
 import { processScan } from './process-scan.ts'
 import { sidecarBlock } from './sidecar-block.ts'
 import { sidecarPoll } from './sidecar-poll.ts'
+import { sidecarSession } from './sidecar-session.ts'
 import { sidecarStart } from './sidecar-start.ts'
 import { signalLatency } from './signal-latency.ts'
 import { soak } from './soak.ts'
@@ -22,6 +23,7 @@ import { webhookMemory } from './webhook-memory.ts'
 export const benches: Bench[] = [
   noise,
   sidecarPoll,
+  sidecarSession,
   sidecarStart,
   bundleSize,
   imageLayer,

@@ -1,41 +1,42 @@
 /**
- * Opens sessions with a coordinator, one for each line of a file of tokens, and keeps them: a part of a fleet.
- * `coordinator-clients.ts URL CA-FILE TOKENS-FILE VERSION`; prints `open N` when all N are covered.
+ * A part of a fleet: holds sessions with a coordinator, one for each line of a file of tokens, and opens them again when they end.
+ * `coordinator-clients.ts URL CA-FILE TOKENS-FILE VERSION`; prints `open N` whenever all N are covered.
  */
 import { readFileSync } from 'node:fs'
 import { realClock } from '../../shared/clock.ts'
-import { openConnection } from '../../shared/coordination/connection.ts'
-import { stateLines } from '../../shared/coordination/pod-state.ts'
-import { formatReport, snapshotLines } from '../../shared/coordination/reports.ts'
-import { until } from '../support/until.ts'
+import { SessionLoop } from '../../shared/coordination/session-loop.ts'
+import { createLogger } from '../../shared/log.ts'
 
 const [url = '', caFile = '', tokensFile = '', version = ''] = process.argv.slice(2)
 const caCertificates = readFileSync(caFile, 'utf8')
 const tokens = readFileSync(tokensFile, 'utf8').split('\n')
-/** Handshakes at once. */
-const atOnce = 50
 
-const object = { vault: 'https://my-kv.vault.emulator.example', type: 'secret' as const, name: 'a', version }
+const served = { vault: 'https://my-kv.vault.emulator.example', type: 'secret' as const, name: 'a', version }
 const objects = ['a', 'b', 'c', 'd', 'e'].map((name) => {
-  return { ...object, name, readAt: Date.now(), isPinned: false, notified: 'yes' as const }
+  return { ...served, name, readAt: Date.now(), isPinned: false, notified: 'yes' as const }
 })
-const lines = [
-  ...snapshotLines(1, [object]),
-  ...stateLines(1, { isServing: true, isSuspended: false, permission: 'permitted', objects }),
-]
+const state = { isServing: true, isSuspended: false, permission: 'permitted' as const, objects }
+const log = createLogger('error', { write: (line: string) => void process.stdout.write(line) })
 
-let covered = 0
-for (const [index, token] of tokens.entries()) {
-  const connection = openConnection({
-    ...{ url, caCertificates, token, silenceMs: 120_000, clock: realClock },
-    onOpen: () => lines.forEach((line) => connection.send(line)),
-    onEvent(event) {
-      if (event.name === 'coverage') covered++
-      if (event.name === 'heartbeat') connection.send(formatReport({ type: 'seen', heartbeat: event.number }))
+const covered = new Set<string>()
+for (const token of tokens) {
+  const loop = new SessionLoop(
+    {
+      access: { url, caCertificates, coverageAge: 120_000, reconnect: 30_000 },
+      readToken: async () => token,
+      ...{ clock: realClock, random: Math.random, log },
     },
-    onEnd: ({ reason }) => console.log(`ended: ${reason}`),
-  })
-  await until('the last sessions are covered', () => covered > index - atOnce, { timeoutMs: 60_000 })
+    {
+      served: () => [served],
+      state: () => state,
+      reported: () => undefined,
+      take(event) {
+        if (event.name !== 'coverage' || covered.has(token)) return
+        covered.add(token)
+        if (covered.size === tokens.length) console.log(`open ${covered.size}`)
+      },
+      disconnected: () => void covered.delete(token),
+    },
+  )
+  void loop.run(new AbortController().signal)
 }
-await until('all sessions are covered', () => covered >= tokens.length, { timeoutMs: 60_000 })
-console.log(`open ${covered}`)

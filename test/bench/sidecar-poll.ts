@@ -41,7 +41,7 @@ export const sidecarPoll: Bench = {
 }
 
 /** Figures of a hundred polls, without those of the start. */
-async function quietly({ cloud }: BenchContext, sidecar: SidecarRun) {
+export async function quietly({ cloud }: BenchContext, sidecar: SidecarRun) {
   const { pid } = sidecar.process
   const observe = async (atLeast: number) => {
     // Right after the end of a poll nothing is in progress.

@@ -2,6 +2,7 @@ import { stringify } from 'yaml'
 import { startEmulator, type Emulator } from '../emulator/emulator.ts'
 import { makeIssuer, type TestIssuer } from '../emulator/issuer.ts'
 import { clientId, namespace, serviceAccount } from './cluster.ts'
+import { coordinatorClient, coordinatorSubject } from '../support/coordinator-process.ts'
 import { freePort } from '../support/free-port.ts'
 
 /** A cloud on this machine, and a cluster's issuer that it trusts. */
@@ -26,7 +27,10 @@ export async function startCloud(): Promise<Cloud> {
     authorityHost,
     names: [new URL(authorityHost).hostname],
     issuers: [issuer],
-    credentials: [{ clientId, issuer: issuer.issuer, subject }],
+    credentials: [
+      { clientId, issuer: issuer.issuer, subject },
+      { clientId: coordinatorClient, issuer: issuer.issuer, subject: coordinatorSubject },
+    ],
   })
   const configuration = {
     tenantId: emulator.tenant,

@@ -22,6 +22,8 @@ export const coordinatorClient = '99999999-2222-4333-8444-555555555555'
 const rotationScript = join(import.meta.dirname, '../../coordinator/rotation/main.ts')
 const source = join(import.meta.dirname, '../../coordinator/main.ts')
 const serviceAccount = { namespace: 'akv-injector-system', serviceAccount: 'akv-injector-coordinator' }
+/** Its ServiceAccount, as tokens name it. */
+export const coordinatorSubject = `system:serviceaccount:${serviceAccount.namespace}:${serviceAccount.serviceAccount}`
 
 /** Serves the keys of ServiceAccount tokens as an API server does; returns the path of a kubeconfig. */
 async function startKeys(t: Pick<Test, 'teardown'>, issuer: TestIssuer, folder: string): Promise<string> {
