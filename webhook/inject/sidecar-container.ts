@@ -20,8 +20,9 @@ import { securityContext } from '../plan/sidecar-user.ts'
 
 /**
  * V8 flags for a process that mostly sleeps: code is interpreted, and the space for new objects is minimal. Only long-running loops are
- * compiled; `--jitless` would save nothing more and compile not even those. Node does not start with a flag that it does not know, so the
- * flags belong to the version in the image.
+ * compiled; `--jitless` would save nothing more and compile not even those. V8 multiplies the invocation count with the size of a function
+ * in 32 bits: without a limit of the size, it compiles a large one after some hundred requests, for 3 MB. Node does not start with a flag
+ * that it does not know, so the flags belong to the version in the image.
  */
 export const nodeFlags: readonly string[] = [
   '--max-semi-space-size=1',
@@ -29,6 +30,7 @@ export const nodeFlags: readonly string[] = [
   '--no-sparkplug',
   '--no-maglev',
   '--invocation-count-for-turbofan=1000000',
+  '--max-optimized-bytecode-size=2000',
 ]
 
 /**
