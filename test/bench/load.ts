@@ -69,8 +69,8 @@ async function open({ port, ca, servername }: Job): Promise<TLSSocket> {
 }
 
 /**
- * @returns a function that resolves to the body of the next response; another status than 200, or no length, is an
- * error
+ * @returns a function that resolves to the body of the next response, with the lengths of its chunks if it has any; another status
+ * than 200, or no length, is an error
  */
 function reader(socket: TLSSocket): () => Promise<string> {
   let received: Buffer = Buffer.alloc(0)
@@ -83,10 +83,12 @@ function reader(socket: TLSSocket): () => Promise<string> {
     const headEnd = received.indexOf('\r\n\r\n')
     if (headEnd < 0) return
     const head = received.toString('latin1', 0, headEnd)
-    const length = Number(/^content-length: (\d+)/im.exec(head)?.[1])
-    if (!head.startsWith('HTTP/1.1 200') || Number.isNaN(length)) return void fail(`the server answered:\n${head}`)
-    const end = headEnd + 4 + length
-    if (received.length < end) return
+    const length = /^content-length: (\d+)/im.exec(head)?.[1]
+    const isChunked = /^transfer-encoding: chunked/im.test(head)
+    if (!head.startsWith('HTTP/1.1 200') || (length === undefined && !isChunked))
+      return void fail(`the server answered:\n${head}`)
+    const end = length === undefined ? endOfChunks(received, headEnd + 4) : headEnd + 4 + Number(length)
+    if (end === undefined || received.length < end) return
     const body = received.toString('utf8', headEnd + 4, end)
     received = received.subarray(end)
     waiting?.resolve(body)
@@ -94,6 +96,17 @@ function reader(socket: TLSSocket): () => Promise<string> {
   return () => {
     waiting = Promise.withResolvers<string>()
     return waiting.promise
+  }
+}
+
+/** Where a chunked body ends; undefined if that was not received yet. */
+function endOfChunks(received: Buffer, from: number): number | undefined {
+  for (let at = from; ;) {
+    const lineEnd = received.indexOf('\r\n', at)
+    if (lineEnd < 0) return undefined
+    const size = parseInt(received.toString('latin1', at, lineEnd), 16)
+    at = lineEnd + 2 + size + 2
+    if (size === 0) return at
   }
 }
 
