@@ -3,7 +3,13 @@ import { ListDigest } from '../../shared/detect/list-digest.ts'
 import { vaultFailure } from '../../shared/detect/list-group.ts'
 import { everyObject } from '../../shared/coordination/source.ts'
 import type { ObjectType } from '../../shared/objects/formats.ts'
-import type { Attributes, ListedObject, Vault, VaultFailure } from '../../shared/vault/store.ts'
+import {
+  defaultMaxPages,
+  type Attributes,
+  type ListedObject,
+  type Vault,
+  type VaultFailure,
+} from '../../shared/vault/store.ts'
 import type { Budget } from './budget.ts'
 import { isRecent, isSameListed, takeDigest, takeVersions, type ListedState, type Observed } from './observed.ts'
 
@@ -25,6 +31,8 @@ export const recheckMs = 6_000
 /** Objects of unknown versions whose versions one look lists, and how long until those of the same object are listed again. */
 const mostVerified = 20
 const verifyAgainMs = 30_000
+/** More pages than a list may have. */
+const tooManyPages = defaultMaxPages + 1
 /** Items on a page of the service. */
 const pageSize = 25
 
@@ -36,6 +44,8 @@ export interface LookState {
   isListed: boolean
   /** Whether there were more unknown objects than one look takes. */
   hasBacklog: boolean
+  /** When the last list ended, on the monotonic clock; absent before the first. */
+  listedAt?: number
 }
 
 /** What a look found. */
@@ -74,8 +84,8 @@ async function lookAt(
   const everything = objects.get(everyObject)
   const named = [...objects].filter(([name]) => name !== everyObject)
   const cost = named.reduce((sum, [, { versions }]) => sum + pagesOf(versions?.size ?? 1), 0)
-  const isListing = everything !== undefined || cost > state.pages
-  const listed = isListing ? await settledList(objects, state, dependencies) : undefined
+  const isListing = (everything !== undefined && isListDue(everything, state, clock.elapsed())) || cost > state.pages
+  const listed = isListing ? await listIfShort(objects, cost, state, dependencies) : undefined
   const now = clock.elapsed()
   const isDoubtful = ([name, observed]: [string, Observed]): boolean =>
     observed.versions !== undefined &&
@@ -100,8 +110,15 @@ async function lookAt(
     if (seen) observed.listed = seen
     else delete observed.listed
   }
-  state.isListed = isListing
+  state.isListed = listed !== undefined
 }
+
+/** As long as no sidecar has named a list that exists, lists for it take a tenth of the vault's budget at most. */
+const unknownListMs = 2_500
+
+/** Whether to list for sidecars with finds: at each look, unless none of them has shown that it may list the vault. */
+const isListDue = ({ isCovered }: Observed, { pages, listedAt = -Infinity }: LookState, now: number): boolean =>
+  isCovered === true || listedAt + pages * unknownListMs <= now
 
 /**
  * Objects that nothing is known of yet, or of which a sidecar serves an unknown version: a few at a time, and again only after
@@ -113,6 +130,25 @@ function unverified(objects: readonly [string, Observed][], now: number, state: 
   const due = objects.filter(([, observed]) => isDue(observed))
   state.hasBacklog = due.length > mostVerified
   return due.slice(0, mostVerified)
+}
+
+/** Returns undefined for a list that is too long, if listing the versions of each object takes fewer requests. */
+async function listIfShort(
+  objects: ReadonlyMap<string, Observed>,
+  cost: number,
+  state: LookState,
+  dependencies: LookDependencies,
+): Promise<ReadonlyMap<string, ListedState> | undefined> {
+  try {
+    return await settledList(objects, state, dependencies)
+  } catch (error) {
+    if (vaultFailure(error).code !== 'TooManyPages' || cost > tooManyPages) throw error
+    state.pages = tooManyPages
+    state.listedAt = dependencies.clock.elapsed()
+    // Sidecars whose finds need the list poll.
+    delete objects.get(everyObject)?.isCovered
+    return undefined
+  }
 }
 
 /** Lists until two lists show the same of these objects, if the first shows a difference. */
@@ -138,7 +174,7 @@ async function settledList(
 async function list(
   objects: ReadonlyMap<string, Observed>,
   state: LookState,
-  { vault, type, budget, abort }: LookDependencies,
+  { vault, type, budget, clock, abort }: LookDependencies,
 ): Promise<ReadonlyMap<string, ListedState>> {
   const tags = new Map<string, string>()
   const digest = objects.has(everyObject) ? new ListDigest() : undefined
@@ -155,6 +191,7 @@ async function list(
   })
   budget.spend(pages)
   state.pages = pages
+  state.listedAt = clock.elapsed()
   if (digest) tags.set(everyObject, digest.toString())
   const shown = (attributes: Attributes | undefined, name: string): ListedState => ({
     ...(attributes && { attributes }),

@@ -15,6 +15,8 @@ export interface Observed {
   verifiedAt?: number
   /** Whether a sidecar serves a version that is not known. */
   isQuestioned?: boolean
+  /** Whether a sidecar has served a version that exists. */
+  isCovered?: boolean
   /** How many sidecars serve it. */
   subscribers: number
 }

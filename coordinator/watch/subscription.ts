@@ -62,6 +62,7 @@ export class Subscription {
       }
       if (!one.isCovered) added.push(one.object)
       one.isCovered = true
+      observed.isCovered = true
       const newest = observed.newest?.version
       if (newest === one.object.version) one.hinted = newest
       else if (newest !== one.hinted) outdated.push(this.#change(one, observed))

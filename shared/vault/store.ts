@@ -40,6 +40,9 @@ export interface ListedObject {
   tags: Readonly<Record<string, string>>
 }
 
+/** Pages of a list that are read unless the caller says otherwise. */
+export const defaultMaxPages = 40
+
 export interface ListOptions {
   /** More are a failure with the code `TooManyPages`; a limit of the store applies if this is absent. */
   maxPages?: number

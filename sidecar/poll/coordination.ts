@@ -30,7 +30,7 @@ export interface Coordination {
   leave: () => void
   /** Whether there is a session. */
   readonly isConnected: boolean
-  /** False if there is none because the coordinator's certificate is not trusted. */
+  /** False if the coordinator's certificate is not trusted, so that there is no session. */
   readonly isTrusted: boolean
   /** Holds sessions, one after the other, until the signal aborts. */
   run: (abort: AbortSignal) => Promise<void>

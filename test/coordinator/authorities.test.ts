@@ -9,7 +9,7 @@ import { listening } from './scene.ts'
 const podUid = 'f1a2'
 const pod = { namespace: 'shop', pod: { name: 'web', uid: podUid }, serviceaccount: { name: 'web', uid: 'a1' } }
 
-/** A coordinator whose certificates a test replaces, and a program that is told of its authorities. */
+/** A coordinator whose certificates a test replaces, and a program that hears of its authorities. */
 async function replacing(t: Test, kept: (next: string) => string | undefined = () => undefined) {
   const next = certificateFolder(t)
   const authorities: { text?: string } = {}

@@ -6,9 +6,17 @@ import type { Budget, Credential } from '../sign-in/credential.ts'
 import type { Subject } from '../explain-failure.ts'
 import { failureOf } from './operation-failure.ts'
 import { Disabled, Incomplete, type ClientOptions, type Got, type Listed, type Objects } from './sdk-objects.ts'
-import { defaultMaxPages, runOperation } from './operation.ts'
+import { runOperation } from './operation.ts'
 import { createSecrets } from './secrets.ts'
-import type { Attributes, FailureKind, Fetched, ListOptions, Vault, VaultFailure } from '../store.ts'
+import {
+  defaultMaxPages,
+  type Attributes,
+  type FailureKind,
+  type Fetched,
+  type ListOptions,
+  type Vault,
+  type VaultFailure,
+} from '../store.ts'
 import { createLinkPolicy, createWirePolicy } from './wire-policy.ts'
 
 /** A vault operation, for audit lines and metrics. */

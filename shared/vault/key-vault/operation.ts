@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { PipelineResponse } from '@azure/core-rest-pipeline'
 import type { Answer } from '../http-answer.ts'
+import { defaultMaxPages } from '../store.ts'
 
 /** One call of a vault while it lasts: the SDK passes neither its signal nor anything else on to a list's later pages. */
 export interface Operation {
@@ -43,9 +44,6 @@ export interface OperationOptions {
   /** Default: {@link defaultMaxPages}. */
   maxPages?: number | undefined
 }
-
-/** Pages of a list that are read unless the caller says otherwise. */
-export const defaultMaxPages = 40
 
 /** Runs `work` under one deadline; rejects as soon as that has passed or the caller's signal says so, whatever `work` does. */
 export async function runOperation<T>(

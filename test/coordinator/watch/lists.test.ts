@@ -24,7 +24,7 @@ void t.test('list digest: the same for the same objects in any order', async (t)
   t.equal(new Set([digestOf(a, b), ...others.map((items) => digestOf(...items))]).size, others.length + 1)
 })
 
-void t.test('watcher: who serves the list is told when it changes, once', async (t) => {
+void t.test('watcher: a sidecar that serves the list hears once of each change', async (t) => {
   const { vault, watcher, advance, object, told } = await watcherScene(t)
   vault.set('a', '1')
   await advance(day)
@@ -48,7 +48,7 @@ void t.test('watcher: who serves the list is told when it changes, once', async 
   )
 })
 
-void t.test('watcher: nobody learns of lists without having listed the vault', async (t) => {
+void t.test('watcher: a sidecar that has not listed the vault hears of no list', async (t) => {
   const { vault, watcher, advance, object, told } = await watcherScene(t)
   vault.set('a', '1')
   await advance(day)
@@ -65,7 +65,27 @@ void t.test('watcher: nobody learns of lists without having listed the vault', a
   for (const one of guessing) t.strictSame(one.events, [])
 })
 
-void t.test('watcher: a sidecar that knows an earlier list is told of the newest', async (t) => {
+void t.test('watcher: a sidecar that may not list the vault does not delay the looks for others', async (t) => {
+  const { vault, watcher, advance, object, told } = await watcherScene(t)
+  vault.others = 1_000
+  const version = vault.set('a', '1')
+  await advance(day)
+  const one = told()
+  watcher.update(one, 1, [object('a', version)])
+  await advance(60_000)
+  vault.asked.length = 0
+  for (let minute = 0; minute < 10; minute++) {
+    const guessing = told('other')
+    watcher.update(guessing, 1, [object('*', 'f'.repeat(64))])
+    await advance(60_000)
+    watcher.remove(guessing)
+  }
+  t.ok(vault.count('list') <= 7, `${vault.count('list')} lists of 41 pages in 10 minutes`)
+  const [look] = watcher.looks(one)
+  t.ok(look && look.ageMs < 30_000)
+})
+
+void t.test('watcher: a sidecar that knows an earlier list hears of the newest', async (t) => {
   const { vault, watcher, advance, object, told } = await watcherScene(t)
   vault.set('a', '1')
   await advance(day)
