@@ -25,13 +25,13 @@ const tokenLifetime = 3_600
 export function resolveCoordinator(
   context: PlanContext,
   mode: Mode,
-  { objects, clouds, identities }: Requests,
+  { objects, finds, clouds, identities }: Requests,
   signal: SignalTarget | undefined,
 ): PlannedCoordinator | undefined {
   const { pod, namespace, configuration, values } = context
   const { coordinator } = configuration
   if (coordinator === undefined || mode === 'once') return undefined
-  const isWatched = objects.some(({ vault: url, identity }) => {
+  const isWatched = [...objects, ...finds].some(({ vault: url, identity }) => {
     const cloud = clouds[identities[identity]?.cloud ?? '']
     return isVaultAllowed(coordinator.vaults, namespace.name, { url, name: cloud && vaultNameIn(url, cloud) })
   })

@@ -52,3 +52,12 @@ void t.test('coordinator: pods that it does not watch know nothing of it', async
     t.equal(audienceOf(changes), undefined, name)
   }
 })
+
+void t.test('coordinator: a pod with nothing but a find uses it, too', async (t) => {
+  const annotations = {
+    ...given.pod.metadata?.annotations,
+    'azure.keyvault.injector/objects': '[{ find: { tags: { app: web } } }]',
+    'azure.keyvault.injector/vault': 'app-kv',
+  }
+  t.match(planOf({ pod: pod({ annotations }) })?.settings.coordinator, { url: String })
+})
