@@ -77,11 +77,7 @@ export const openConnection: Connect = (options) => {
     const { statusCode: status = 0, headers } = response
     response.on('error', ({ message }) => end({ reason: message }))
     response.on('close', () => end({ reason: 'the coordinator closed the connection' }))
-    if (status !== 200) {
-      const seconds = Number(headers['retry-after'])
-      const retryAfterMs = seconds > 0 ? Math.min(seconds * 1000, longestRetryAfterMs) : undefined
-      return end({ reason: `${status}`, status, ...(retryAfterMs !== undefined && { retryAfterMs }) })
-    }
+    if (status !== 200) return end(refusal(status, headers))
     const receive = createReceiver(options, end)
     response.on('data', (chunk: Buffer) => {
       if (!isEnded) receive(chunk)
@@ -98,6 +94,13 @@ export const openConnection: Connect = (options) => {
     },
     close: () => end({ reason: 'this program ended it' }),
   }
+}
+
+/** How a session ends that the coordinator refuses. */
+export function refusal(status: number, headers: { 'retry-after'?: string | undefined }): ConnectionEnd {
+  const seconds = Number(headers['retry-after'])
+  const retryAfterMs = seconds > 0 ? Math.min(seconds * 1000, longestRetryAfterMs) : undefined
+  return { reason: `${status}`, status, ...(retryAfterMs !== undefined && { retryAfterMs }) }
 }
 
 const untrusted = ({ message }: Error): ConnectionEnd => ({

@@ -3,11 +3,12 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Clock } from '../../shared/clock.ts'
 import {
   createReceiver,
+  refusal,
   type Connect,
   type Connection,
   type ConnectionEnd,
+  type ConnectionOptions,
 } from '../../shared/coordination/connection.ts'
-import type { ConnectionOptions } from '../../shared/coordination/connection.ts'
 import { sessionPath } from '../../shared/coordination/limits.ts'
 
 /**
@@ -144,9 +145,4 @@ class Link implements Connection {
       if (!this.#isEnded && !this.#isSilent) run()
     })
   }
-}
-
-const refusal = (status: number, headers: Record<string, string>): ConnectionEnd => {
-  const seconds = Number(headers['retry-after'])
-  return { reason: `${status}`, status, ...(seconds > 0 && { retryAfterMs: seconds * 1000 }) }
 }
