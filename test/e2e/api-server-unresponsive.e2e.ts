@@ -4,6 +4,7 @@ import { makeServiceAccount, nodeContainer, pod, restrictedPod } from './support
 import { apply, get, kubectl, makeNamespace, tryApply } from './support/kubectl.ts'
 import { beside, install, render, writeSelfManaged } from './support/own-installation.ts'
 import { logHas, readyPod, readyPods, type Pod } from './support/pods.ts'
+import { untilReachable } from './support/reachable.ts'
 import { eventually } from './support/eventually.ts'
 import { makeTeam } from './support/fixture.ts'
 
@@ -72,7 +73,7 @@ void t.test(
         KUBERNETES_SERVICE_PORT: '6443',
       }),
     )
-    await readyPods(system, 'app.kubernetes.io/name=akv-injector', 2, 120)
+    await untilReachable(t, system, 'silence')
     const team = await makeTeam(t, { [injectionLabel]: 'silence' })
     const ask = async (serviceAccountName = 'app') => {
       const asking = pod(team, 'app', {

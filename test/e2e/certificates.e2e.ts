@@ -6,6 +6,7 @@ import { pod } from './support/apps.ts'
 import { beside, install, render, writeSelfManaged } from './support/own-installation.ts'
 import { apply, get, kubectl } from './support/kubectl.ts'
 import { readyPods, statusOf, type Pod } from './support/pods.ts'
+import { untilReachable } from './support/reachable.ts'
 import { eventually } from './support/eventually.ts'
 import { askReplica } from './support/replica.ts'
 import { makeTeam } from './support/fixture.ts'
@@ -77,7 +78,7 @@ void t.test('certificates: no admission fails while authorities, certificates an
   )
   await install(t, beside(await render(folder), 'rotation', environment))
   const replicas = () => readyPods(system, selector, 2, 120)
-  await replicas()
+  await untilReachable(t, system, 'rotation')
   const team = await makeTeam(t, { [injectionLabel]: 'rotation' })
   const annotations = { vault: 'my-kv', objects: 'x' }
   const pods = await admitPods(

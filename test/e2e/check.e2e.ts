@@ -7,7 +7,8 @@ import { nodeContainer, pod } from './support/apps.ts'
 import { check, failure, healthy, linesOf } from './support/check-command.ts'
 import { apply, kubectl, toYaml, type KubernetesObject } from './support/kubectl.ts'
 import { beside, install, newName, newTag, render, write } from './support/own-installation.ts'
-import { logHas, readyPod, readyPods } from './support/pods.ts'
+import { logHas, readyPod } from './support/pods.ts'
+import { untilReachable } from './support/reachable.ts'
 import { eventually } from './support/eventually.ts'
 import { manifests, read } from '../manifests/rendered.ts'
 import { makeFixture, makeTeam } from './support/fixture.ts'
@@ -51,7 +52,7 @@ generatorOptions: {disableNameSuffixHash: true}
     for (const entry of (one['webhooks'] ?? []) as { clientConfig: object }[])
       Object.assign(entry.clientConfig, { caBundle })
   await install(t, all)
-  await readyPods(system, 'app.kubernetes.io/name=akv-injector', 2, 120)
+  await untilReachable(t, system, label)
   return {
     valid,
     expired: secret(await issue(Date.now() - 40 * day)),

@@ -8,7 +8,8 @@ import { pod } from './support/apps.ts'
 import { certManagerKinds } from './support/cert-manager.ts'
 import { beside, install, newName, newTag, render, write } from './support/own-installation.ts'
 import { apply, kubectl, tryApply, tryKubectl, type KubernetesObject } from './support/kubectl.ts'
-import { readyPods, type Pod } from './support/pods.ts'
+import type { Pod } from './support/pods.ts'
+import { untilReachable } from './support/reachable.ts'
 import { eventually } from './support/eventually.ts'
 import { makeTeam } from './support/fixture.ts'
 
@@ -88,9 +89,8 @@ images: [{name: registry.example.com/platform/akv-injector, newName: ${newName},
 `,
   )
   await install(t, beside(await render(folder), 'own'))
-  const replicas = await readyPods(own, 'app.kubernetes.io/name=akv-injector', 4, 120)
-  t.equal(replicas.length, 4, 'as many replicas as the overlay says, one standby, and all of them ready')
-
+  // As many replicas as the overlay says, and one standby.
+  await untilReachable(t, own, 'own', 4)
   const ask = await asker(t, 'own')
   const { code, stdout, stderr } = await ask({ vault: 'shared-kv', objects: 'db-password' })
   t.equal(code, 0, stderr)
@@ -160,7 +160,7 @@ components: [../../manifests/components/cert-manager]
     }))
     await kubectl(['patch', kind, configuration, '--type=json', '-p', JSON.stringify(patch)])
   }
-  await readyPods(name, 'app.kubernetes.io/name=akv-injector', 2, 120)
+  await untilReachable(t, name, 'managed')
   const ask = await asker(t, 'managed')
   const { code, stdout, stderr } = await ask({
     vault: 'my-kv',

@@ -11,8 +11,8 @@ export interface Call {
   /** As `permissionsOf` writes it; of what is no resource, the verb and the path. */
   permission: string
   /**
-   * The authorizer's decision: `allow` or `forbid`. A rejection for another reason, such as a terminating namespace, is
-   * neither.
+   * The authorizer's decision: `allow` or `forbid`. A rejection for another reason, such as a terminating namespace or too
+   * many calls, is neither.
    */
   decision: string | undefined
   annotations: Record<string, string>

@@ -7,6 +7,7 @@ import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { kubectl, type KubernetesObject } from './kubectl.ts'
 import { beside, install, newName, newTag, render, write } from './own-installation.ts'
 import { readyPods } from './pods.ts'
+import { untilReachable } from './reachable.ts'
 
 /** An installation with a coordinator: the value of the namespaces' label, and the coordinator's identity. */
 export interface Coordinated {
@@ -132,7 +133,7 @@ patches:${identityPatch(client)}${isStoppable ? stoppablePatch : ''}`,
   const rendered = beside(await render(folder), label)
   const [first, ...rest] = rendered.toSorted((one) => (one.kind === 'Namespace' ? -1 : 1))
   await install(t, [first as KubernetesObject, secret, ...rest])
-  await readyPods(namespace, 'app.kubernetes.io/name=akv-injector', 2, 180)
+  await untilReachable(t, namespace, label)
   await readyPods(namespace, 'app.kubernetes.io/name=akv-injector-coordinator', 1, 60)
   return {
     authority: certificate,

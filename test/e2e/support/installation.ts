@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { kubectl, tryKubectl } from './kubectl.ts'
 import { readyPods } from './pods.ts'
+import { untilReachable } from './reachable.ts'
 import { run } from './process.ts'
 import type { E2eSettings } from './settings.ts'
 
@@ -98,7 +99,9 @@ images:
 
 async function install(): Promise<void> {
   await kubectl(['apply', '-k', overlay])
-  await readyPods('akv-injector-system', 'app.kubernetes.io/name=akv-injector', 2, 180)
+  const teardowns: (() => unknown)[] = []
+  await untilReachable({ teardown: (end) => teardowns.push(end) }, 'akv-injector-system', 'enabled')
+  for (const end of teardowns) await end()
   await readyPods('akv-injector-system', 'app.kubernetes.io/name=akv-injector-sync', 1, 60)
 }
 

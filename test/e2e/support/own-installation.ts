@@ -5,6 +5,7 @@ import { parseAllDocuments } from 'yaml'
 import { injectionLabel } from '../../../shared/names.ts'
 import { apply, kubectl, toYaml, type KubernetesObject } from './kubectl.ts'
 import { readyPods, type Pod } from './pods.ts'
+import { untilReachable } from './reachable.ts'
 
 const dist = join(import.meta.dirname, '../../../dist')
 export const [newName, newTag] = (process.env['E2E_IMAGE'] ?? 'localhost/akv-injector:e2e').split(':')
@@ -95,20 +96,19 @@ export async function install(t: Test, all: KubernetesObject[]): Promise<void> {
 }
 
 /**
- * Installs both halves in a namespace of their own, and waits until they are ready. A scenario that ends replicas does so here: in the
+ * Installs both halves in a namespace of their own, and waits until the API server reaches them. A scenario that ends replicas does so here: in the
  * installation that all share, the pods of the others would go without what ignores failures.
  * @param name the value of the namespaces' label
  * @param environment of the webhook, as in `beside`
  */
 export async function installHalves(t: Test, name: string, namespace: string, environment?: Record<string, string>) {
   await install(t, beside(await render(writeSelfManaged(`e2e-${name}`, namespace)), name, environment))
-  const label = 'app.kubernetes.io/name=akv-injector'
-  await readyPods(namespace, label, 2, 120)
+  await untilReachable(t, namespace, name)
   return {
     scale: async (component: 'webhook' | 'standby', replicas: number): Promise<Pod[]> => {
       const deployment = component === 'webhook' ? 'akv-injector' : 'akv-injector-standby'
       await kubectl(['scale', '-n', namespace, `deployment/${deployment}`, `--replicas=${replicas}`])
-      return readyPods(namespace, `${label},app.kubernetes.io/component=${component}`, replicas)
+      return readyPods(namespace, `app.kubernetes.io/component=${component}`, replicas)
     },
   }
 }
