@@ -2,14 +2,14 @@ import { request } from 'node:https'
 import t from 'tap'
 import { injectionLabel, sidecarContainer } from '../../shared/names.ts'
 import { metadataOnly } from '../emulator/access.ts'
-import { deployment, reloading } from './support/apps.ts'
+import { deployment, pod, reloading, watching } from './support/apps.ts'
 import { coordinated, installCoordinated, namespaceOf } from './support/coordinated-installation.ts'
 import { connectEmulator } from './support/emulator.ts'
 import { eventually } from './support/eventually.ts'
 import { makeFixture } from './support/fixture.ts'
 import { forward } from './support/forward.ts'
 import { apply, kubectl } from './support/kubectl.ts'
-import { logHas, readyPods } from './support/pods.ts'
+import { logHas, readyPod, readyPods } from './support/pods.ts'
 
 const own = namespaceOf(coordinated)
 const coordinatorClient = coordinated.client
@@ -47,7 +47,7 @@ void t.test('coordinator: a write reaches the apps in seconds, and pods poll whi
     })
   await apply(app('web', 3, '10m'), app('quick', 2, '3s'))
   const [web, quick] = [await readyPods(namespace, 'app=web', 3), await readyPods(namespace, 'app=quick', 2)]
-  const names = (pods: typeof web): string[] => pods.map((pod) => pod.metadata.name)
+  const names = (pods: typeof web): string[] => pods.map(({ metadata }) => metadata.name)
   for (const name of names([...web, ...quick]))
     await logHas(namespace, name, sidecarContainer, 'the session with the coordinator began')
   const rotate = async (value: string, pods: typeof web): Promise<number> => {
@@ -71,6 +71,30 @@ void t.test('coordinator: a write reaches the apps in seconds, and pods poll whi
     const seconds = await rotate('password-2', [...web, ...quick])
     t.ok(seconds < 20, `all five pods were notified after ${seconds.toFixed(1)} s`)
     t.comment(`write to handler: ${seconds.toFixed(1)} s`)
+  })
+
+  await t.test('a find, with a poll interval of 10 min', async (t) => {
+    const tags = { app: 'web' }
+    await emulator.setSecret(vault, 'web-a', 'a', { tags })
+    const finder = pod(namespace, 'finder', {
+      annotations: { vault, objects: '[{ find: { name: web-*, tags: { app: web } } }]', 'poll-interval': '10m' },
+      containers: [{ name: 'app', script: watching }],
+    })
+    await apply(finder)
+    await readyPod(namespace, 'finder')
+    await logHas(namespace, 'finder', sidecarContainer, 'the session with the coordinator began')
+    await quiet()
+    for (const [change, files] of [
+      [() => emulator.setSecret(vault, 'web-b', 'b', { tags }), './web-a=a ./web-b=b'],
+      [() => emulator.setSecret(vault, 'web-a', 'c', { tags }), './web-a=c ./web-b=b'],
+      [() => emulator.tagSecret(vault, 'web-b', {}), './web-a=c'],
+    ] as const) {
+      const began = performance.now()
+      await change()
+      await logHas(namespace, 'finder', 'app', `files ${files} .\n`)
+      const seconds = (performance.now() - began) / 1000
+      t.ok(seconds < 20, `${files} after ${seconds.toFixed(1)} s`)
+    }
   })
 
   await t.test('the coordinator is gone, and comes back', async (t) => {

@@ -1,22 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { sidecarContainer } from '../../shared/names.ts'
-import { listing, makeServiceAccount, pod } from './support/apps.ts'
+import { listing, makeServiceAccount, pod, watching } from './support/apps.ts'
 import { apply, tryApply } from './support/kubectl.ts'
 import { describedLastState, logHas, readyPod, sidecarStatus } from './support/pods.ts'
 import { eventually } from './support/eventually.ts'
 import { makeFixture } from './support/fixture.ts'
-
-/** Prints the names and contents of all files whenever they change. */
-const watching = `
-old=
-while :; do
-  cd /mnt/secrets/..data/
-  now="$(for file in $(find . -type f ! -name '..*' | sort); do echo "$file=$(cat $file)"; done | tr '\\n' ' ')"
-  [ "$now" = "$old" ] || echo "files $now."
-  old="$now"
-  sleep 1
-done`
 
 const web = { app: 'web' }
 
@@ -32,7 +21,7 @@ void t.test('find: a secret becomes a file with its tag, and the file goes with 
     }),
   )
   await readyPod(namespace, 'app')
-  const has = (files: string) => logHas(namespace, 'app', 'app', `files ${files} .`)
+  const has = (files: string) => logHas(namespace, 'app', 'app', `files ${files} .\n`)
   await has('./db-password=x ./list=web-a, ./web/web-a=a')
   await emulator.setSecret(vault, 'web-b', 'b', { tags: web })
   await has('./db-password=x ./list=web-a,web-b, ./web/web-a=a ./web/web-b=b')

@@ -62,6 +62,17 @@ for file in *; do echo "$file $(cat "$file")"; done
 echo listed
 while :; do sleep 1; done`
 
+/** Prints the names and contents of all files whenever they change. */
+export const watching = `
+old=
+while :; do
+  cd /mnt/secrets/..data/
+  now="$(for file in $(find . -type f ! -name '..*' | sort); do echo "$file=$(cat $file)"; done | tr '\\n' ' ')"
+  [ "$now" = "$old" ] || echo "files $now."
+  old="$now"
+  sleep 1
+done`
+
 export interface PodOptions {
   containers: Container[]
   initContainers?: Container[]
