@@ -64,8 +64,8 @@ export class Coverage {
   served(): ServedObject[] {
     const served = new Map<string, ServedObject>()
     for (const one of watchables(this.#options.host)) {
-      const { object, known } = one
-      if (known && mayBeWatched(one)) served.set(objectKey(object), { ...object, version: known.version })
+      const { object, key, known } = one
+      if (known && mayBeWatched(one)) served.set(key, { ...object, version: known.version })
     }
     return [...served.values()]
   }
@@ -149,8 +149,7 @@ export class Coverage {
     return clock.elapsed() - (this.#lookedAt.get(groupKey(object)) ?? -Infinity) < coverageAgeMs
   }
 
-  #watch = (one: Watchable): Watch | undefined =>
-    mayBeWatched(one) ? this.#watches.get(objectKey(one.object)) : undefined
+  #watch = (one: Watchable): Watch | undefined => (mayBeWatched(one) ? this.#watches.get(one.key) : undefined)
 
   #hinted = (vault: string): Watchable[] =>
     watchables(this.#options.host, vault).filter((one) => this.#watch(one)?.hint !== undefined)

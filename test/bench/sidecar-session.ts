@@ -6,7 +6,6 @@ import { startWebhook } from '../demo/webhook.ts'
 import { coordinatorProcess } from '../support/coordinator-process.ts'
 import { freePort } from '../support/free-port.ts'
 import { certificateFolder } from '../support/server-certificate.ts'
-import { until } from '../support/until.ts'
 import type { Bench } from './bench.ts'
 import type { BenchContext } from './bench-context.ts'
 import { hasProc } from './proc.ts'
@@ -64,10 +63,14 @@ async function coordinatedPod(context: BenchContext, life: { teardown: (end: () 
 
 async function memoryOf(context: BenchContext, pod: Pod, isConnected: boolean): Promise<number> {
   const sidecar = await runSidecar(context, pod)
-  const hasSession = async () =>
-    /^akv_injector_sidecar_coordinator_connected 1$/m.test(await (await fetch(sidecar.metrics)).text())
-  if (isConnected) await until('the sidecar has a session', hasSession, { timeoutMs: 30_000 })
+  // Asking for metrics until then would leave the sidecar with garbage that the session does not cause.
+  if (isConnected) await sidecar.process.line('the sidecar has a session', isSession, 30_000)
   const { anonymous } = await quietly(context, sidecar)
   await sidecar.process.stop(1000)
   return anonymous
+}
+
+function isSession(line: string): true | undefined {
+  const { event, connected } = JSON.parse(line) as { event?: string; connected?: boolean }
+  return event === 'coordinator' && connected === true ? true : undefined
 }
