@@ -9,6 +9,7 @@ import { builtins } from './build/builtins.ts'
 import { schemas } from './build/schemas.ts'
 import { startChunk } from './build/start-chunk.ts'
 import { bundledPackages, noticesOf } from './release/notices.ts'
+import { unclonedPatches } from './build/uncloned-patches.ts'
 import { cliUnused, oneSignIn, sidecarUnused, unused, webhookUnused } from './build/unused.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -54,7 +55,7 @@ const lean: BuildOptions = {
 
 /** Options for the webhook: the Kubernetes client without the models of every kind of object, which take 4 MB. */
 const slim: BuildOptions = {
-  plugins: [unused(webhookUnused)],
+  plugins: [unused(webhookUnused), unclonedPatches],
   alias: { '@kubernetes/client-node': join(root, 'node_modules/@kubernetes/client-node/dist/config.js') },
 }
 

@@ -23,19 +23,23 @@ export function createLogger(level: LogLevel, destination: Destination = stdout)
     (own: LogLevel): Write =>
     (fields, msg) => {
       if (logLevels.indexOf(own) < logLevels.indexOf(logger.level)) return
-      const line = { level: own, time: new Date().toISOString(), ...fields, msg }
+      const line = { level: own, time: new Date().toISOString(), ...readable(fields), msg }
       // JSON leaves C1 controls as they are, which a terminal that shows the log obeys.
-      destination.write(`${printable(JSON.stringify(line, readableError))}\n`)
+      destination.write(`${printable(JSON.stringify(line))}\n`)
     }
   const writers = Object.fromEntries(logLevels.map((own) => [own, writer(own)])) as Record<LogLevel, Write>
   const logger: Logger = { level, ...writers }
   return logger
 }
 
-/** JSON.stringify omits an Error's properties. */
-function readableError(_key: string, value: unknown): unknown {
-  return value instanceof Error ? { type: value.name, message: value.message, stack: value.stack } : value
+/** JSON.stringify omits an Error's properties. Not a replacer, which it would call for each key of each line. */
+function readable(fields: object): object {
+  const entries = Object.entries(fields) as [string, unknown][]
+  if (!entries.some(([, value]) => value instanceof Error)) return fields
+  return Object.fromEntries(entries.map(([key, value]) => [key, value instanceof Error ? readableError(value) : value]))
 }
+
+const readableError = ({ name, message, stack }: Error) => ({ type: name, message, stack })
 
 const stdout: Destination = {
   write(line) {
