@@ -44,7 +44,7 @@ export const released = [
 
 /** Options for the sidecar: every injected pod pays for what it loads. */
 const lean: BuildOptions = {
-  plugins: [unused(sidecarUnused), oneSignIn, builtins, schemas, startChunk('sidecar/main.ts')],
+  plugins: [unused(sidecarUnused), oneSignIn, builtins, schemas, startChunk('sidecar/run.ts')],
   // @azure/identity imports it on demand, to sign people in with a browser.
   external: ['open'],
   // The SDK checks each request for a FormData body, and that check alone loads undici.

@@ -19,7 +19,7 @@ import { Registry } from './report/metrics.ts'
 import { createNotifier } from './notify/notifier.ts'
 import { createRenderer } from '../shared/render/renderer.ts'
 import { Reporter } from './report/reporter.ts'
-import { serve } from './report/server.ts'
+import { openPort, type Port } from './report/server.ts'
 import type { Settings } from '../shared/settings/codec.ts'
 import type { Coordinate } from './poll/coordination.ts'
 import type { CreateTurns } from './poll/turns.ts'
@@ -35,6 +35,8 @@ export interface World {
   environment: Readonly<Record<string, string | undefined>>
   /** A prefix of every absolute path; empty in a container. */
   root: string
+  /** Listens already at the port of the settings. */
+  port?: Port | undefined
   /** Called once, when a complete set of files is served. */
   started?: () => void
   log?: Logger
@@ -46,7 +48,7 @@ export interface World {
  */
 export async function runSidecar(
   role: string,
-  { environment, root, started = () => undefined, log = createLogger('info') }: World,
+  { environment, root, port, started = () => undefined, log = createLogger('info') }: World,
 ): Promise<0 | 1> {
   // Served files stay served, whatever happens.
   process.on('uncaughtException', ({ name, stack }) => {
@@ -62,7 +64,7 @@ export async function runSidecar(
       started()
     },
   }
-  const end = await startSidecar(role, { environment, root, log }, dependencies).catch((error: Error): End => ({
+  const end = await startSidecar(role, { environment, root, port, log }, dependencies).catch((error: Error): End => ({
     code: 1,
     reason: { lines: [`the sidecar cannot start: ${error.message}`], outcome: 'cannot-start' },
   }))
@@ -91,7 +93,7 @@ function createTerminationMessage(path: string, log: Logger): (text: string) => 
 
 async function startSidecar(
   role: string,
-  { environment, root, log }: Pick<Required<World>, 'environment' | 'root' | 'log'>,
+  { environment, root, port: early, log }: World & Pick<Required<World>, 'log'>,
   dependencies: Pick<SidecarDependencies, 'notStarted' | 'started'>,
 ): Promise<End> {
   if (role !== 'run' && role !== 'once') return refused(`unknown role "${role}": expected run or once`)
@@ -134,8 +136,10 @@ async function startSidecar(
     report,
   )
   const { port } = settings
-  if (role === 'run')
-    await serve(sidecar, port === undefined ? { socket: join(root, statusSocket) } : { port }, report.connectionClosed)
+  if (role === 'run') {
+    const place = port === undefined ? { socket: join(root, statusSocket) } : { port }
+    await (early ?? openPort(place)).serve(sidecar, report.connectionClosed)
+  }
   return sidecar.run(role, new AbortController().signal)
 }
 

@@ -100,27 +100,50 @@ export function createCachedWriter(make: () => string, elapsed = realClock.elaps
   }
 }
 
+/** A server that listens; its requests wait until it has the pages. */
+export interface Port {
+  /**
+   * @param onClosed is called for each connection that is closed because of a limit
+   * @throws if it cannot listen
+   */
+  serve: (pages: Pages, onClosed?: ConnectionLimits['onClosed']) => Promise<Server>
+}
+
 /**
- * Serves the pages over HTTP/1.1 until it is closed: one request for each connection, and nothing that follows it is read.
- * Node's own HTTP server would parse thousands of requests that arrive together before it could be stopped
+ * Listens, and serves the pages over HTTP/1.1 until the server is closed: one request for each connection, and nothing that follows it is
+ * read. Node's own HTTP server would parse thousands of requests that arrive together before it could be stopped
  * (docs/decisions/0013-sidecar-port-on-node-net.md).
- * @param onClosed is called for each connection that is closed because of a limit
- * @throws if it cannot listen
  */
-export async function serve(pages: Pages, place: Place, onClosed?: ConnectionLimits['onClosed']): Promise<Server> {
-  const bodies: Bodies = {
-    notReady: () => pages.notReady(),
-    metrics: createCachedWriter(() => pages.metrics()),
-    status: createCachedWriter(() => `${JSON.stringify(pages.status(), undefined, 2)}\n`),
-  }
-  const started = createStartupWait(pages)
+export function openPort(place: Place): Port {
+  const given = Promise.withResolvers<{ bodies: Bodies; started: () => Promise<void> }>()
+  let closed: ConnectionLimits['onClosed']
   const server = createServer((socket) => {
     receive(socket, async (request) => {
+      const { bodies, started } = await given.promise
       if (/^\w+ \/startupz[ ?]/.test(request)) await started()
       return respond(request, 'socket' in place || isLocal(socket, hostOf(request)), bodies)
     })
   })
-  limitConnections(server, { ...limits, ...(onClosed && { onClosed }) })
+  limitConnections(server, { ...limits, onClosed: (limit) => closed?.(limit) })
+  const listening = listen(server, place)
+  // Thrown to whoever serves.
+  listening.catch(() => undefined)
+  return {
+    async serve(pages, onClosed) {
+      await listening
+      closed = onClosed
+      const bodies: Bodies = {
+        notReady: () => pages.notReady(),
+        metrics: createCachedWriter(() => pages.metrics()),
+        status: createCachedWriter(() => `${JSON.stringify(pages.status(), undefined, 2)}\n`),
+      }
+      given.resolve({ bodies, started: createStartupWait(pages) })
+      return server
+    },
+  }
+}
+
+async function listen(server: Server, place: Place): Promise<void> {
   if ('socket' in place) await rm(place.socket, { force: true })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
@@ -129,7 +152,6 @@ export async function serve(pages: Pages, place: Place, onClosed?: ConnectionLim
   else server.listen(place.port, resolve)
   await promise
   if ('socket' in place) await chmod(place.socket, 0o600)
-  return server
 }
 
 /** Returns a function that waits until the pod is ready, for a limited time and for a limited number of requests. */

@@ -12,12 +12,15 @@ import {
   createCachedWriter,
   isLocal,
   maxWaiting,
-  serve,
+  openPort,
   startupWaitMs,
   type Pages,
   type Place,
 } from '../../../sidecar/report/server.ts'
+import { openEarly } from '../../../sidecar/early-port.ts'
+import { settingsVariable } from '../../../shared/names.ts'
 import { probes } from '../../../webhook/inject/probes.ts'
+import { freePort } from '../../support/free-port.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { until } from '../../support/until.ts'
 
@@ -35,7 +38,7 @@ async function serving(test: Test, pages: Partial<Pages> = {}, place: Place = { 
     status: () => ({ ready: true }),
     ...pages,
   }
-  const server = await serve(all, place)
+  const server = await openPort(place).serve(all)
   test.teardown(() => server.close())
   return (server.address() as AddressInfo).port
 }
@@ -166,6 +169,43 @@ void t.test('probe: a sidecar that does not answer fails the probe in time', asy
   t.match(await probe('live', join(folder, 's'), 100), { code: 1, text: /abort/i })
 })
 
+void t.test('server: it listens before the program is loaded, and requests wait for the pages', async (t) => {
+  const port = await freePort()
+  const settings = (value: unknown) => ({
+    [settingsVariable]: Buffer.from(JSON.stringify(value)).toString('base64url'),
+  })
+  for (const [role, environment] of [
+    ['once', settings({ port })],
+    ['run', {}],
+    ['run', { [settingsVariable]: '?' }],
+    ...[null, {}, { port: '80' }, { port: 0 }, { port: 65_536 }, { port: 1.5 }].map(
+      (value) => ['run', settings(value)] as const,
+    ),
+  ] as const)
+    t.equal(openEarly(role, environment), undefined, `${role} ${JSON.stringify(environment)}`)
+
+  const early = openEarly('run', settings({ port }))
+  // Only the program's later part knows the pages.
+  const asked = [get(port, '/startupz'), get(port, '/metrics')]
+  let answered = 0
+  for (const one of asked) void one.finally(() => answered++)
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.resetAndDestroy()
+  t.equal(answered, 0)
+  const server = await early?.serve({
+    notReady: () => undefined,
+    settled: Promise.resolve(),
+    metrics: () => 'a 1\n',
+    status: () => ({}),
+  })
+  t.teardown(() => server?.close())
+  t.match(await Promise.all(asked), [
+    { status: 200, text: 'ok\n' },
+    { status: 200, text: 'a 1\n' },
+  ])
+})
+
 void t.test('server: malformed requests are answered or dropped', async (t) => {
   const port = await serving(t)
   for (const bytes of ['\r\n\r\n\0\0', 'GET /livez HTTP/9.9\r\n\r\n', `GET /${'a'.repeat(100_000)} HTTP/1.1\r\n\r\n`]) {
@@ -179,7 +219,12 @@ void t.test('server: malformed requests are answered or dropped', async (t) => {
 void t.test('server: a port that is in use is a failure that names it', async (t) => {
   const port = await serving(t)
   await t.rejects(
-    serve({ notReady: () => undefined, settled: Promise.resolve(), metrics: () => '', status: () => ({}) }, { port }),
+    openPort({ port }).serve({
+      notReady: () => undefined,
+      settled: Promise.resolve(),
+      metrics: () => '',
+      status: () => ({}),
+    }),
     {
       code: 'EADDRINUSE',
     },
