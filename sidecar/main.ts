@@ -10,7 +10,7 @@ const [role = 'run'] = process.argv.slice(2)
 const { env: environment } = process
 const port = openEarly(role, environment)
 // Not awaited here: what is loaded on demand shares a file with this module, and would wait for its end.
-void import('./run.ts')
-  .then(({ runSidecar }) => runSidecar(role, { environment, root, port, started: () => (process.exitCode = 0) }))
-  .catch(() => 1)
-  .then((code) => process.exit(code))
+void import('./run.ts').then(async ({ runSidecar }) => {
+  const started = (): void => void (process.exitCode = 0)
+  process.exit(await runSidecar(role, { environment, root, port, started }).catch(() => 1))
+})

@@ -126,7 +126,7 @@ export function openPort(place: Place): Port {
   })
   limitConnections(server, { ...limits, onClosed: (limit) => closed?.(limit) })
   const listening = listen(server, place)
-  // Thrown to whoever serves.
+  // `serve` throws it.
   listening.catch(() => undefined)
   return {
     async serve(pages, onClosed) {
