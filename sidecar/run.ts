@@ -93,7 +93,7 @@ function createTerminationMessage(path: string, log: Logger): (text: string) => 
 
 async function startSidecar(
   role: string,
-  { environment, root, port: early, log }: World & Pick<Required<World>, 'log'>,
+  { environment, root, port: early, log }: Pick<World, 'environment' | 'root' | 'port'> & { log: Logger },
   dependencies: Pick<SidecarDependencies, 'notStarted' | 'started'>,
 ): Promise<End> {
   if (role !== 'run' && role !== 'once') return refused(`unknown role "${role}": expected run or once`)

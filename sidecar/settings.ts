@@ -1,6 +1,7 @@
 import { isSettings } from '../shared/settings/is-settings.ts'
 import type { Result } from '../shared/result.ts'
-import { checkRules, parseSettings } from '../shared/settings/rules.ts'
+import { parseSettings } from '../shared/settings/parse.ts'
+import { checkRules } from '../shared/settings/rules.ts'
 import type { Settings } from '../shared/settings/codec.ts'
 
 /** Reads the webhook's settings and checks all of them again; the schema, 5 MB in memory, is loaded only to say what is wrong. */

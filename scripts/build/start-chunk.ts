@@ -10,7 +10,6 @@ import type { Plugin } from 'esbuild'
 export const startChunk = (first: string): Plugin => ({
   name: 'start-chunk',
   setup(build) {
-    const own = join(build.initialOptions.absWorkingDir ?? '', first)
     const onDemand = new Set<string>()
     build.onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
       if (kind === 'dynamic-import') onDemand.add(join(resolveDir, path))
@@ -19,7 +18,7 @@ export const startChunk = (first: string): Plugin => ({
     build.onLoad({ filter: /\.ts$/ }, async ({ path }) =>
       onDemand.has(path)
         ? {
-            contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(own)}\n`,
+            contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(join(build.initialOptions.absWorkingDir ?? '', first))}\n`,
             loader: 'ts',
           }
         : undefined,

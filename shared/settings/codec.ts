@@ -1,7 +1,8 @@
 import { Errors } from 'typebox/value'
 import { isSettings } from './is-settings.ts'
 import { fail, type Result } from '../result.ts'
-import { checkRules, parseSettings } from './rules.ts'
+import { parseSettings } from './parse.ts'
+import { checkRules } from './rules.ts'
 import { Settings } from './schema.ts'
 
 export { plannedFiles } from './rules.ts'

@@ -6,15 +6,6 @@ import { pathProblem, treeProblems } from '../paths.ts'
 import { maxVariables, variablePattern } from '../variables.ts'
 import type { Settings } from './schema.ts'
 
-/** Parses encoded settings as JSON, without checking their content. */
-export function parseSettings(encoded: string): Result<unknown> {
-  try {
-    return ok(JSON.parse(Buffer.from(encoded, 'base64url').toString()))
-  } catch {
-    return fail('the settings are not base64url of JSON')
-  }
-}
-
 /** Checks what the schema cannot express: references, paths and conflicting files. */
 export function checkRules(settings: Settings): Result<Settings> {
   const tooLarge = tooMany(settings.objects)

@@ -30,15 +30,16 @@ interface Got {
   text: string
 }
 
+const pagesOf = (pages: Partial<Pages> = {}): Pages => ({
+  notReady: () => undefined,
+  settled: Promise.resolve(),
+  metrics: () => 'a 1\n',
+  status: () => ({ ready: true }),
+  ...pages,
+})
+
 async function serving(test: Test, pages: Partial<Pages> = {}, place: Place = { port: 0 }): Promise<number> {
-  const all: Pages = {
-    notReady: () => undefined,
-    settled: Promise.resolve(),
-    metrics: () => 'a 1\n',
-    status: () => ({ ready: true }),
-    ...pages,
-  }
-  const server = await openPort(place).serve(all)
+  const server = await openPort(place).serve(pagesOf(pages))
   test.teardown(() => server.close())
   return (server.address() as AddressInfo).port
 }
@@ -193,12 +194,7 @@ void t.test('server: it listens before the program is loaded, and requests wait 
   await once(socket, 'connect')
   socket.resetAndDestroy()
   t.equal(answered, 0)
-  const server = await early?.serve({
-    notReady: () => undefined,
-    settled: Promise.resolve(),
-    metrics: () => 'a 1\n',
-    status: () => ({}),
-  })
+  const server = await early?.serve(pagesOf())
   t.teardown(() => server?.close())
   t.match(await Promise.all(asked), [
     { status: 200, text: 'ok\n' },
@@ -218,17 +214,9 @@ void t.test('server: malformed requests are answered or dropped', async (t) => {
 
 void t.test('server: a port that is in use is a failure that names it', async (t) => {
   const port = await serving(t)
-  await t.rejects(
-    openPort({ port }).serve({
-      notReady: () => undefined,
-      settled: Promise.resolve(),
-      metrics: () => '',
-      status: () => ({}),
-    }),
-    {
-      code: 'EADDRINUSE',
-    },
-  )
+  await t.rejects(openPort({ port }).serve(pagesOf()), {
+    code: 'EADDRINUSE',
+  })
 })
 
 void t.test(
