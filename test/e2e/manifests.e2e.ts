@@ -89,8 +89,9 @@ images: [{name: registry.example.com/platform/akv-injector, newName: ${newName},
 `,
   )
   await install(t, beside(await render(folder), 'own'))
-  // As many replicas as the overlay says, and one standby.
-  await untilReachable(t, own, 'own', 4)
+  const replicas = await untilReachable(t, own, 'own', 4)
+  t.equal(replicas.length, 4, 'as many replicas as the overlay says, one standby, and all of them ready')
+
   const ask = await asker(t, 'own')
   const { code, stdout, stderr } = await ask({ vault: 'shared-kv', objects: 'db-password' })
   t.equal(code, 0, stderr)

@@ -77,8 +77,8 @@ if (command === undefined || command === '') {
     t.strictSame(unused, [], 'every permission was used')
 
     const ours = (await readAudit(command, started)).filter(isOurs)
-    t.ok(ours.some(({ decision }) => decision === 'allow'))
-    const forbidden = ours.filter(({ decision }) => decision === 'forbid')
+    // A call that has to wait for its turn for too long is rejected before it is authorized.
+    const forbidden = ours.filter(({ decision, code }) => decision !== 'allow' && code !== 429)
     t.strictSame(
       forbidden.map(({ user, verb, uri }) => `${user} ${verb} ${uri}`),
       [],

@@ -15,6 +15,8 @@ export interface Call {
    * many calls, is neither.
    */
   decision: string | undefined
+  /** The status of the answer; absent until there is one. */
+  code: number | undefined
   annotations: Record<string, string>
 }
 
@@ -25,6 +27,7 @@ interface Line {
   requestURI: string
   requestReceivedTimestamp: string
   user: { username: string }
+  responseStatus?: { code?: number }
   objectRef?: { apiGroup?: string; resource?: string; subresource?: string }
   annotations?: Record<string, string>
 }
@@ -66,7 +69,15 @@ export async function readAudit(command: string, since: string): Promise<Call[]>
   return stdout.split('\n').flatMap((text) => {
     // The beginning of the log may be cut off, and its end is being written.
     if (!text.startsWith('{') || !text.endsWith('}')) return []
-    const { user, verb, requestURI, requestReceivedTimestamp, objectRef, annotations = {} } = JSON.parse(text) as Line
+    const {
+      user,
+      verb,
+      requestURI,
+      requestReceivedTimestamp,
+      responseStatus,
+      objectRef,
+      annotations = {},
+    } = JSON.parse(text) as Line
     if (Date.parse(requestReceivedTimestamp) < Date.parse(since)) return []
     const { apiGroup = '', resource = '', subresource } = objectRef ?? {}
     const name = subresource === undefined ? resource : `${resource}/${subresource}`
@@ -78,6 +89,7 @@ export async function readAudit(command: string, since: string): Promise<Call[]>
         uri: requestURI,
         permission: permission(apiGroup, name === '' ? requestURI : name, verb),
         decision,
+        code: responseStatus?.code,
         annotations,
       },
     ]

@@ -96,8 +96,8 @@ export async function install(t: Test, all: KubernetesObject[]): Promise<void> {
 }
 
 /**
- * Installs both halves in a namespace of their own, and waits until the API server reaches them. A scenario that ends replicas does so here: in the
- * installation that all share, the pods of the others would go without what ignores failures.
+ * Installs both halves in a namespace of their own, and waits until the API server reaches them. A scenario that ends replicas does so
+ * here: in the installation that all share, the pods of the others would go without what ignores failures.
  * @param name the value of the namespaces' label
  * @param environment of the webhook, as in `beside`
  */
@@ -108,7 +108,11 @@ export async function installHalves(t: Test, name: string, namespace: string, en
     scale: async (component: 'webhook' | 'standby', replicas: number): Promise<Pod[]> => {
       const deployment = component === 'webhook' ? 'akv-injector' : 'akv-injector-standby'
       await kubectl(['scale', '-n', namespace, `deployment/${deployment}`, `--replicas=${replicas}`])
-      return readyPods(namespace, `app.kubernetes.io/component=${component}`, replicas)
+      return readyPods(
+        namespace,
+        `app.kubernetes.io/name=akv-injector,app.kubernetes.io/component=${component}`,
+        replicas,
+      )
     },
   }
 }

@@ -3,7 +3,7 @@ import { deployment, pod } from './apps.ts'
 import { eventually } from './eventually.ts'
 import { makeTeam } from './fixture.ts'
 import { tryApply } from './kubectl.ts'
-import { readyPods } from './pods.ts'
+import { readyPods, type Pod } from './pods.ts'
 import type { Lifetime } from './process.ts'
 
 /**
@@ -11,9 +11,10 @@ import type { Lifetime } from './process.ts'
  * Services, which the node's rules allow a moment later. It adds to no count of the standby for pods.
  * @param label the value of `injectionLabel` in the installation's namespaces
  * @param replicas how many pods both halves have
+ * @returns these pods
  */
-export async function untilReachable(t: Lifetime, system: string, label: string, replicas = 2): Promise<void> {
-  await readyPods(system, 'app.kubernetes.io/name=akv-injector', replicas, 180)
+export async function untilReachable(t: Lifetime, system: string, label: string, replicas = 2): Promise<Pod[]> {
+  const pods = await readyPods(system, 'app.kubernetes.io/name=akv-injector', replicas, 180)
   const namespace = await makeTeam(t, { [injectionLabel]: label })
   const asking = (annotations: Record<string, string>) => ({
     annotations: { vault: 'my-kv', objects: 'x', 'tenant-id': '00000000-0000-0000-0000-000000000001', ...annotations },
@@ -31,4 +32,5 @@ export async function untilReachable(t: Lifetime, system: string, label: string,
     const { stderr } = await dryRun(deployment(namespace, 'app', 0, asking({ splay: 'soon' })))
     return stderr.includes('splay "soon"')
   })
+  return pods
 }
