@@ -48,7 +48,7 @@ const lean: BuildOptions = {
   // @azure/identity imports it on demand, to sign people in with a browser.
   external: ['open'],
   // The SDK checks each request for a FormData body, and that check alone loads undici.
-  define: { FormData: 'undefined' },
+  define: { FormData: 'undefined', 'globalThis.crypto': 'crypto' },
   inject: [join(import.meta.dirname, 'build/globals.ts')],
   banner: {},
 }

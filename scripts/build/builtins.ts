@@ -24,12 +24,15 @@ function late(name: string): string {
   const get = `process.getBuiltinModule(${JSON.stringify(name)})`
   // Code may extend a class. `assert` is only called.
   if (typeof whole === 'function' && name !== 'assert') return `module.exports = ${get}`
-  const properties = Object.keys(whole).map((key) => JSON.stringify(key))
+  const keys = Object.keys(whole).map((key) => JSON.stringify(key))
+  // The properties are inherited: esbuild copies those that a module has itself wherever it is imported, thousands in all.
   return `
     let whole
     const get = () => (whole ??= ${get})
-    module.exports = ${typeof whole === 'function' ? '(...values) => get()(...values)' : '{}'}
-    for (const key of [${properties.join()}])
-      Object.defineProperty(module.exports, key, { get: () => get()[key], enumerable: true })
+    const made = ${typeof whole === 'function' ? '(...values) => get()(...values)' : '{}'}
+    const properties = Object.create(Object.getPrototypeOf(made))
+    for (const key of [${keys.join()}])
+      Object.defineProperty(properties, key, { get: () => get()[key], enumerable: true })
+    module.exports = Object.setPrototypeOf(made, properties)
   `
 }
