@@ -25,7 +25,6 @@ import type { Settings } from '../settings/codec.ts'
 import { createConnections, type Connections } from './connections.ts'
 import { createCachingCredential, type Credential, type SignIn } from './sign-in/credential.ts'
 import type { Exchange } from './sign-in/token-exchange.ts'
-import { createFederatedExchange } from './sign-in/federated.ts'
 import { createKeyVault, type KeyVault, type VaultRequest } from './key-vault/client.ts'
 import { createNodeExchange } from './sign-in/node.ts'
 import { currentOperation } from './key-vault/operation.ts'
@@ -107,7 +106,7 @@ function createVault(
 ): KeyVault {
   const { onRequest = () => {}, clock = realClock, timeoutMs } = dependencies
   const { cloud, name: identity } = principal
-  const { apiVersion, verifyChallengeResource } = cloud
+  const { apiVersion, verifyChallengeResource, vaultSuffix } = cloud
   const name = nameOf(url, cloud)
   return createKeyVault({
     url,
@@ -117,6 +116,8 @@ function createVault(
     connections: link,
     apiVersion,
     verifyChallengeResource,
+    // A challenge that is not verified may name any resource.
+    scope: verifyChallengeResource === false ? undefined : `https://${vaultSuffix}/.default`,
     clock,
     onRequest,
     timeoutMs,
@@ -157,16 +158,10 @@ function createExchange(
   const readToken = () => readText(file)
   const { caCertificates } = cloud
   const proxy = principal.proxy && createTokenProxy(principal.proxy, { environment, caCertificates, readText })
-  return createFederatedExchange({
-    authorityHost,
-    tenantId,
-    clientId,
-    readToken,
-    http,
-    agent: link.signIn,
-    proxy,
-    clock,
-  })
+  const options = { authorityHost, tenantId, clientId, readToken, http, agent: link.signIn, proxy, clock }
+  // Microsoft's sign-in library is a third of what the sidecar loads, and a vault's first request has no token yet.
+  const exchange = async () => (await import('./sign-in/federated.ts')).createFederatedExchange(options)
+  return async (scope, abort) => (await exchange())(scope, abort)
 }
 
 const readFileText = (path: string) => readFile(path, 'utf8')

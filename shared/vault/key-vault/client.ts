@@ -51,6 +51,8 @@ export interface KeyVaultOptions {
   /** Key Vault's `api-version`. */
   apiVersion?: string | undefined
   verifyChallengeResource?: boolean | undefined
+  /** The scope that the vault's challenge is expected to name; undefined if it may be any. */
+  scope?: string | undefined
   clock: Pick<Clock, 'now' | 'elapsed'>
   onRequest: (request: VaultRequest) => void
   /** Time limit of one operation (of a list with 40 pages), including sign-in, pages and bodies. */
@@ -137,10 +139,11 @@ interface Outcome<T> {
 
 /** The clients of the three types, each made once. */
 function createClients(options: KeyVaultOptions, budget: Budget): (type: ObjectType) => Promise<Objects> {
-  const { url, credential, connections } = options
+  const { url, credential, connections, scope } = options
   const policy = createWirePolicy({
     renew: (refused) => credential.replace(refused, budget),
     onStale: () => connections.dropIdle(),
+    onAnonymous: () => scope !== undefined && credential.begin(scope),
   })
   // Created for each client, because one of them modifies its options.
   const clientOptions = (): ClientOptions => ({

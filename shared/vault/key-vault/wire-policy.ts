@@ -7,6 +7,8 @@ export interface WireOptions {
   renew: (refused: string) => Promise<string | undefined>
   /** Called before a request is sent again because its idle connection proved dead. */
   onStale: () => void
+  /** Called when a request without a token was sent, whose answer says which token the vault wants. */
+  onAnonymous: () => void
 }
 
 /** Thrown for a link that is not followed; says why. */
@@ -48,7 +50,7 @@ function operationOf(): Operation {
  * text, since the SDK loses them on bodies that it does not expect; puts every request under its operation's signal; sends
  * again what a reused idle connection lost; replaces a refused token.
  */
-export function createWirePolicy({ renew, onStale }: WireOptions): PipelinePolicy {
+export function createWirePolicy({ renew, onStale, onAnonymous }: WireOptions): PipelinePolicy {
   async function exchange(
     request: PipelineRequest,
     next: SendRequest,
@@ -91,7 +93,9 @@ export function createWirePolicy({ renew, onStale }: WireOptions): PipelinePolic
       const token = bearerOf(request)
       operation.authorized = token !== undefined
       if (token !== undefined && operation.refusal?.token === token) return operation.refusal.response
-      let response = await exchangeTwice(request, next, operation)
+      const answered = exchangeTwice(request, next, operation)
+      if (token === undefined) onAnonymous()
+      let response = await answered
       if (response.status === 401 && token !== undefined) {
         const fresh = await renew(token)
         if (fresh !== undefined) {

@@ -28,6 +28,10 @@ export interface Budget {
 /** The credential of the Key Vault SDK's clients. */
 export interface Credential extends TokenCredential {
   /**
+   * Signs in before `getToken` is called, which then gets the token or the failure. Does nothing after the first sign-in of a scope.
+   */
+  begin(scope: string): void
+  /**
    * A token in place of one that a vault refused although it has not expired: the one that replaced it meanwhile, else a new
    * one if the budget allows. Undefined: there is none. The refused token stays until a new one is there.
    */
@@ -59,6 +63,8 @@ interface State {
   /** What `token` took the place of. */
   replaced?: string
   running?: Promise<string>
+  /** The first sign-in, if `begin` began it, until its result was given out. */
+  begun?: Promise<string>
   failures: number
   /** After a failure: how long from `failed` on nothing is tried. */
   wait: number
@@ -135,14 +141,15 @@ export function createCachingCredential(options: CredentialOptions): Credential 
 
   function tokenOf(scope: string): Promise<string> {
     const state = stateOf(scope)
-    const { token } = state
+    const { token, begun } = state
+    delete state.begun
     const time = clock.now()
     if (token && time >= token.obtained && time < token.expires) {
       // The failure matters only once a new token is needed; onSignIn has reported it.
       if (time >= token.refresh && waiting(state) === 0) renew(scope, state, true).catch(() => {})
       return Promise.resolve(token.text)
     }
-    return postponed(state) ?? renew(scope, state, false)
+    return begun ?? postponed(state) ?? renew(scope, state, false)
   }
 
   function postponed(state: State): Promise<string> | undefined {
@@ -154,6 +161,15 @@ export function createCachingCredential(options: CredentialOptions): Credential 
   }
 
   return {
+    begin(scope) {
+      const state = stateOf(scope)
+      if (state.running) return
+      delete state.begun
+      if (state.token || state.failures > 0) return
+      state.begun = renew(scope, state, false)
+      // Whoever calls getToken gets the failure.
+      state.begun.catch(() => {})
+    },
     async getToken(scopes: string | string[], { tenantId: wanted }: GetTokenOptions = {}): Promise<AccessToken> {
       checkTenant(wanted, tenantId)
       return { token: await tokenOf([scopes].flat().join(' ')), expiresOnTimestamp: 0 }

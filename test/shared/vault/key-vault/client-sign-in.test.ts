@@ -78,13 +78,55 @@ void t.test('Key Vault client: a challenge that names another tenant is a failur
   store.setSecret('db', 'x')
   const tenant = '11111111-2222-4333-8444-555555555555'
   fixture.emulator.fault({ match: { operation: 'secrets.get' }, fault: { kind: 'wrong-tenant', tenant } })
+  const signedIn = fixture.emulator.journal.next({ operation: 'token' })
   const failed = await failure(vault.get('secret', 'db', undefined, never))
   t.match(failed, { kind: 'sign-in', code: 'TenantMismatch' })
   t.match(
     failed.message,
     `vault ${name}, secret db: the vault belongs to tenant ${tenant}, but the pod signs in at tenant ${fixture.emulator.tenant}`,
   )
+  await signedIn
+  t.equal(fixture.emulator.journal.count('secrets.get'), 0, "the vault gets no token of the pod's tenant")
+})
+
+void t.test('Key Vault client: signs in while a vault is asked which token it wants', async (t) => {
+  const { store, vault } = fresh({ effects: { timeoutMs: 1000 } })
+  store.setSecret('db', 'x')
+  const silent = { match: { operation: 'secrets.get', challenge: true }, fault: { kind: 'hang' } } as const
+  const { remove } = fixture.emulator.fault(silent)
+  const signedIn = fixture.emulator.journal.next({ operation: 'token' })
+  const hanging = failure(vault.get('secret', 'db', undefined, never))
+  t.equal((await signedIn).status, 200, 'before the vault has answered')
+  t.match(await hanging, { kind: 'timeout' })
+  remove()
+  t.ok(await vault.get('secret', 'db', undefined, never))
+  t.equal(fixture.emulator.journal.count('token'), 1, 'its token is used')
+})
+
+void t.test(
+  'Key Vault client: a sign-in that fails meanwhile is the failure of the request, and is not repeated',
+  async (t) => {
+    const { store, vault } = fresh()
+    store.setSecret('db', 'x')
+    const outage = fixture.emulator.fault({ match: { operation: 'token' }, fault: { kind: 'status', status: 503 } })
+    const failed = await failure(vault.get('secret', 'db', undefined, never))
+    t.match(failed, { kind: 'sign-in-unavailable', status: 503 })
+    t.notMatch(failed.message, /next sign-in/)
+    t.equal(fixture.emulator.journal.count('token'), 1)
+    outage.remove()
+  },
+)
+
+void t.test('Key Vault client: waits for the challenge of a vault that may name any resource', async (t) => {
+  const cloud = { verifyChallengeResource: false }
+  const { store, vault } = fresh({ cloud, effects: { timeoutMs: 1000 } })
+  store.setSecret('db', 'x')
+  const silent = { match: { operation: 'secrets.get', challenge: true }, fault: { kind: 'hang' } } as const
+  const { remove } = fixture.emulator.fault(silent)
+  await failure(vault.get('secret', 'db', undefined, never))
   t.equal(fixture.emulator.journal.count('token'), 0)
+  remove()
+  t.ok(await vault.get('secret', 'db', undefined, never))
 })
 
 void t.test('Key Vault client: an outage of the sign-in service beyond the token’s expiry is survived', async (t) => {

@@ -26,6 +26,32 @@ void t.test('credential: four concurrent requests share one exchange and its fai
   for (const one of failing) t.equal((await one).kind, 'sign-in-unavailable')
 })
 
+void t.test('credential: a sign-in that began before is the one of the first request', async (t) => {
+  const { credential, token, open } = stand()
+  credential.begin(scope)
+  credential.begin(scope)
+  t.equal(open.length, 1)
+  open[0]!.resolve(grant(1))
+  await settled()
+  t.strictSame([await token(), await token()], ['token-1', 'token-1'])
+  credential.begin(scope)
+  t.equal(open.length, 1, 'there is a token')
+
+  const other = stand({ answer: (count) => (count === 1 ? down() : grant(count)), random: 0 })
+  other.credential.begin(scope)
+  await settled()
+  t.match(await failure(other.token()), { message: 'down' }, 'its failure is given out')
+  t.equal(other.exchanges(), 1)
+  t.equal(await other.token(), 'token-2', 'once')
+
+  const late = stand({ answer: (count) => (count === 1 ? down() : grant(count)), random: 0 })
+  late.credential.begin(scope)
+  await settled()
+  late.credential.begin(scope)
+  t.equal(late.exchanges(), 1, 'after a failure, it is for the next request to try again')
+  t.equal(await late.token(), 'token-2', 'an earlier failure is not given out then')
+})
+
 void t.test('credential: each scope has its own token', async (t) => {
   const { credential } = stand({ answer: grant })
   t.equal((await credential.getToken('https://a/.default'))!.token, 'token-1')
