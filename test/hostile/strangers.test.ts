@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:tls'
@@ -9,6 +8,7 @@ import { callSegment } from '../../certs/segments.ts'
 import type { Pod } from '../../webhook/pod/pod.ts'
 import { isGuard, purposes } from '../../webhook/review/decision.ts'
 import { annotated, appFor, cluster, reviewOf } from '../webhook/review-app.ts'
+import { closed } from '../support/closed.ts'
 import { certificateFolder } from '../support/server-certificate.ts'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -160,7 +160,7 @@ void t.test('strangers: an announced body is not read', async (t) => {
     )
     let answer = ''
     socket.on('data', (text: string) => (answer += text))
-    await once(socket, 'close')
+    await closed(socket)
     t.match(answer, /^HTTP\/1.1 404 /, `${headers}: answered although not a byte of the body came`)
     t.match(answer, /connection: close/i)
   }

@@ -4,6 +4,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Cloud } from '../../shared/clouds/clouds.ts'
 import type { KeyVault, VaultRequest } from '../../shared/vault/key-vault/client.ts'
 import { openVaults, type VaultDependencies } from '../../shared/vault/open-vaults.ts'
+// The first sign-in loads it, which takes a second from sources: longer than some tests let a request take.
+import '../../shared/vault/sign-in/federated.ts'
 import { makeAuthority } from '../emulator/tls.ts'
 import { objectSpec } from './object-spec.ts'
 

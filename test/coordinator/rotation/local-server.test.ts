@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createLocalServer, loopback } from '../../../coordinator/rotation/local-server.ts'
+import { closed } from '../../support/closed.ts'
 
 async function listening(t: Test) {
   const asked: string[] = []
@@ -44,10 +45,9 @@ void t.test('local server: survives what is no request', async (t) => {
     'GET // HTTP/1.1\r\n\r\n',
   ]) {
     const socket = connect(port, loopback)
-    socket.on('error', () => undefined)
     socket.end(bytes)
     socket.resume()
-    await once(socket, 'close')
+    await closed(socket)
   }
   t.equal(await status('/v1/rotation?vault=a&name=b'), 200)
 })

@@ -7,6 +7,8 @@ import type { Cloud } from '../../../shared/clouds/clouds.ts'
 import type { SignIn } from '../../../shared/vault/sign-in/credential.ts'
 import type { KeyVault, VaultRequest } from '../../../shared/vault/key-vault/client.ts'
 import { openVaults, type VaultDependencies, type OpenVaults } from '../../../shared/vault/open-vaults.ts'
+// The first sign-in loads it, which takes a second from sources: longer than some tests let a request take.
+import '../../../shared/vault/sign-in/federated.ts'
 import { VaultFailure } from '../../../shared/vault/store.ts'
 import { startEmulator, type Emulator, type EmulatorOptions } from '../../emulator/emulator.ts'
 import { makeIssuer, type TestIssuer } from '../../emulator/issuer.ts'

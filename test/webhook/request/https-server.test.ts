@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import type { Limit } from '../../../webhook/limits.ts'
 import { createBoundedServer } from '../../../webhook/request/https-server.ts'
 import { makeAuthority } from '../../emulator/tls.ts'
+import { closed } from '../../support/closed.ts'
 
 const get = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
 
@@ -38,9 +39,9 @@ for (const [title, parts] of Object.entries({
       response.end('ok')
     })
     const socket = await open()
-    const closed = once(socket.resume(), 'close')
+    const ended = closed(socket.resume())
     for (const part of parts) socket.write(part)
-    await closed
+    await ended
     t.ok(handled <= 1, `${handled} are handled`)
     t.strictSame(limits, ['pipelining'])
     t.ok(parsed() <= 2_048 / get.length + 1, `${parsed()} are parsed`)

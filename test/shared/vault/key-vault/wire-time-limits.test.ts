@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import { realClock } from '../../../../shared/clock.ts'
 import t from 'tap'
+import { closed } from '../../../support/closed.ts'
 import { json, page, secretBody, type Script } from '../../../support/scripted-server.ts'
 import { failure, never } from '../fixture.ts'
 import { scripted } from './scripted.ts'
@@ -38,7 +38,7 @@ void t.test('wire policy: a vault that does not answer in time is a failure, whe
     )
     t.equal(server.requests.length, 2, 'it is asked once')
     const { socket } = server.requests[1]!
-    if (!socket.closed) await once(socket, 'close')
+    await closed(socket)
     t.ok(socket.closed, 'and no connection is left hanging')
   }
 })
@@ -63,7 +63,7 @@ void t.test('wire policy: a later page that hangs ends with the deadline or the 
   while (server.requests.length < 4) await new Promise((resolve) => setImmediate(resolve))
   caller.abort()
   t.match(await listing, { kind: 'timeout', code: 'ABORTED' })
-  for (const { socket } of [server.requests[1]!, server.requests[3]!]) if (!socket.closed) await once(socket, 'close')
+  for (const { socket } of [server.requests[1]!, server.requests[3]!]) await closed(socket)
   t.match(await failure(vault.list('secret', caller.signal)), { code: 'ABORTED' }, 'a signal that is over')
   t.equal(server.requests.length, 4)
 })
