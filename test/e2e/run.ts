@@ -17,7 +17,7 @@ async function runScenarios(settings: E2eSettings, names: string[], since: strin
   const find = (pattern: string): string[] => globSync(pattern, { cwd: root }).sort()
   const isAsked = (file: string): boolean => names.length === 0 || names.some((name) => basename(file).startsWith(name))
   let code = 0
-  // Each in the folder `alone` changes what the others share.
+  // Each in the folder `alone` changes what the others share, or measures times that they would delay.
   for (const [pattern, jobs] of [
     ['test/e2e/*.e2e.ts', 3],
     ['test/e2e/alone/*.e2e.ts', 1],

@@ -1,15 +1,13 @@
 import t from 'tap'
-import { injectionLabel } from '../../shared/names.ts'
-import { metadataOnly } from '../emulator/access.ts'
-import { crowded, installCoordinated } from './support/coordinated-installation.ts'
-import { connectEmulator } from './support/emulator.ts'
-import { makeFixture } from './support/fixture.ts'
-import { fleetSecrets, startFleet } from './support/fleet.ts'
+import { injectionLabel } from '../../../shared/names.ts'
+import { metadataOnly } from '../../emulator/access.ts'
+import { crowded, installCoordinated } from '../support/coordinated-installation.ts'
+import { connectEmulator } from '../support/emulator.ts'
+import { makeFixture } from '../support/fixture.ts'
+import { fleetSecrets, startFleet } from '../support/fleet.ts'
 
 const replicas = 30
 const pollInterval = 10
-/** The median counts: thirty pods that read at once share the machine with whatever else it does just then. */
-const rotations = 3
 
 /**
  * Seconds of a write to the last handler: a look begins within `watchInterval`, a second list confirms it, the pods spread over one second,
@@ -43,19 +41,14 @@ void t.test('coordinator fleet: thirty pods are notified within seconds, and sen
   })
 
   await t.test('a write reaches each handler within seconds', async (t) => {
+    const seconds: number[] = []
+    for (const value of ['password-2', 'password-3', 'password-4']) seconds.push(...(await fleet.rotate(value)))
+    const sorted = seconds.sort((one, other) => one - other)
+    const [p50, p99, last] = [0.5, 0.99, 1].map((share) => percentile(sorted, share))
     const most = Object.values(bound).reduce((sum, part) => sum + part)
-    const slowest: number[] = []
-    for (let rotation = 2; rotation < 2 + rotations; rotation++) {
-      const sorted = await fleet.rotate(`password-${rotation}`)
-      const [p50 = NaN, last = NaN] = [0.5, 1].map((share) => percentile(sorted, share))
-      t.comment(`write to handler, ${sorted.length} pods: ${p50.toFixed(1)} s p50, ${last.toFixed(1)} s at most`)
-      t.equal(sorted.length, replicas)
-      slowest.push(last)
-    }
-    const typical = percentile(
-      slowest.sort((one, other) => one - other),
-      0.5,
-    )
-    t.ok(typical <= most, `the slowest of ${replicas} pods: ${typical.toFixed(1)} s; allowed: ${most} s`)
+    const text = `${p50?.toFixed(1)} s p50, ${p99?.toFixed(1)} s p99, ${last?.toFixed(1)} s at most`
+    t.comment(`write to handler, ${replicas} pods, ${sorted.length} notifications: ${text}`)
+    t.ok((p99 ?? Infinity) <= most, `p99: ${text}; allowed: ${most} s`)
+    t.equal(sorted.length, 3 * replicas)
   })
 })
