@@ -167,7 +167,7 @@ export function createCachingCredential(options: CredentialOptions): Credential 
       delete state.begun
       if (state.token || state.failures > 0) return
       state.begun = renew(scope, state, false)
-      // Whoever calls getToken gets the failure.
+      // The next call of getToken gets the failure.
       state.begun.catch(() => {})
     },
     async getToken(scopes: string | string[], { tenantId: wanted }: GetTokenOptions = {}): Promise<AccessToken> {
