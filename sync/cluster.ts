@@ -9,8 +9,10 @@ import type { SyncClass } from './sync-class.ts'
 
 /** The cluster, as the program reads and writes it. Every method sends its requests once and throws an {@link ApiError}. */
 export interface SyncCluster {
-  /** Returns a class, `absent`, or `too-large`. */
+  /** Returns a class, `absent` if there is none or it is being deleted, or `too-large`. */
   readClass(namespace: string, name: string): Promise<SyncClass | 'absent' | 'too-large'>
+  /** Whether a class is still there and is not being deleted. */
+  hasClass(one: Pick<SyncClass, 'namespace' | 'name' | 'uid'>): Promise<boolean>
   /** Returns undefined if it does not exist. */
   readServiceAccount(namespace: string, name: string): Promise<ServiceAccount | undefined>
   /** Returns a token of a ServiceAccount for one audience. */
@@ -53,6 +55,11 @@ const secretFields = {
 /** `managedFields` tells who manages which fields. */
 const adoptedFields = { resourceVersion: true, labels: true, annotations: true, managedFields: true } as const
 
+interface ClassObject {
+  metadata?: { uid?: string; deletionTimestamp?: string; annotations?: Record<string, string> }
+  spec?: unknown
+}
+
 interface SecretObject {
   metadata?: {
     uid?: string
@@ -70,6 +77,8 @@ export function createSyncCluster(api: Api): SyncCluster {
     api.call({ ...request, signal: AbortSignal.timeout(requestTimeoutMs) })
   const secretPath = (namespace: string, name: string): string =>
     `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets/${encodeURIComponent(name)}`
+  const classPath = (namespace: string, name: string): string =>
+    `/apis/${classVersion}/namespaces/${encodeURIComponent(namespace)}/secretproviderclasses/${encodeURIComponent(name)}`
   const accountPath = (namespace: string, name: string): string =>
     `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`
 
@@ -84,16 +93,20 @@ export function createSyncCluster(api: Api): SyncCluster {
 
   return {
     async readClass(namespace, name) {
-      const path = `/apis/${classVersion}/namespaces/${encodeURIComponent(namespace)}/secretproviderclasses/${encodeURIComponent(name)}`
-      const fields = { metadata: { uid: true, annotations: { [`${annotationPrefix}*`]: true } }, spec: true } as const
-      const found = await unlessAbsent(call({ path, fields, limit: largest.class }).catch(ifTooLarge))
-      if (found === undefined) return 'absent'
+      const path = classPath(namespace, name)
+      const metadata = { uid: true, deletionTimestamp: true, annotations: { [`${annotationPrefix}*`]: true } } as const
+      const request = { path, fields: { metadata, spec: true }, limit: largest.class } as const
+      const found = (await unlessAbsent(call(request).catch(ifTooLarge))) as ClassObject | 'too-large' | undefined
       if (found === 'too-large') return found
-      const { metadata, spec } = found as {
-        metadata?: { uid?: string; annotations?: Record<string, string> }
-        spec?: unknown
-      }
-      return { namespace, name, uid: metadata?.uid ?? '', annotations: metadata?.annotations ?? {}, spec }
+      if (found === undefined || found.metadata?.deletionTimestamp !== undefined) return 'absent'
+      const { metadata: { uid = '', annotations = {} } = {}, spec } = found
+      return { namespace, name, uid, annotations, spec }
+    },
+    async hasClass({ namespace, name, uid }) {
+      const fields = { metadata: { uid: true, deletionTimestamp: true } } as const
+      const found = await unlessAbsent(call({ path: classPath(namespace, name), accept: accept.metadata, fields }))
+      const { metadata } = (found ?? {}) as ClassObject
+      return metadata?.uid === uid && metadata.deletionTimestamp === undefined
     },
     async readServiceAccount(namespace, name) {
       const fields = { metadata: { annotations: { 'azure.workload.identity/*': true } } } as const

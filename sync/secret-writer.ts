@@ -93,6 +93,10 @@ export class SecretWriter {
       this.#remember(wanted, existing.resourceVersion)
       return { kind: 'unchanged', at: timeOf(existing) }
     }
+    // `kubectl delete --cascade=orphan` takes the owner from the Secrets of a class that is being deleted. Written with it again, a Secret
+    // would be deleted after the class. Asked after the Secret was read: if it has the owner and loses it now, its version changes, and the
+    // write is refused. For a Secret that gets this owner only now, a deletion between this request and the next is not seen.
+    if (!(await this.#cluster.hasClass(this.#one))) return { kind: 'unchanged', at: undefined }
     let version = existing?.resourceVersion
     if (claimed === 'adoptable') version = await this.#cluster.adoptSecret(namespace, request.name, claimOf(wanted))
     const at = this.#clock.now()

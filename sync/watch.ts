@@ -14,7 +14,7 @@ export interface RequestingClass {
 
 /** What the program follows in the cluster. */
 export interface Watched {
-  /** Returns the classes with the annotation `sync-as` in namespaces with the label `injection: enabled`. */
+  /** Returns the classes with the annotation `sync-as` in namespaces with the label `injection: enabled`; none that is being deleted. */
   classes(): RequestingClass[]
   /** Whether namespaces have been read; the kind of the classes may be absent. */
   isRead(): boolean
@@ -39,8 +39,11 @@ export function watchCluster(options: { api: Api; log: Logger; onLimited: (limit
   const namespaces = createReflector<boolean>({
     ...options,
     path: '/api/v1/namespaces',
-    fields: { metadata: { name: true, resourceVersion: true, labels: { [injectionLabel]: true } } },
-    keep: ({ metadata }) => metadata?.labels?.[injectionLabel] === 'enabled',
+    fields: {
+      metadata: { name: true, resourceVersion: true, deletionTimestamp: true, labels: { [injectionLabel]: true } },
+    },
+    keep: ({ metadata: { labels = {}, deletionTimestamp } = {} }) =>
+      labels[injectionLabel] === 'enabled' && deletionTimestamp === undefined,
     limits: limits.namespaces,
   })
   const classes = createReflector<Omit<RequestingClass, 'namespace'> | null, ClassMeta>({
@@ -49,12 +52,14 @@ export function watchCluster(options: { api: Api; log: Logger; onLimited: (limit
     mayBeAbsent: true,
     fields: {
       metadata: {
-        ...{ name: true, namespace: true, uid: true, resourceVersion: true },
+        ...{ name: true, namespace: true, uid: true, resourceVersion: true, deletionTimestamp: true },
         annotations: { [syncAsAnnotation]: true },
       },
     },
-    keep: ({ metadata: { name = '', uid = '', resourceVersion = '', annotations = {} } = {} }) =>
-      annotations[syncAsAnnotation] === undefined ? null : { name, uid, resourceVersion },
+    keep: ({ metadata: { name = '', uid = '', resourceVersion = '', deletionTimestamp, annotations = {} } = {} }) =>
+      annotations[syncAsAnnotation] === undefined || deletionTimestamp !== undefined
+        ? null
+        : { name, uid, resourceVersion },
     limits: limits.classes,
   })
   return {

@@ -9,6 +9,7 @@ export interface Metadata {
   namespace?: string
   resourceVersion?: string
   continue?: string
+  deletionTimestamp?: string
   labels?: Record<string, string>
   annotations?: Record<string, string>
 }

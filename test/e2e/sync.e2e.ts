@@ -5,7 +5,7 @@ import { makeAuthority } from '../emulator/tls.ts'
 import { deployment } from './support/apps.ts'
 import { eventually } from './support/eventually.ts'
 import { forward } from './support/forward.ts'
-import { apply, kubectl } from './support/kubectl.ts'
+import { apply, kubectl, tryKubectl } from './support/kubectl.ts'
 import { readyPods } from './support/pods.ts'
 import { serverName, shownSerial } from './support/shown-certificate.ts'
 import * as sync from './support/sync.ts'
@@ -243,3 +243,39 @@ void t.test(
     await eventually('it is deleted with its class', async () => (await sync.readSecret(namespace, 'db')) === undefined)
   },
 )
+
+void t.test('sync: a class that is deleted with --cascade=orphan leaves its Secret', async (t) => {
+  const fixture = await sync.makeSyncFixture(t, { password: 'one' })
+  const { namespace, emulator, vault } = fixture
+  const request = { objects: [sync.secretLines('password')] }
+  for (const [name, secret] of [
+    ['going', 'kept'],
+    ['staying', 'other'],
+  ] as const) {
+    const secretObjects = [sync.opaque(secret, { password: 'password' })]
+    await sync.applyRole(await sync.applyClass(t, fixture, { ...request, name, secretObjects }))
+    await sync.secretHas(namespace, secret, { password: 'one' })
+  }
+  /** The class stays for as long as somebody else's finalizer is there. */
+  const setFinalizers = (...finalizers: string[]) =>
+    tryKubectl([
+      ...['patch', 'secretproviderclass', '-n', namespace, 'going', '--type=merge'],
+      `-p=${JSON.stringify({ metadata: { finalizers } })}`,
+    ])
+  await setFinalizers('example.com/test')
+  t.teardown(() => setFinalizers())
+  await kubectl(['delete', 'secretproviderclass', '-n', namespace, 'going', '--cascade=orphan', '--wait=false'])
+  const readOwners = async () => (await sync.readSecret(namespace, 'kept'))?.metadata.ownerReferences
+  await eventually('the Secret has no owner', async () => (await readOwners()) === undefined)
+  for (const password of ['two', 'three']) {
+    await emulator.setSecret(vault, 'password', password)
+    await sync.secretHas(namespace, 'other', { password })
+  }
+  t.equal(await readOwners(), undefined, 'and gets none')
+  await setFinalizers()
+  await eventually('the class is gone', async () => {
+    const { stderr } = await tryKubectl(['get', 'secretproviderclass', '-n', namespace, 'going'])
+    return stderr.includes('NotFound')
+  })
+  t.strictSame(sync.valuesOf(await sync.readSecret(namespace, 'kept')), { password: 'one' })
+})

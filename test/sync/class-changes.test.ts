@@ -2,6 +2,7 @@ import t from 'tap'
 import { ApiError } from '../../shared/kubernetes/api.ts'
 import { linkOf } from '../../shared/kubernetes/event-sender.ts'
 import { syncAdoptAnnotation, syncRetainAnnotation } from '../../sync/names.ts'
+import type { ObjectApi } from './object-api.ts'
 import { accountPath, classPath, secretPath, startShop } from './shop.ts'
 import { opaque, secretObject, specOf } from './fixture.ts'
 
@@ -28,6 +29,51 @@ void t.test('class sync: with sync-retain a Secret has no owner, and without it 
   putClass({ [syncRetainAnnotation]: 'false' })
   t.match(await poll(), { writes: [{ outcome: 'updated' }] })
   t.strictSame(owners(api.objects.get(secretPath('db'))), ['uid-web'])
+})
+
+/** What Kubernetes does for `kubectl delete --cascade=orphan`: it marks the class, and takes it from its Secret. */
+function orphan(api: ObjectApi): void {
+  const [one, secret] = [classPath, secretPath('db')].map((path) => api.objects.get(path)!)
+  api.put(classPath, { ...one, metadata: { ...one?.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } })
+  api.put(secretPath('db'), { ...secret, metadata: { ...secret?.metadata, ownerReferences: undefined } })
+}
+
+void t.test('class sync: the Secret of a class that is being deleted is left to Kubernetes', async (t) => {
+  const { poll, vault, api, hooks, values, putClass } = await startShop(t, db)
+  vault.setSecret('password', 'one')
+  await poll()
+  orphan(api)
+  t.strictSame(await poll(), { messages: [], writes: [], result: 'success' }, 'before a poll')
+  t.equal(owners(api.objects.get(secretPath('db'))), undefined)
+  putClass()
+  t.match(await poll(), { writes: [{ outcome: 'updated' }] }, 'a class that is there')
+
+  vault.setSecret('password', 'two')
+  let isDone = false
+  const once = () => {
+    if (!isDone) orphan(api)
+    isDone = true
+  }
+  hooks.onRequest = once
+  t.match(await poll(), { writes: [{ outcome: 'unchanged' }] }, 'while the vault is asked')
+  hooks.onRequest = () => undefined
+  t.equal(owners(api.objects.get(secretPath('db'))), undefined)
+  putClass()
+  isDone = false
+  api.before = (call) => void (call === `PATCH ${secretPath('db')}` && once())
+  t.match(await poll(), { writes: [{ outcome: 'conflict' }] }, 'between the last look and the write')
+  t.equal(owners(api.objects.get(secretPath('db'))), undefined)
+  t.strictSame(values('db'), { password: 'one' })
+})
+
+void t.test('class sync: no Secret is made for a class that is recreated meanwhile', async (t) => {
+  const { poll, vault, api, hooks, putClass } = await startShop(t, db)
+  vault.setSecret('password', 'one')
+  hooks.onRequest = () => void putClass({}, 'uid-again')
+  t.match(await poll(), { writes: [{ outcome: 'unchanged' }] })
+  t.notOk(api.objects.has(secretPath('db')))
+  t.match(await poll(), { writes: [{ outcome: 'created' }] })
+  t.strictSame(owners(api.objects.get(secretPath('db'))), ['uid-again'])
 })
 
 /** A Secret as the CSI driver leaves it. */

@@ -35,6 +35,7 @@ function setUp(t: { teardown: (end: () => unknown) => unknown }, classes: object
   api.lists.set('/api/v1/namespaces', [
     { name: 'shop', labels: labels('enabled') },
     { name: 'trial', labels: labels('report') },
+    { name: 'ending', labels: labels('enabled'), deletionTimestamp: '2026-01-01T00:00:00Z' },
     { name: 'kube-system' },
   ])
   api.lists.set('/apis/secrets-store.csi.x-k8s.io/v1/secretproviderclasses', classes)
@@ -49,7 +50,9 @@ void t.test('sync watch: only classes that ask, in namespaces that are enabled',
     meta('shop', 'web'),
     meta('shop', 'plain', { other: 'x' }),
     meta('trial', 'web'),
+    meta('ending', 'web'),
     meta('kube-system', 'web'),
+    { ...meta('shop', 'going'), deletionTimestamp: '2026-01-01T00:00:00Z' },
   ])
   const found = await until('classes are read', () => watched.classes().length > 0 && watched.classes())
   t.strictSame(found, [{ namespace: 'shop', name: 'web', uid: 'shop-web', resourceVersion: '7' }])
