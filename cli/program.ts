@@ -31,6 +31,7 @@ interface RoleFlags {
   filename?: string[]
   namespace: string
   programNamespace: string
+  allowDelete?: true
 }
 
 type ScanFlags = Pick<InjectFlags, 'filename' | 'namespace' | 'json'>
@@ -92,6 +93,10 @@ function createProgram(context: CommandContext): Command {
     .option('-f, --filename <file>', 'manifests to read, - for standard input; may be repeated', collect)
     .option('-n, --namespace <name>', 'the namespace of objects that name none', 'default')
     .option('--program-namespace <name>', 'the namespace of akv-injector-sync', 'akv-injector-system')
+    .option(
+      '--allow-delete',
+      'add the right to delete the Secrets, without which OpenShift allows no change of an owner',
+    )
     .action(async (name: string, flags: RoleFlags) => role(name, flags, context))
   program
     .command('explain')
@@ -178,11 +183,11 @@ async function scan({ filename, namespace, json }: ScanFlags, { read, out, err, 
 }
 
 async function role(name: string, flags: RoleFlags, { read, out, err, exit }: CommandContext): Promise<void> {
-  const { filename = ['-'], namespace, programNamespace } = flags
+  const { filename = ['-'], ...options } = flags
   const refuse = (...problems: string[]): void => refuseAll('sync role', problems, { err, exit })
   const texts = await readAll(filename, read)
   if (!texts.ok) return refuse(...texts.problems)
-  const result = syncRole(joined(texts.value), { name, namespace, programNamespace })
+  const result = syncRole(joined(texts.value), { name, ...options })
   if (!result.ok) return refuse(...result.problems.map((problem) => `${filename.join(', ')}: ${problem}`))
   out(result.value.text)
   for (const problem of result.value.problems) err(`akv-injector sync role: left out: ${problem}\n`)

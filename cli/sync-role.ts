@@ -1,6 +1,6 @@
 import { didYouMean, quote } from '../shared/messages.ts'
 import { fail, ok, type Result } from '../shared/result.ts'
-import { roleText } from '../sync/role.ts'
+import { roleText, type RoleInputs } from '../sync/role.ts'
 import { readSecretObjects } from '../sync/secret-objects.ts'
 import { readOptions } from '../sync/sync-class.ts'
 import { annotationPrefix } from '../shared/names.ts'
@@ -12,7 +12,7 @@ import { objectsIn, readDocuments } from './documents.ts'
  */
 export function syncRole(
   text: string,
-  { name, namespace, programNamespace }: { name: string; namespace: string; programNamespace: string },
+  { name, namespace, ...flags }: Pick<RoleInputs, 'name' | 'namespace' | 'programNamespace' | 'allowDelete'>,
 ): Result<{ text: string; problems: string[] }> {
   const documents = readDocuments(text)
   if (!documents.ok) return documents
@@ -35,6 +35,6 @@ export function syncRole(
   if (requests.length === 0) return fail(...problems)
   const { serviceAccount } = options.value
   const secrets = requests.map((request) => request.name)
-  const inputs = { namespace: found.metadata?.namespace ?? namespace, name, serviceAccount, secrets, programNamespace }
-  return ok({ text: roleText(inputs), problems })
+  const inputs = { namespace: found.metadata?.namespace ?? namespace, name, serviceAccount, secrets }
+  return ok({ text: roleText({ ...inputs, ...flags }), problems })
 }

@@ -48,11 +48,14 @@ export function adoptPatch(
   ]
 }
 
+/** Whether an entry has the fields that {@link adoptPatch} itself changed. Everything else is applied. */
+export const isClaim = ({ manager, operation }: ManagedFields): boolean => manager === program && operation === 'Update'
+
 /** Returns a JSON Patch after which no fields are those that {@link adoptPatch} itself changed: an apply would conflict with them. */
 export const releasePatch = ({ resourceVersion = '', managedFields = [] }: Adopted): object[] => [
   replace('resourceVersion', resourceVersion),
   ...[...managedFields.entries()]
-    .filter(([, { manager, operation }]) => manager === program && operation === 'Update')
+    .filter(([, entry]) => isClaim(entry))
     // From the end, so that the positions of the others stay.
     .reverse()
     .map(([index]) => ({ op: 'remove', path: `/metadata/managedFields/${index}` })),

@@ -80,6 +80,8 @@ export class ClassReader {
     const isComplete = needed.every((source) => first.reads.get(source)?.contents)
     if (isComplete) return { wanted, changed, failures, read: await this.#render(first, needed) }
     const again = await readVault(needed, this.#forgotten, this.#dependencies)
+    // Also what changed since the first read: a Secret that shares such an object, and was not wanted, is due at the next poll.
+    for (const { objects } of this.#cache.changed(again).keys()) for (const index of objects) changed.add(index)
     this.#update(again)
     return {
       ...{ wanted, changed, read: await this.#render(again, needed) },

@@ -105,11 +105,13 @@ export class ClassSync {
 
   /** The message has the Role itself if there is space for it, which the link to the documentation gives up. */
   #roleMissing(whole: string, secret?: string): SyncMessage {
-    const command = `akv-injector sync role ${this.#name}`
+    const allowDelete = whole.includes(ownerRefused)
+    const command = `akv-injector sync role ${this.#name}${allowDelete ? ' --allow-delete' : ''}`
     // What the API server says of a missing right repeats its own request at length.
     const said = whole.replace(/: 403 .*\bcannot (get|create|patch) .*/s, ': 403, no Role allows it')
     const text = `${said}: apply what ${command} prints`
-    const role = this.#role && shortRoleText(this.#role, longestMessage - text.length - ', or '.length)
+    const space = longestMessage - text.length - ', or '.length
+    const role = this.#role && shortRoleText({ ...this.#role, allowDelete }, space)
     const message = role === undefined ? text : `${text}, or ${role}`
     const isUnlinked = message.length > longestMessage - linkOf('RoleMissing').length
     return {
@@ -167,11 +169,13 @@ export class ClassSync {
 
   async #sync(one: SyncClass, { plan, reader, writer, vaults }: Situation): Promise<SyncPoll> {
     const poll: SyncPoll = { messages: [], writes: [], result: 'success' }
-    const { due, isStale } = await checkAll(plan.secrets, writer, poll)
+    const { due, isStale } = await this.#checkAll(plan.secrets, writer, poll)
     if (due.length === 0) return poll
     for (const vault of vaults.all) vault.beginPoll()
     const sets = due.map((request) => objectsOf(request, plan))
     const { read, wanted, changed, failures } = await reader.read(sets, (set) => isStale.has(due[set] as SecretRequest))
+    // The end of the program is not a failure of the vault, and the next process goes on.
+    if (this.#dependencies.abort.aborted) return { ...poll, result: 'failed' }
     const retryAfter = Math.max(0, ...failures.map((failure) => failure.retryAfter ?? 0))
     if (retryAfter > 0) poll.retryAfter = retryAfter
     const [first] = failures
@@ -187,6 +191,41 @@ export class ClassSync {
       if (read && isRead) await this.#write(one, { plan, writer }, { request, set }, read, poll)
     }
     return poll
+  }
+
+  /**
+   * Compares all Secrets with what was written. One that is foreign, or cannot be read, is reported, and its objects are not read; it does not
+   * hold back the others.
+   */
+  async #checkAll(
+    requests: readonly SecretRequest[],
+    writer: SecretWriter,
+    poll: SyncPoll,
+  ): Promise<{ due: SecretRequest[]; isStale: ReadonlySet<SecretRequest> }> {
+    const due: SecretRequest[] = []
+    const isStale = new Set<SecretRequest>()
+    for (const request of requests) {
+      const secret = request.name
+      try {
+        const checked = await writer.check(request)
+        if (checked.ok) {
+          due.push(request)
+          if (checked.value === 'stale') isStale.add(request)
+          continue
+        }
+        poll.messages.push({ reason: 'Conflict', secret, message: `Secret ${secret}: ${checked.problems.join('; ')}` })
+        if (poll.result === 'success') poll.result = 'refused'
+      } catch (error) {
+        // Without an answer, the others would each take as long.
+        if (statusOf(error) === undefined) throw error
+        const message = `Secret ${secret}: ${(error as Error).message}`
+        const isForbidden = statusOf(error) === 403
+        poll.messages.push(isForbidden ? this.#roleMissing(message, secret) : { reason: 'SyncFailed', secret, message })
+        if (!isForbidden) poll.result = 'failed'
+        else if (poll.result === 'success') poll.result = 'refused'
+      }
+    }
+    return { due, isStale }
   }
 
   async #write(
@@ -225,27 +264,11 @@ export class ClassSync {
   }
 }
 
-/** Compares all Secrets with what was written; a foreign one is reported, and its objects are not read. */
-async function checkAll(
-  requests: readonly SecretRequest[],
-  writer: SecretWriter,
-  poll: SyncPoll,
-): Promise<{ due: SecretRequest[]; isStale: ReadonlySet<SecretRequest> }> {
-  const due: SecretRequest[] = []
-  const isStale = new Set<SecretRequest>()
-  for (const request of requests) {
-    const checked = await writer.check(request)
-    if (!checked.ok) {
-      poll.result = 'refused'
-      const message = `Secret ${request.name}: ${checked.problems.join('; ')}`
-      poll.messages.push({ reason: 'Conflict', secret: request.name, message })
-      continue
-    }
-    due.push(request)
-    if (checked.value === 'stale') isStale.add(request)
-  }
-  return { due, isStale }
-}
+/**
+ * What the admission plugin OwnerReferencesPermissionEnforcement says to who may not delete an object whose owner it changes.
+ * {@link https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#ownerreferencespermissionenforcement}
+ */
+const ownerRefused = 'cannot set an ownerRef on a resource'
 
 const nameOf = ({ objects }: ClassPlan, index: number): string => {
   const object = objects[index]

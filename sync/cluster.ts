@@ -3,7 +3,7 @@ import { annotationPrefix } from '../shared/names.ts'
 import { largestSpec } from '../webhook/plan/secret-provider-class/found-class.ts'
 import type { ServiceAccount } from '../webhook/plan/inputs.ts'
 import { classVersion, csiManagedLabel, program, syncedLabel } from './names.ts'
-import { adoptPatch, releasePatch, type Adopted, type Claimed } from './adoption.ts'
+import { adoptPatch, isClaim, releasePatch, type Adopted, type Claimed } from './adoption.ts'
 import { applyBody, digestOf, type ClusterSecret, type OwnerReference, type WantedSecret } from './secret.ts'
 import type { SyncClass } from './sync-class.ts'
 
@@ -22,10 +22,12 @@ export interface SyncCluster {
   /** Returns the resource version, so that a poll need not read an unchanged Secret; undefined if it does not exist. */
   secretVersion(namespace: string, name: string): Promise<string | undefined>
   /**
-   * Takes over the fields that the CSI driver manages in a Secret, and claims it.
+   * Takes over the fields that the CSI driver manages in a Secret, and claims it, only if it is still as it was read.
    * @returns the new resource version
    */
-  adoptSecret(namespace: string, name: string, claimed: Claimed): Promise<string>
+  adoptSecret(namespace: string, name: string, resourceVersion: string, claimed: Claimed): Promise<string>
+  /** Whether {@link adoptSecret} was interrupted: an apply would not change the fields that it has claimed. */
+  isHalfAdopted(namespace: string, name: string): Promise<boolean>
   /**
    * Writes a Secret by server-side apply, only if it is still as it was read.
    * @param resourceVersion undefined if it did not exist
@@ -82,6 +84,11 @@ export function createSyncCluster(api: Api): SyncCluster {
   const accountPath = (namespace: string, name: string): string =>
     `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`
 
+  async function adopted(request: ApiRequest): Promise<Adopted> {
+    const form = { accept: accept.metadata, fields: { metadata: adoptedFields }, limit: largest.secret }
+    return ((await call({ ...form, ...request })) as { metadata?: Adopted }).metadata ?? {}
+  }
+
   async function write(request: ApiRequest): Promise<string> {
     const written = (await call({
       ...request,
@@ -137,16 +144,17 @@ export function createSyncCluster(api: Api): SyncCluster {
       const found = await unlessAbsent(call({ path, accept: accept.metadata, fields }))
       return (found as SecretObject | undefined)?.metadata?.resourceVersion
     },
-    async adoptSecret(namespace, name, claimed) {
-      const path = secretPath(namespace, name)
-      const form = { accept: accept.metadata, fields: { metadata: adoptedFields }, limit: largest.secret }
-      const metadataOf = (answer: unknown): Adopted => (answer as { metadata?: Adopted }).metadata ?? {}
+    async adoptSecret(namespace, name, resourceVersion, claimed) {
       const contentType = 'application/json-patch+json'
-      const patch = async (body: object[]): Promise<Adopted> =>
-        metadataOf(await call({ ...form, method: 'PATCH', path: `${path}?fieldManager=${program}`, contentType, body }))
-      const claimedNow = await patch(adoptPatch(metadataOf(await call({ ...form, path })), claimed))
+      const path = `${secretPath(namespace, name)}?fieldManager=${program}`
+      const patch = (body: object[]): Promise<Adopted> => adopted({ method: 'PATCH', path, contentType, body })
+      const found = await adopted({ path: secretPath(namespace, name) })
+      const claimedNow = await patch(adoptPatch({ ...found, resourceVersion }, claimed))
       const released = await patch(releasePatch(claimedNow))
       return released.resourceVersion ?? ''
+    },
+    async isHalfAdopted(namespace, name) {
+      return (await adopted({ path: secretPath(namespace, name) })).managedFields?.some(isClaim) ?? false
     },
     applySecret: (namespace, wanted, resourceVersion = nothing, at) =>
       write({

@@ -1,5 +1,6 @@
 import type { CoordinatorEvent } from '../shared/coordination/events.ts'
 import type { ServedObject } from '../shared/coordination/reports.ts'
+import { maxSources } from '../shared/coordination/limits.ts'
 import { objectKey } from '../shared/coordination/source.ts'
 import { nextDelay } from '../shared/detect/schedule.ts'
 import type { Clock, Random } from '../shared/clock.ts'
@@ -51,7 +52,7 @@ const defaultIntervalMs = 120_000
 export interface Controller {
   /** Runs until the signal aborts; resolves when no poll is running. */
   run: () => Promise<void>
-  /** The objects of all classes, in the versions that were read last. */
+  /** The objects of all classes, in the versions that were read last: at most as many as one session may have. */
   served: () => ServedObject[]
   /** Follows the hints of a coordinator. */
   hint: (event: CoordinatorEvent & { name: 'change' }) => void
@@ -113,8 +114,19 @@ export function createController(options: ControllerOptions): Controller {
   return {
     run,
     served() {
-      const all = [...followed.values()].flatMap(({ sync }) => sync.served())
-      return [...new Map(all.map((one) => [objectKey(one), one])).values()]
+      const ofNamespaces = [...Map.groupBy(followed.values(), ({ one }) => one.namespace).values()].map((classes) =>
+        classes.flatMap(({ sync }) => sync.served()),
+      )
+      const all = new Map<string, ServedObject>()
+      // One of each namespace in turn, so that none takes the places of the others.
+      for (let index = 0; ofNamespaces.some(({ length }) => index < length); index++)
+        for (const objects of ofNamespaces) {
+          const object = objects[index]
+          if (object === undefined || all.has(objectKey(object))) continue
+          if (all.size === maxSources) return [...all.values()]
+          all.set(objectKey(object), object)
+        }
+      return [...all.values()]
     },
     hint(event) {
       for (const { hints } of followed.values()) hints.take(event)

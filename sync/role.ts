@@ -12,18 +12,25 @@ export interface RoleInputs {
   secrets: readonly string[]
   /** The namespace of the program. */
   programNamespace: string
+  /**
+   * Whether to add `delete` on the Secrets, which the admission plugin OwnerReferencesPermissionEnforcement requires of who changes an owner.
+   * The program deletes nothing, and the policy `akv-injector-sync-secrets` does not let it.
+   */
+  allowDelete?: boolean
 }
 
 /**
  * Returns the Role and the RoleBinding that a class needs, and no right that it does not need: the one ServiceAccount and its token, and the
  * Secrets by name. A server-side apply, which is a PATCH, needs `create` for a Secret that does not exist, and obeys `resourceNames`.
  */
-export function roleOf({ namespace, name, serviceAccount, secrets, programNamespace }: RoleInputs): [object, object] {
+export function roleOf(inputs: RoleInputs): [object, object] {
+  const { namespace, name, serviceAccount, secrets, programNamespace, allowDelete = false } = inputs
   const metadata = { name: `${program}-${name}`.slice(0, 253), namespace }
   const group = 'rbac.authorization.k8s.io'
   const rule = (resource: string, resourceNames: readonly string[], verbs: string[]) => ({
     ...{ apiGroups: [''], resources: [resource], resourceNames, verbs },
   })
+  const verbs = ['get', 'create', 'patch', ...(allowDelete ? ['delete'] : [])]
   return [
     {
       ...{ apiVersion: `${group}/v1`, kind: 'Role', metadata },
@@ -31,7 +38,7 @@ export function roleOf({ namespace, name, serviceAccount, secrets, programNamesp
         rule('serviceaccounts', [serviceAccount], ['get']),
         rule('serviceaccounts/token', [serviceAccount], ['create']),
         // An empty list of names would mean every name.
-        ...(secrets.length > 0 ? [rule('secrets', [...new Set(secrets)].sort(), ['get', 'create', 'patch'])] : []),
+        ...(secrets.length > 0 ? [rule('secrets', [...new Set(secrets)].sort(), verbs)] : []),
       ],
     },
     {

@@ -98,7 +98,13 @@ export class SecretWriter {
     // write is refused. For a Secret that gets this owner only now, a deletion between this request and the next is not seen.
     if (!(await this.#cluster.hasClass(this.#one))) return { kind: 'unchanged', at: undefined }
     let version = existing?.resourceVersion
-    if (claimed === 'adoptable') version = await this.#cluster.adoptSecret(namespace, request.name, claimOf(wanted))
+    // An earlier process may have ended in the middle of it.
+    const isHalf =
+      claimed === 'ours' &&
+      existing?.annotations[syncAdoptAnnotation] !== undefined &&
+      (await this.#cluster.isHalfAdopted(namespace, request.name))
+    if (version !== undefined && (claimed === 'adoptable' || isHalf))
+      version = await this.#cluster.adoptSecret(namespace, request.name, version, claimOf(wanted))
     const at = this.#clock.now()
     this.#remember(wanted, await this.#cluster.applySecret(namespace, wanted, version, at))
     return { kind: claimed === 'adoptable' ? 'adopted' : claimed === 'ours' ? 'updated' : 'created', at }

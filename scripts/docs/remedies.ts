@@ -51,7 +51,7 @@ export const eventRemedies: Record<EventReason | SyncReason | keyof typeof coord
     'The message names the missing label, or says that the pod is older than the label. See [a pod runs without a sidecar](#a-pod-runs-without-a-sidecar).',
   Synced: 'Nothing is wrong. The message names the Secret and the versions of its objects.',
   RoleMissing:
-    'Apply the Role that `akv-injector sync role` prints for the class: see [set it up](kubernetes-secrets.md#set-it-up). Print it again after each change of `secretObjects` or `sync-as`. The message has the Role itself if there is space for it, and then often no link.',
+    'Apply the Role that `akv-injector sync role` prints for the class: see [set it up](kubernetes-secrets.md#set-it-up). Print it again after each change of `secretObjects` or `sync-as`. The message has the Role itself if there is space for it, and then often no link. If it names an `ownerRef`, use `--allow-delete`: see [who owns a Secret](kubernetes-secrets.md#who-owns-a-secret).',
   SyncRefused:
     'Correct what the message names, in the class or in its ServiceAccount. Until then, the Secrets keep what they have. See [what a class says](kubernetes-secrets.md#what-a-class-says).',
   Conflict:

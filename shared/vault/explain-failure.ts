@@ -41,7 +41,7 @@ interface Classified {
 }
 
 const throttledText =
-  'the vault throttles requests; the files stay as they are, and the sidecar retries by itself. If it lasts: raise poll-interval, or use several vaults'
+  'the vault throttles requests, which are repeated; what was read before stays in use. If it lasts: raise poll-interval, or use several vaults'
 
 const akvCodeOf = ({ words }: ServiceError): string | undefined => /AKV\d+/.exec(words ?? '')?.[0]
 

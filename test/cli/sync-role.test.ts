@@ -44,6 +44,7 @@ void t.test('sync role: prints the Role and the RoleBinding of a class', async (
   )
   t.strictSame({ err, code }, { err: '', code: 0 })
   t.match(await role(both, 'web', '--program-namespace', 'platform'), { out: /namespace: platform/ })
+  t.match(await role(both, 'web', '--allow-delete'), { out: /- patch\n\s+- delete\n/ })
 })
 
 void t.test('sync role: a Secret that cannot be written is not in it, and is told', async (t) => {

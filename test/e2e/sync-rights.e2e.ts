@@ -76,7 +76,8 @@ void t.test(
   async (t) => {
     const fixture = await sync.makeSyncFixture(t, { password: 'one' })
     const { namespace } = fixture
-    await sync.applyRole(await sync.applyClass(t, fixture, request()))
+    const one = await sync.applyClass(t, fixture, request())
+    await sync.applyRole(one)
     await sync.secretHas(namespace, 'db', { password: 'one' })
     const token = (...flags: string[]) =>
       tryKubectl(['create', 'token', 'web-sync', '-n', namespace, sync.asProgram, ...flags])
@@ -105,6 +106,12 @@ void t.test(
     t.match(await send({}, { ownerReferences: [] }), refused, 'without an owner')
     const pod = [{ apiVersion: 'v1', kind: 'Pod', name: 'x', uid: 'x' }]
     t.match(await send({}, { ownerReferences: pod }), refused, 'with another owner')
+    await sync.applyRole(one, { allowDelete: true })
+    t.match(
+      await tryKubectl(['delete', 'secret', '-n', namespace, 'db', sync.asProgram]),
+      { code: 1, stderr: /akv-injector-sync-secrets does not allow deleting/ },
+      'delete',
+    )
     await kubectl(['delete', 'secretproviderclass', '-n', namespace, 'web', '--cascade=orphan'])
     await kubectl(['delete', 'secret', '-n', namespace, 'db'])
     const tokenOf = { 'kubernetes.io/service-account.name': 'web-sync' }

@@ -225,3 +225,41 @@ void t.test('class sync: values that change while they are read are not written'
   await poll()
   t.strictSame(values('db'), { user: `user-${count}`, password: `password-${count}` })
 })
+
+void t.test('class sync: an object that changes while others are read reaches all its Secrets', async (t) => {
+  const { poll, vault, values, hooks, pass } = await startShop(t, (vault) =>
+    specOf(
+      [secretObject('x'), secretObject('y'), secretObject('z')],
+      [opaque('a', { x: 'x', y: 'y' }), opaque('b', { y: 'y', z: 'z' })],
+      vault,
+    ),
+  )
+  for (const name of ['x', 'y', 'z']) vault.setSecret(name, 'one')
+  pass(60_000)
+  await poll()
+  pass(60_000)
+  vault.setSecret('x', 'two')
+  let lists = 0
+  // The second list confirms what the first one said. Then x is read again, for Secret a, together with y.
+  hooks.onRequest = ({ operation }) => {
+    if (operation === 'list' && ++lists === 2) vault.setSecret('y', 'two')
+  }
+  await poll()
+  hooks.onRequest = () => undefined
+  pass(60_000)
+  await poll()
+  t.strictSame(values('a'), { x: 'two', y: 'two' })
+  t.strictSame(values('b'), { y: 'two', z: 'one' })
+})
+
+void t.test('class sync: the end of the program during a request is no failure of the vault', async (t) => {
+  const { poll, fixture, end, api } = await startShop(t, db)
+  fixture.emulator.fault({ match: { vault: 'shop-kv' }, fault: { kind: 'hang' } })
+  const { token } = api
+  api.token = async () => {
+    setImmediate(end)
+    return token()
+  }
+  const { messages, writes, result } = await poll()
+  t.strictSame({ messages, writes, result }, { messages: [], writes: [], result: 'failed' })
+})

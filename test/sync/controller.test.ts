@@ -19,6 +19,7 @@ function setUp(t: { teardown: (end: () => unknown) => unknown }) {
   const world = {
     classes: [] as RequestingClass[],
     served: [] as ServedObject[],
+    servedBy: {} as Record<string, ServedObject[]>,
     may: true,
     poll: async (): Promise<Partial<SyncPoll>> => ({}),
   }
@@ -32,7 +33,7 @@ function setUp(t: { teardown: (end: () => unknown) => unknown }) {
         const poll = await world.poll().finally(() => busy--)
         return { messages: [], writes: [], result: 'success', interval: 60_000, ...poll }
       },
-      served: () => world.served,
+      served: () => world.servedBy[uid] ?? world.served,
       close: () => void closed.push(uid),
     }),
     polled: async () => undefined,
@@ -179,4 +180,25 @@ void t.test('sync controller: a hint has its class polled at once, also if it co
   t.equal(polls.length, 4, 'the poll that was running may not have seen it')
   await pass(20_000)
   t.equal(polls.length, 4)
+})
+
+void t.test('sync controller: no namespace takes the places of the others in the session', async (t) => {
+  const { world, controller, pass } = setUp(t)
+  const objects = (vault: string, count: number): ServedObject[] =>
+    Array.from({ length: count }, (_, index) => ({
+      ...{ vault: `https://${vault}.vault.azure.net`, type: 'secret', name: `s${index}`, version: 'v' },
+    }))
+  world.classes = [classOf('greedy', 'x'), classOf('shop', 'x'), classOf('greedy', 'y')]
+  world.servedBy = {
+    'greedy-x': objects('greedy', 500),
+    'greedy-y': objects('more', 500),
+    'shop-x': objects('shop', 3),
+  }
+  await pass(1_000)
+  const served = controller.served()
+  t.equal(served.length, 500)
+  t.equal(served.filter(({ vault }) => vault.includes('shop')).length, 3)
+  t.equal(new Set(served.map(({ vault, name }) => vault + name)).size, 500, 'no object twice')
+  world.servedBy['shop-x'] = objects('greedy', 3)
+  t.equal(controller.served().length, 500, 'a shared object takes one place')
 })

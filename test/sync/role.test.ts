@@ -29,6 +29,17 @@ void t.test('sync role: every right is limited by name', async (t) => {
   })
 })
 
+void t.test('sync role: the right to delete is only given on request', async (t) => {
+  const [role] = roleOf({ ...inputs, allowDelete: true })
+  t.match(role, {
+    rules: [
+      { verbs: ['get'] },
+      { verbs: ['create'] },
+      { resourceNames: ['a', 'db'], verbs: ['get', 'create', 'patch', 'delete'] },
+    ],
+  })
+})
+
 void t.test('sync role: YAML and the short form are the same objects', async (t) => {
   const read = (text: string): unknown[] => parseAllDocuments(text).map((one) => one.toJS() as unknown)
   t.strictSame(read(roleText(inputs)), roleOf(inputs))

@@ -43,6 +43,7 @@ export async function startShop(t: Test, spec: (vault: string) => object, annota
     cloud: 'Emulator',
     clouds: { Emulator: { ...cloud, vaultSuffix: `vault.localhost:${port}` } },
   })
+  const abort = new AbortController()
   const budget = new SizeBudget({ total: 300_000, perNamespace: 200_000 })
   const hooks = { onRequest: (_request: VaultRequest): void => undefined }
   const create = () =>
@@ -51,7 +52,7 @@ export async function startShop(t: Test, spec: (vault: string) => object, annota
       budget,
       configuration: () => configuration,
       openVaults: (plan, readText) => openVaults(plan, {}, { readText, onRequest: (one) => hooks.onRequest(one) }),
-      abort: new AbortController().signal,
+      abort: abort.signal,
     })
   let sync = create()
   t.teardown(() => sync.close())
@@ -59,6 +60,8 @@ export async function startShop(t: Test, spec: (vault: string) => object, annota
     ...{ fixture, api, hooks, putClass, budget },
     vault: emulator.vault(name),
     poll: (): Promise<SyncPoll> => sync.poll(),
+    /** Ends the program. */
+    end: () => abort.abort(),
     /** Advances the vault's clock, which has whole seconds. */
     pass: (milliseconds: number) => void (ahead += milliseconds),
     /** Forgets what the program knows, as its end does. */

@@ -37,18 +37,18 @@ export function failureOf(error: unknown, operation: Operation, subject: Subject
 }
 
 function late({ endedOn }: Operation, place: string, { url, timeoutMs, abort }: Circumstances): VaultFailure {
-  if (abort.aborted) return new VaultFailure('timeout', `${place}: the sidecar ended`, { code: 'ABORTED' })
+  if (abort.aborted) return new VaultFailure('timeout', `${place}: this process is ending`, { code: 'ABORTED' })
   const time = `within ${timeoutMs / 1000} s`
   return endedOn === 'sign-in'
     ? new VaultFailure(
         'sign-in-unavailable',
-        `${place}: the sign-in service gave no complete answer ${time}; the sidecar retries by itself`,
+        `${place}: the sign-in service gave no complete answer ${time}; it is asked again`,
       )
     : new VaultFailure('timeout', `${place}: ${endpointOf(url)} gave no complete answer ${time}: ${slowRemedy}`)
 }
 
 const slowRemedy =
-  'is there a firewall, or a private endpoint whose DNS name does not resolve inside the cluster? The sidecar retries by itself'
+  'is there a firewall, or a private endpoint whose DNS name does not resolve inside the cluster? It is asked again'
 
 function disconnected(error: unknown, place: string, { url }: Circumstances): VaultFailure {
   if (error instanceof BodyTooLarge) {

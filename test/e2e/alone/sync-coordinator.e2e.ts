@@ -24,7 +24,7 @@ void t.test(
       secretObjects: [sync.opaque('db', { password: 'password' })],
       annotations: { 'azure.keyvault.injector/poll-interval': '1h' },
     })
-    await sync.applyRole(one, own)
+    await sync.applyRole(one, { programNamespace: own })
     await sync.secretHas(namespace, 'db', { password: 'one' })
     const sessions = async (count: number): Promise<boolean> =>
       eventually(`${count} sessions began`, async () => {

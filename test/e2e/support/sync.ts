@@ -69,9 +69,12 @@ export async function applyClass(
 }
 
 /** Applies what `akv-injector sync role` prints for a class. */
-export async function applyRole(one: KubernetesObject, programNamespace = 'akv-injector-system'): Promise<void> {
+export async function applyRole(
+  one: KubernetesObject,
+  { programNamespace = 'akv-injector-system', allowDelete = false } = {},
+): Promise<void> {
   const { name = '', namespace = '' } = one.metadata
-  const role = syncRole(toYaml([one]), { name, namespace, programNamespace })
+  const role = syncRole(toYaml([one]), { name, namespace, programNamespace, allowDelete })
   if (!role.ok) throw new Error(role.problems.join('; '))
   await apply(...parseAllDocuments(role.value.text).map((document) => document.toJS() as object))
 }

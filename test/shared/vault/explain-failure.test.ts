@@ -121,7 +121,7 @@ void t.test('failure messages: each error answer names its cause and its remedy'
       error('Throttled'),
       'throttled',
       'Throttled',
-      '429 Throttled: the vault throttles requests; the files stay as they are, and the sidecar retries by itself. If it lasts: raise poll-interval, or use several vaults',
+      '429 Throttled: the vault throttles requests, which are repeated; what was read before stays in use. If it lasts: raise poll-interval, or use several vaults',
     ],
     ['bad request', 400, error('BadParameter'), 'bad-request', 'BadParameter', '400 BadParameter: In its own words.'],
     ['another 4xx', 451, error('No'), 'bad-request', 'No', '451 No: In its own words.'],

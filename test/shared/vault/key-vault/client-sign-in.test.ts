@@ -159,7 +159,7 @@ void t.test('Key Vault client: a sign-in service that hangs is named', async (t)
   for (const failed of [first, second]) {
     t.match(failed, {
       kind: 'sign-in-unavailable',
-      message: /the sign-in service gave no complete answer within 1 s; the sidecar retries by itself$/,
+      message: /the sign-in service gave no complete answer within 1 s; it is asked again$/,
     })
   }
   remove()
