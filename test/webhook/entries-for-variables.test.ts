@@ -44,6 +44,16 @@ void t.test('server: /env adds the variables that /mutate leaves out, after othe
   }
 })
 
+void t.test('server: /env adds variables to an init container before a native sidecar that was appended', async (t) => {
+  const migrate = { name: 'migrate', image: 'migrate:1' }
+  const first = await after(annotated({ env: 'DB_PASSWORD=db-password' }, { initContainers: [migrate] }), '/mutate')
+  const collector = { name: 'otc-container', image: 'collector:1', restartPolicy: 'Always' }
+  first.spec.initContainers?.push(collector)
+  const last = await after(first, '/env')
+  t.strictSame(namesIn(last), ['akv-injector', environmentContainer, 'migrate', 'otc-container'])
+  t.match(last.spec.initContainers?.[2]?.env, [{ name: 'DB_PASSWORD' }])
+})
+
 void t.test('server: /guard denies a pod that has its sidecar and lacks variables', async (t) => {
   const injected = await after(asking(), '/mutate')
   const guard = async (pod: Pod) => (await post(appFor(t, context), reviewOf(pod), '/guard')).answer.response

@@ -61,7 +61,8 @@ export const ConfigurationFile = Type.Object(
     ),
     knownSidecars: optional(
       Type.Array(text('name of a container'), {
-        description: 'containers of other injectors, which get no mount; native ones start before the sidecar',
+        description:
+          "containers of other injectors, which get no mount; native ones listed before the app's init containers start before the sidecar",
         default: [
           ...['istio-proxy', 'istio-init', 'istio-validation', 'enable-core-dump'],
           ...['linkerd-proxy', 'linkerd-init', 'linkerd-network-validator', 'linkerd-debug'],

@@ -160,8 +160,9 @@ const appended = (list: string | undefined, ports: string[]): string => [...entr
 const proxies: ReadonlySet<string> = new Set([...Object.values(meshes).map(({ proxy }) => proxy)])
 
 /**
- * Warns of a native proxy that another webhook placed behind the sidecar: it starts once the sidecar is ready, which never happens if the
- * network is closed until the proxy runs. Istio and Linkerd place theirs first, and a second pass moves no container.
+ * Warns of a native proxy behind the sidecar, where another webhook placed it, or behind an init container of the app: it starts once the
+ * sidecar is ready, which never happens if the network is closed until the proxy runs. Istio and Linkerd place theirs first, and a second
+ * pass moves no container.
  */
 export function warnOfLateProxies(pod: Pod, diagnostics: Diagnostics): void {
   const init = initContainers(pod)

@@ -126,9 +126,7 @@ function inject(pod: Pod, inputs: PlanInputs, diagnostics: Diagnostics): Decisio
   const desired =
     previous === undefined ? wanted : keepAdditions(pod, wanted, { limitRanges, identityBinding }, diagnostics)
   if (diagnostics.problems.length > 0) return undefined
-  if (desired === pod) {
-    warnOfLateProxies(pod, diagnostics)
-    return skip('already-injected', named(diagnostics))
-  }
+  warnOfLateProxies(desired, diagnostics)
+  if (desired === pod) return skip('already-injected', named(diagnostics))
   return { kind: 'inject', pod: desired, settings: plan.settings, warnings: named(diagnostics) }
 }

@@ -144,4 +144,8 @@ void t.test('decision: a native proxy after the sidecar causes a warning', async
       warnings: [{ reason: 'late-proxy', text: /^put kuma-sidecar before the sidecar: / }],
     })
   }
+  const proxy = { name: 'istio-proxy', restartPolicy: 'Always' }
+  const { pod, warnings } = injected(annotated({}, { initContainers: [{ name: 'migrate' }, proxy] }))
+  t.match(pod.spec.initContainers, [{ name: 'akv-injector' }, { name: 'migrate' }, { name: 'istio-proxy' }])
+  t.match(warnings, [{ reason: 'late-proxy', text: /^put istio-proxy before the sidecar: / }])
 })
