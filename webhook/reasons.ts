@@ -51,6 +51,7 @@ export const warningReasons = {
   'mesh-ports': 'an annotation of a service mesh contradicts what the sidecar needs',
   'late-proxy': "a service mesh's native proxy starts after the sidecar",
   'once-for-job': 'secrets are fetched only once, so that the Job can complete',
+  'classic-for-job': 'the sidecar container keeps the Job from completing',
   'root-sidecar': 'the sidecar runs as user 0',
   'unknown-user-id': "the user of the signal's target is not known at admission",
   'other-user-id': "the signal's target runs as a different user than the sidecar",

@@ -80,7 +80,7 @@ export const annotations = {
     parse: parseDuration,
   },
   mode: {
-    help: '`native`: a native sidecar container; `classic`: an init container and an ordinary sidecar container; `once`: an init container only, no rotation; `auto`: native if every kubelet supports it',
+    help: '`native`: a native sidecar container; `classic`: an init container and an ordinary sidecar container, which keeps a Job from completing; `once`: an init container only, no rotation; `auto`: native if every kubelet supports it',
     default: 'auto',
     example: 'classic',
     parse: oneOf(['auto', 'native', 'classic', 'once']),

@@ -211,6 +211,11 @@ void t.test('warnings: each is one sentence of at most 256 characters with ordin
     'a signal in mode once': [annotated({ ...signal, mode: 'once' })],
     'a container without a signal': [annotated({ 'signal-container': 'app' })],
     'a Job on old kubelets': [annotated({}, { restartPolicy: 'Never' }), { oldestKubelet: 'v1.28.1' }],
+    'a Job of mode classic': [annotated({ mode: 'classic' }, { restartPolicy: 'OnFailure' })],
+    'a Job with the default mode classic': [
+      annotated({}, { restartPolicy: 'Never' }),
+      { configuration: configurationOf({ defaults: { mode: 'classic' } }) },
+    ],
   }
   const sentences = sentencesOf(cases, warningsOf)
   for (const [name, [text = '', ...others]] of Object.entries(sentences)) {
