@@ -3,8 +3,7 @@ import { containerDefaults, withDefaults } from '../pod/as-admitted.ts'
 import type { PlanContext } from './context.ts'
 import type { Mode } from './mode.ts'
 import { printed, quantityOf, resourceKinds } from '../../shared/kubernetes/quantity.ts'
-import type { Resources } from './resources.ts'
-import { podTotals, type Totals } from './pod-totals.ts'
+import { podTotals, type Resources, type Totals } from './pod-totals.ts'
 import type { Limits } from '../../shared/kubernetes/limit-range.ts'
 
 /** A namespace may hold any number of LimitRanges; more than this many entries are left to the API server. */
@@ -23,13 +22,13 @@ const ofSidecar = (quantities: Record<string, string>): [kind: string, quantity:
  * It fills in their defaults after the injection, in the sidecar too.
  */
 export function checkLimitRanges(
-  { pod, diagnostics }: PlanContext,
+  { pod, configuration: { knownSidecars }, diagnostics }: PlanContext,
   ranges: readonly Limits[],
   { resources, mode, hasVariables }: { resources: Resources; mode: Mode; hasVariables: boolean },
 ): void {
   const defaults = containerDefaults(ranges)
   const sidecar = withDefaults(resources, defaults)
-  const totals = podTotals(pod, sidecar, { mode, hasVariables })
+  const totals = podTotals(pod, sidecar, { mode, hasVariables, knownSidecars })
   checkDefaults(resources, defaults.limits, diagnostics)
   for (const range of ranges.slice(0, mostRanges)) {
     if (range.type === 'Container') checkContainer(range, sidecar, diagnostics)

@@ -16,7 +16,8 @@ import { checkMounts } from './mount-clashes.ts'
 import { resolveContainers } from './mounts.ts'
 import { warnOfNoEffect } from './no-effect.ts'
 import { resolveRequests } from './requests.ts'
-import { resolveResources, type Resources } from './resources.ts'
+import type { Resources } from './pod-totals.ts'
+import { resolveResources } from './resources.ts'
 import { createSettings } from './settings.ts'
 import { resolveUser, type SidecarUser } from './sidecar-user.ts'
 import { resolveSignal } from './signal-target.ts'
@@ -69,7 +70,6 @@ export function createPlan(
   const signal = resolveSignal(context, mode, previous?.settings?.notify.signal)
   warnOfNoEffect(context, mode)
   const user = resolveUser(context, mode, signal)
-  const resources = resolveResources(context)
   const requests = resolveRequests(context, inputs)
   const variables = resolveVariables(context, {
     mode,
@@ -78,6 +78,8 @@ export function createPlan(
     oldestKubelet,
     apiServer: inputs.apiServer,
   })
+  const hasVariables = variables !== undefined
+  const resources = resolveResources(context, { mode, hasVariables })
   const coordinator = resolveCoordinator(context, mode, requests, signal)
   if (!coordinator) warnWithoutTurns(context)
   const settings = createSettings(context, {
@@ -90,10 +92,10 @@ export function createPlan(
     version: inputs.version,
   })
   const encodedSettings = checkSettings(context, settings, { requests, user, templates: inputs.templates })
-  checkLimitRanges(context, inputs.limitRanges, { resources, mode, hasVariables: variables !== undefined })
+  checkLimitRanges(context, inputs.limitRanges, { resources, mode, hasVariables })
   const annotations = meshAnnotations(context, settings, requests.complete)
 
-  const room = roomForContainers(pod, { mode, hasVariables: variables !== undefined }, previous)
+  const room = roomForContainers(pod, { mode, hasVariables }, previous)
 
   if (diagnostics.problems.length > 0) return undefined
   return {

@@ -1,12 +1,8 @@
 import type { Diagnostics } from '../reasons.ts'
 import type { PlanContext } from './context.ts'
-import { allContainers, appContainers, initContainers, isNativeSidecar, type Container, type Pod } from '../pod/pod.ts'
+import { allContainers, type Container, type Pod } from '../pod/pod.ts'
+import { containerTotals, type Placement, type Resources } from './pod-totals.ts'
 import { mebibytes, millicpus, quantityOf, resourceKinds } from '../../shared/kubernetes/quantity.ts'
-
-export interface Resources {
-  requests: Record<string, string>
-  limits: Record<string, string>
-}
 
 /** The resource kinds that determine a pod's quality of service class, and that a pod as a whole may specify. */
 const podKinds = ['cpu', 'memory'] as const
@@ -16,7 +12,10 @@ type PodKind = (typeof podKinds)[number]
  * Returns the sidecar's resources: the pod's annotations override the administrator's defaults. A Guaranteed pod stays Guaranteed. A pod
  * with pod-level resources keeps them, and the sidecar gets what the other containers leave.
  */
-export function resolveResources({ pod, values, configuration: { resources }, diagnostics }: PlanContext): Resources {
+export function resolveResources(
+  { pod, values, configuration: { resources, knownSidecars }, diagnostics }: PlanContext,
+  { mode, hasVariables }: Omit<Placement, 'knownSidecars'>,
+): Resources {
   const requests: Record<string, string> = {}
   const limits: Record<string, string> = {}
   for (const kind of resourceKinds) {
@@ -31,7 +30,8 @@ export function resolveResources({ pod, values, configuration: { resources }, di
       )
     }
   }
-  if (pod.spec.resources !== undefined) fitIntoPod(pod, { requests, limits }, diagnostics)
+  if (pod.spec.resources !== undefined)
+    fitIntoPod(pod, { requests, limits }, { mode, hasVariables, knownSidecars }, diagnostics)
   else if (isGuaranteed(pod)) {
     for (const kind of podKinds) if (limits[kind] !== undefined) requests[kind] = limits[kind]
   }
@@ -57,14 +57,14 @@ function isFixed({ resources }: Container, kind: PodKind): boolean {
  * a container's limit exceeds the pod's.
  * {@link https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#pod-level-resource-specification}
  */
-function fitIntoPod(pod: Pod, { requests, limits }: Resources, diagnostics: Diagnostics): void {
+function fitIntoPod(pod: Pod, { requests, limits }: Resources, placement: Placement, diagnostics: Diagnostics): void {
   for (const kind of podKinds) {
     const podLimit = pod.spec.resources?.limits?.[kind]
     const podRequest = pod.spec.resources?.requests?.[kind] ?? podLimit
     if (podLimit !== undefined && limits[kind] !== undefined && quantityOf(limits[kind]) > quantityOf(podLimit))
       limits[kind] = String(podLimit)
     if (podRequest === undefined || requests[kind] === undefined) continue
-    const left = quantityOf(podRequest) - requested(pod, kind)
+    const left = requestLeft(pod, requests[kind], kind, quantityOf(podRequest), placement)
     const least = kind === 'cpu' ? 0.001 : 2 ** 20
     // Rounding errors in sums of thousandths are smaller than this.
     if (left + 1e-9 < least) {
@@ -78,10 +78,15 @@ function fitIntoPod(pod: Pod, { requests, limits }: Resources, diagnostics: Diag
   }
 }
 
-/** Returns the total request of the containers that run at the same time, in CPUs or bytes. */
-function requested(pod: Pod, kind: PodKind): number {
-  const running = [...appContainers(pod), ...initContainers(pod).filter(isNativeSidecar)]
-  return running
-    .map(({ resources }) => resources?.requests?.[kind] ?? resources?.limits?.[kind])
-    .reduce<number>((sum, quantity) => sum + (quantity === undefined ? 0 : quantityOf(quantity) || 0), 0)
+/**
+ * Returns how much the sidecar can request, in CPUs or bytes, so that the containers request no more than `most` together; any amount from
+ * `request` on if all of it fits.
+ */
+function requestLeft(pod: Pod, request: string, kind: PodKind, most: number, placement: Placement): number {
+  const over = (hasVariables: boolean): number =>
+    (containerTotals(pod, { requests: { [kind]: request }, limits: {} }, { ...placement, hasVariables }).requests[
+      kind
+    ] ?? 0) - most
+  // The container that checks environment variables requests as much again while it runs beside a native sidecar.
+  return quantityOf(request) - Math.max(over(false), placement.hasVariables ? over(true) / 2 : -Infinity)
 }

@@ -8,11 +8,12 @@ import { app, injected, sidecarOf } from '../review/injected.ts'
 void t.test('resources: the sidecar stays within the resources of the pod', async (t) => {
   const resourcesOf = (podResources: object, containers: object) =>
     sidecarOf(injected(annotated({}, { resources: podResources, ...app({ resources: containers }) }))).resources
-  t.strictSame(
-    resourcesOf({ requests: { cpu: '1', memory: '256Mi' } }, { requests: { cpu: '995m', memory: '216Mi' } }),
-    { requests: { cpu: '5m', memory: '40Mi' }, limits: { cpu: '250m', memory: '128Mi' } },
-    'what is left is less than what it asks for',
-  )
+  for (const field of ['requests', 'limits'])
+    t.strictSame(
+      resourcesOf({ requests: { cpu: '1', memory: '256Mi' } }, { [field]: { cpu: '995m', memory: '216Mi' } }),
+      { requests: { cpu: '5m', memory: '40Mi' }, limits: { cpu: '250m', memory: '128Mi' } },
+      `what the ${field} leave is less than what it requests`,
+    )
   t.strictSame(
     resourcesOf({ limits: { cpu: '200m', memory: '1Gi' } }, {}),
     { requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '200m', memory: '128Mi' } },
@@ -25,6 +26,46 @@ void t.test('resources: the sidecar stays within the resources of the pod', asyn
     'a limit of nothing makes no pod Guaranteed',
   )
 })
+
+void t.test(
+  'resources: what the containers leave of the pod depends on which of them run at the same time',
+  async (t) => {
+    const cpu = (request: string) => ({ image: 'a', resources: { requests: { cpu: request } } })
+    const migrate = { name: 'migrate', ...cpu('1') }
+    const istio = [
+      { name: 'istio-init', ...cpu('1') },
+      { name: 'istio-proxy', ...cpu('100m'), restartPolicy: 'Always' },
+    ]
+    const env = { env: 'TOKEN=db-password' }
+    const cases: [what: string, whole: string, annotations: Record<string, string>, init: object[], left?: string][] = [
+      ['an init container runs beside a native sidecar', '1', {}, [migrate]],
+      ['of which some fits', '1005m', {}, [migrate], '5m'],
+      ['and all', '1010m', {}, [migrate], '10m'],
+      ['one that ends before the sidecar starts does not', '1', {}, istio, '10m'],
+      ['nor does one beside a classic sidecar', '1', { mode: 'classic' }, [migrate], '10m'],
+      ['an app runs beside a classic sidecar', '500m', { mode: 'classic' }, []],
+      ['but not in mode once', '500m', { mode: 'once' }, [], '10m'],
+      ['which starts alone', '500m', { mode: 'once', 'request-cpu': '600m' }, [], '500m'],
+      ['with variables, it runs beside the app', '900m', { ...env, 'request-cpu': '700m' }, [], '400m'],
+      ['and beside the container that checks them', '1200m', { ...env, 'request-cpu': '700m' }, [], '600m'],
+      ['and beside proxies before both', '1200m', { ...env, 'request-cpu': '700m' }, istio.slice(1), '550m'],
+    ]
+    for (const [what, whole, annotations, init, left] of cases) {
+      const pod = annotated(
+        { 'limit-cpu': '1', ...annotations },
+        { resources: { requests: { cpu: whole } }, initContainers: init, ...app(cpu('500m')) },
+      )
+      const decision = decide(pod, planInputs({ oldestKubelet: 'v1.37.0', apiServer: 'v1.37.0' }))
+      const found =
+        decision.kind === 'inject'
+          ? [...(decision.pod.spec.initContainers ?? []), ...(decision.pod.spec.containers ?? [])]
+              .filter(({ name }) => name.startsWith('akv-injector'))
+              .map(({ resources }) => resources?.requests?.['cpu'])
+          : [undefined]
+      t.strictSame(new Set(found), new Set([left]), what)
+    }
+  },
+)
 
 void t.test('resources: a LimitRange for pods is applied as the API server does', async (t) => {
   const cpu = (limit: string, more: object = {}) => ({ image: 'a', resources: { limits: { cpu: limit } }, ...more })
