@@ -91,14 +91,21 @@ void t.test('resources: a Guaranteed pod stays Guaranteed, and pod-level resourc
   await apply(fixed(namespace, 'guaranteed', '100m'))
   t.match((await getPod(namespace, 'guaranteed')).status, { qosClass: 'Guaranteed' })
 
-  const whole = { resources: { requests: { cpu: '120m', memory: '100Mi' }, limits: { cpu: '120m', memory: '100Mi' } } }
-  const { code, stdout, stderr } = await tryApply(
-    [fixed(namespace, 'whole', '100m', { 'limit-cpu': '200m' }, whole)],
-    '--dry-run=server',
-    '-o',
-    'json',
+  const injected = async (resources: object) => {
+    const asked = fixed(namespace, 'whole', '100m', { 'limit-cpu': '200m' }, { resources })
+    const { code, stdout, stderr } = await tryApply([asked], '--dry-run=server', '-o', 'json')
+    t.equal(code, 0, stderr)
+    return (JSON.parse(stdout) as Pod).spec
+  }
+  const full = { cpu: '120m', memory: '100Mi' }
+  const { initContainers } = await injected({ requests: full, limits: full })
+  t.match(
+    initContainers?.find(({ name }) => name === sidecarContainer),
+    { resources: { requests: { cpu: '20m', memory: '36Mi' }, limits: { cpu: '120m', memory: '64Mi' } } },
   )
-  t.equal(code, 0, stderr)
-  const ours = (JSON.parse(stdout) as Pod).spec.initContainers?.find(({ name }) => name === sidecarContainer)
-  t.match(ours, { resources: { requests: { cpu: '20m', memory: '36Mi' }, limits: { cpu: '120m', memory: '64Mi' } } })
+  t.match(
+    await injected({ limits: { cpu: '1', memory: '1Gi' } }),
+    { resources: { requests: { cpu: '150m', memory: '128Mi' } } },
+    'requests that the API server fills in, before the injection or after it',
+  )
 })

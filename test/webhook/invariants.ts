@@ -1,3 +1,4 @@
+import { quantityOf } from '../../shared/kubernetes/quantity.ts'
 import type { Container, Pod } from '../../webhook/pod/pod.ts'
 
 const containers = new Set(['akv-injector', 'akv-injector-init', 'akv-injector-env'])
@@ -49,10 +50,21 @@ export function withoutAdditions(received: Pod, injected: Pod): Pod {
   const placeholders = received.spec.volumes?.filter(({ name }) => volumes.has(name)) ?? []
   spec.volumes = placeholders.length > 0 ? inOrderOf(received.spec.volumes ?? [], [...placeholders, ...others]) : others
   if (received.spec.volumes === undefined) delete spec.volumes
+  shrink(spec.resources, received.spec.resources)
   if (received.spec.shareProcessNamespace === undefined) delete spec.shareProcessNamespace
   if (received.spec.imagePullSecrets === undefined) delete spec.imagePullSecrets
   else spec.imagePullSecrets = spec.imagePullSecrets?.slice(0, received.spec.imagePullSecrets.length) ?? []
   return pod
+}
+
+/** Requests for the pod as a whole grow only beside limits. */
+function shrink(injected: Pod['spec']['resources'], received: Pod['spec']['resources']): void {
+  if (injected?.requests === undefined || received?.limits === undefined) return
+  for (const kind of ['cpu', 'memory'] as const) {
+    const [now, before] = [injected.requests[kind], received.requests?.[kind]]
+    if (now !== undefined && before !== undefined && quantityOf(now) > quantityOf(before))
+      injected.requests[kind] = before
+  }
 }
 
 const inOrderOf = <T extends { name: string }>(order: readonly T[], items: readonly T[]): T[] =>

@@ -22,6 +22,7 @@ export function desiredPod(pod: Pod, plan: Plan, addsVariables = true): Pod {
   const pullSecrets = pod.spec.imagePullSecrets ?? []
   const missing = configuration.imagePullSecrets.filter((name) => !pullSecrets.some((secret) => secret.name === name))
   const own = volumes(plan)
+  const { podRequests } = plan.resources
   const changed = withSpec(mounted, {
     initContainers: initContainers(mounted).toSpliced(
       sidecarIndex(initContainers(mounted), configuration.knownSidecars),
@@ -32,6 +33,7 @@ export function desiredPod(pod: Pod, plan: Plan, addsVariables = true): Pod {
     containers: [...(mounted.spec.containers ?? []), ...(beside === undefined ? [] : [beside])],
     volumes: withOwn(pod.spec.volumes ?? [], own),
     ...(missing.length > 0 ? { imagePullSecrets: [...pullSecrets, ...missing.map((name) => ({ name }))] } : {}),
+    ...(Object.keys(podRequests).length === 0 ? {} : { resources: withRequests(pod.spec.resources, podRequests) }),
     ...(settings.notify.signal === undefined ? {} : { shareProcessNamespace: true }),
   })
   const annotations = {
@@ -50,3 +52,8 @@ function withOwn(others: Volume[], own: Volume[]): Volume[] {
   const names = new Set(others.map(({ name }) => name))
   return [...others.map((volume) => byName.get(volume.name) ?? volume), ...own.filter(({ name }) => !names.has(name))]
 }
+
+const withRequests = (resources: Pod['spec']['resources'], requests: Record<string, string>) => ({
+  ...resources,
+  requests: { ...resources?.requests, ...requests },
+})

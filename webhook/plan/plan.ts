@@ -16,8 +16,7 @@ import { checkMounts } from './mount-clashes.ts'
 import { resolveContainers } from './mounts.ts'
 import { warnOfNoEffect } from './no-effect.ts'
 import { resolveRequests } from './requests.ts'
-import type { Resources } from './pod-totals.ts'
-import { resolveResources } from './resources.ts'
+import { resolveResources, type ResolvedResources } from './resources.ts'
 import { createSettings } from './settings.ts'
 import { resolveUser, type SidecarUser } from './sidecar-user.ts'
 import { resolveSignal } from './signal-target.ts'
@@ -40,7 +39,7 @@ export interface Plan {
   /** ServiceAccount tokens of the token volume, one for each audience; there is no such volume without tokens. */
   tokens: ProjectedToken[]
   user: SidecarUser
-  resources: Resources
+  resources: ResolvedResources
   image: string
   hostNetwork: boolean
   /** How many containers the injected ones share termination messages with; absent in a pod of few containers. */

@@ -2,20 +2,26 @@ import type { Diagnostics } from '../reasons.ts'
 import type { PlanContext } from './context.ts'
 import { allContainers, type Container, type Pod } from '../pod/pod.ts'
 import { containerTotals, type Placement, type Resources } from './pod-totals.ts'
-import { mebibytes, millicpus, quantityOf, resourceKinds } from '../../shared/kubernetes/quantity.ts'
+import { mebibytes, millicpus, printed, quantityOf, resourceKinds } from '../../shared/kubernetes/quantity.ts'
 
 /** The resource kinds that determine a pod's quality of service class, and that a pod as a whole may specify. */
 const podKinds = ['cpu', 'memory'] as const
 type PodKind = (typeof podKinds)[number]
 
+/** The sidecar's resources. */
+export interface ResolvedResources extends Resources {
+  /** Pod-level requests to set, by resource kind. */
+  podRequests: Record<string, string>
+}
+
 /**
- * Returns the sidecar's resources: the pod's annotations override the administrator's defaults. A Guaranteed pod stays Guaranteed. A pod
- * with pod-level resources keeps them, and the sidecar gets what the other containers leave.
+ * Returns the sidecar's resources: the pod's annotations override the administrator's defaults. A Guaranteed pod stays Guaranteed. In a
+ * pod with pod-level resources, the sidecar gets what the other containers leave. Only requests that the API server filled in grow.
  */
 export function resolveResources(
   { pod, values, configuration: { resources, knownSidecars }, diagnostics }: PlanContext,
   { mode, hasVariables }: Omit<Placement, 'knownSidecars'>,
-): Resources {
+): ResolvedResources {
   const requests: Record<string, string> = {}
   const limits: Record<string, string> = {}
   for (const kind of resourceKinds) {
@@ -30,12 +36,14 @@ export function resolveResources(
       )
     }
   }
-  if (pod.spec.resources !== undefined)
-    fitIntoPod(pod, { requests, limits }, { mode, hasVariables, knownSidecars }, diagnostics)
-  else if (isGuaranteed(pod)) {
+  if (pod.spec.resources !== undefined) {
+    const placement = { mode, hasVariables, knownSidecars }
+    return { requests, limits, podRequests: fitIntoPod(pod, { requests, limits }, placement, diagnostics) }
+  }
+  if (isGuaranteed(pod)) {
     for (const kind of podKinds) if (limits[kind] !== undefined) requests[kind] = limits[kind]
   }
-  return { requests, limits }
+  return { requests, limits, podRequests: {} }
 }
 
 /** Whether the pod is Guaranteed without the sidecar: every container has limits of both kinds and equal requests. */
@@ -56,37 +64,62 @@ function isFixed({ resources }: Container, kind: PodKind): boolean {
  * Fits the sidecar into pod-level resources: the API server rejects a pod if its containers together request more than the pod, or if
  * a container's limit exceeds the pod's.
  * {@link https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#pod-level-resource-specification}
+ * @returns the pod-level requests that have to grow
  */
-function fitIntoPod(pod: Pod, { requests, limits }: Resources, placement: Placement, diagnostics: Diagnostics): void {
+function fitIntoPod(
+  pod: Pod,
+  { requests, limits }: Resources,
+  placement: Placement,
+  diagnostics: Diagnostics,
+): Record<string, string> {
+  const { requests: podRequests = {}, limits: podLimits = {} } = pod.spec.resources ?? {}
+  const raised: Record<string, string> = {}
   for (const kind of podKinds) {
-    const podLimit = pod.spec.resources?.limits?.[kind]
-    const podRequest = pod.spec.resources?.requests?.[kind] ?? podLimit
+    const [podRequest, podLimit] = [podRequests[kind], podLimits[kind]]
     if (podLimit !== undefined && limits[kind] !== undefined && quantityOf(limits[kind]) > quantityOf(podLimit))
       limits[kind] = String(podLimit)
-    if (podRequest === undefined || requests[kind] === undefined) continue
-    const left = requestLeft(pod, requests[kind], kind, quantityOf(podRequest), placement)
+    if (requests[kind] === undefined) continue
+    const total: Total = (request, hasVariables) =>
+      containerTotals(pod, { requests: { [kind]: request }, limits: {} }, { ...placement, hasVariables }).requests[
+        kind
+      ] ?? 0
+    // Before 1.37, the API server fills in requests that are missing beside pod-level limits: as much as the containers request together.
+    const isFilledIn =
+      podRequest !== undefined &&
+      Object.keys(podLimits).length > 0 &&
+      Math.abs(quantityOf(podRequest) - total('0', false)) < dust
+    const field = podRequest === undefined || isFilledIn ? 'limits' : 'requests'
+    const most = field === 'limits' ? podLimit : podRequest
+    const left = most === undefined ? Infinity : requestLeft(requests[kind], quantityOf(most), total, placement)
     const least = kind === 'cpu' ? 0.001 : 2 ** 20
-    // Rounding errors in sums of thousandths are smaller than this.
-    if (left + 1e-9 < least) {
+    if (left + dust < least) {
       diagnostics.problem(
         'resources',
-        `the pod's resources.requests.${kind} of ${podRequest} leave nothing for the sidecar, which requests ${requests[kind]}: raise them by that amount`,
+        `the pod's resources.${field}.${kind} of ${most} leave nothing for the sidecar, which requests ${requests[kind]}: raise them by that amount`,
       )
-    } else if (quantityOf(requests[kind]) > left + 1e-9) {
-      requests[kind] = kind === 'cpu' ? millicpus(left + 1e-9) : mebibytes(left)
+      continue
     }
+    if (quantityOf(requests[kind]) > left + dust)
+      requests[kind] = kind === 'cpu' ? millicpus(left + dust) : mebibytes(left)
+    const needed = total(requests[kind], placement.hasVariables)
+    if (isFilledIn && needed > quantityOf(podRequest) + dust) raised[kind] = printed(kind, needed)
   }
+  return raised
 }
+
+/** Rounding errors in sums of thousandths are smaller than this. */
+const dust = 1e-9
+
+/** Returns what the containers request together if the sidecar requests an amount, in CPUs or bytes. */
+type Total = (request: string, hasVariables: boolean) => number
 
 /**
  * Returns how much the sidecar can request, in CPUs or bytes, so that the containers request no more than `most` together; any amount from
  * `request` on if all of it fits.
  */
-function requestLeft(pod: Pod, request: string, kind: PodKind, most: number, placement: Placement): number {
-  const over = (hasVariables: boolean): number =>
-    (containerTotals(pod, { requests: { [kind]: request }, limits: {} }, { ...placement, hasVariables }).requests[
-      kind
-    ] ?? 0) - most
+function requestLeft(request: string, most: number, total: Total, { hasVariables }: Placement): number {
+  const alone = total(request, false) - most
   // The container that checks environment variables requests as much again while it runs beside a native sidecar.
-  return quantityOf(request) - Math.max(over(false), placement.hasVariables ? over(true) / 2 : -Infinity)
+  const checked = hasVariables ? (total(request, true) - most) / 2 : -Infinity
+  return quantityOf(request) - Math.max(alone, checked)
 }

@@ -67,6 +67,67 @@ void t.test(
   },
 )
 
+void t.test('resources: pod-level requests that the API server filled in grow within the limits', async (t) => {
+  const newest = { oldestKubelet: 'v1.37.0', apiServer: 'v1.37.0' }
+  const decided = (annotations: Record<string, string>, whole: object, requests: object) =>
+    decide(annotated(annotations, { resources: whole, ...app({ resources: { requests } }) }), planInputs(newest))
+  const own = { cpu: '100m', memory: '64Mi' }
+  const roomy = { cpu: '1', memory: '1Gi' }
+  const cases: [
+    what: string,
+    annotations: Record<string, string>,
+    whole: { requests: object; limits?: object },
+    requests: object,
+    sidecar: object,
+    pod: object,
+  ][] = [
+    ['by all', {}, { requests: own, limits: roomy }, own, {}, { cpu: '110m', memory: '112Mi' }],
+    [
+      'up to a limit, or without one',
+      {},
+      { requests: own, limits: { cpu: '105m' } },
+      own,
+      { cpu: '5m' },
+      { cpu: '105m', memory: '112Mi' },
+    ],
+    ['not if nothing runs beside the app', { mode: 'once' }, { requests: own, limits: roomy }, own, {}, own],
+    [
+      'for the container that checks variables',
+      { env: 'TOKEN=db-password' },
+      { requests: { cpu: '1m' }, limits: roomy },
+      { cpu: '1m' },
+      {},
+      { cpu: '20m' },
+    ],
+    [
+      'but not those that the author wrote',
+      {},
+      { requests: { cpu: '105m', memory: '1Gi' }, limits: roomy },
+      own,
+      { cpu: '5m' },
+      { cpu: '105m', memory: '1Gi' },
+    ],
+  ]
+  for (const [what, annotations, whole, requests, sidecar, pod] of cases) {
+    const decision = decided(annotations, whole, requests)
+    if (decision.kind !== 'inject') throw new Error(JSON.stringify(decision))
+    const { resources, initContainers } = decision.pod.spec
+    t.strictSame(initContainers?.[0]?.resources?.requests, { cpu: '10m', memory: '48Mi', ...sidecar }, what)
+    t.strictSame(resources, { ...whole, requests: pod }, what)
+    t.match(decide(decision.pod, planInputs(newest)), { kind: 'skip', reason: 'already-injected' }, what)
+  }
+  for (const requests of [own, undefined])
+    t.match(decided({}, { requests, limits: { ...roomy, cpu: '100m' } }, own), {
+      kind: 'deny',
+      problems: [
+        {
+          reason: 'resources',
+          text: "the pod's resources.limits.cpu of 100m leave nothing for the sidecar, which requests 10m: raise them by that amount",
+        },
+      ],
+    })
+})
+
 void t.test('resources: a LimitRange for pods is applied as the API server does', async (t) => {
   const cpu = (limit: string, more: object = {}) => ({ image: 'a', resources: { limits: { cpu: limit } }, ...more })
   const decided = (most: string, annotations: Record<string, string>, spec: object): string => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { decide } from '../../support/decide.ts'
 import type { Decision } from '../../../webhook/review/decision.ts'
 import { templateOf } from '../../../webhook/review/workloads.ts'
-import { readPod } from '../../../webhook/pod/pod.ts'
+import { readPod, type Pod } from '../../../webhook/pod/pod.ts'
 import type { PlanInputs } from '../../../webhook/plan/inputs.ts'
 import { decideByLookups } from '../../../webhook/review/lookups.ts'
 import { capturedLog } from '../../support/captured-log.ts'
@@ -150,6 +150,24 @@ void t.test("workloads: the defaults of the namespace's LimitRanges are anticipa
     const found = await problemsOfTemplate(annotated({}, spec), { limitRanges })
     t.equal(found.length, expected.length, `${name}: ${found.join()}`)
     t.match(found, expected, name)
+  }
+})
+
+void t.test('workloads: pod-level requests that the API server fills in change no decision', async (t) => {
+  const requests = { cpu: '100m', memory: '64Mi' }
+  for (const [cpu, count] of [
+    ['1', 0],
+    ['100m', 1],
+  ] as const) {
+    const template = annotated(
+      {},
+      { resources: { limits: { cpu, memory: '1Gi' } }, containers: [{ name: 'app', resources: { requests } }] },
+    )
+    const admitted = structuredClone(template) as unknown as Pod
+    Object.assign(admitted.spec.resources!, { requests })
+    const found = await problemsOfTemplate(template)
+    t.equal(found.length, count)
+    t.strictSame(problemsOf(admitted), found)
   }
 })
 
