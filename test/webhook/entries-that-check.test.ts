@@ -1,7 +1,7 @@
 import jsonPatch from 'fast-json-patch'
 import t from 'tap'
 import type { Pod } from '../../webhook/pod/pod.ts'
-import { annotated, appFor, reviewOf } from './review-app.ts'
+import { annotated, appFor, cluster, reviewOf } from './review-app.ts'
 import { configurationOf } from './default-configuration.ts'
 import { patchIn, post } from './post-review.ts'
 
@@ -144,4 +144,41 @@ void t.test('server: /validate says what would happen to the pods of a workload'
   }
   const scaled = await post(appFor(t), reviewOf({}, { ...request, subResource: 'scale' }), '/validate')
   t.match(scaled.answer.response, { allowed: true, warnings: undefined })
+})
+
+void t.test('server: /validate denies no workload that the webhook could not check', async (t) => {
+  const configuration = () => configurationOf({ workloadTemplates: 'deny' })
+  const request = { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }
+  const body = reviewOf({ metadata: { name: 'web' }, spec: { template: annotated() } }, request)
+  const refused = cluster({
+    serviceAccount: async () => {
+      throw new Error('connection refused')
+    },
+  })
+  // The live look-up fails after a cached one that has a problem.
+  const outdated = cluster({
+    serviceAccount: async (_namespace, _name, options) => {
+      if (options?.live) throw new Error('connection refused')
+      return { value: { annotations: {} }, cached: true }
+    },
+  })
+  const unread = 'pods of Deployment web were not checked: akv-injector could not read what the decision depends on'
+  const states = {
+    overloaded: {
+      app: appFor(t, { configuration }, { mostUnderWay: 0 }),
+      warnings: ['pods of Deployment web were not checked: akv-injector has more than 0 reviews under way'],
+    },
+    unavailable: { app: appFor(t, { configuration, cluster: refused }), warnings: [unread] },
+    'unavailable no-identity': {
+      app: appFor(t, { configuration, cluster: outdated }),
+      warnings: [unread, 'pods of Deployment web would be rejected: no client ID'],
+    },
+  }
+  for (const [reason, { app, warnings }] of Object.entries(states)) {
+    const { response } = (await post(app, body, '/validate')).answer
+    t.match(response, { allowed: true, status: undefined, auditAnnotations: { decision: 'deny', reason } }, reason)
+    t.equal(response.warnings?.length, warnings.length, reason)
+    for (const [index, start] of warnings.entries())
+      t.ok(response.warnings?.[index]?.startsWith(start), `${reason}: ${response.warnings?.[index]}`)
+  }
 })

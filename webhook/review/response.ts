@@ -26,7 +26,8 @@ export function respond(
   { workloadTemplates }: Pick<Configuration, 'workloadTemplates'>,
 ): AdmissionResponse {
   const { decision, request, purpose, report } = decided
-  const mayDeny = purpose !== 'validate' || (workloadTemplates === 'deny' && !keepsTemplate(request))
+  const mayDeny =
+    purpose !== 'validate' || (workloadTemplates === 'deny' && !keepsTemplate(request) && !isUndecided(decision))
   const denies = decision.kind === 'deny' && !report && mayDeny
   const warnings = warningsOf(decided, denies)
   const response: AdmissionResponse = {
@@ -61,11 +62,12 @@ function warningsOf({ decision, request, purpose, report }: Decided, denies: boo
 
   function outcome(): string[] {
     if (decision.kind === 'deny') {
-      const who =
-        purpose === 'validate'
-          ? `pods of ${request.kind?.kind} ${nameOf(request)} would be rejected`
-          : 'akv-injector would reject the pod'
-      return decision.problems.map(({ text }) => `${who}: ${text}`)
+      if (purpose !== 'validate')
+        return decision.problems.map(({ text }) => `akv-injector would reject the pod: ${text}`)
+      return decision.problems.map(
+        ({ reason, text }) =>
+          `pods of ${request.kind?.kind} ${nameOf(request)} ${reason in statusCodes ? 'were not checked' : 'would be rejected'}: ${text}`,
+      )
     }
     if (decision.kind === 'skip' || !report || purpose === 'validate') return []
     const { settings } = decision
@@ -87,6 +89,13 @@ const statusCodes: Partial<Record<DenyReason, [code: number, reason: string]>> =
   unavailable: [503, 'ServiceUnavailable'],
   'not-injected': [503, 'ServiceUnavailable'],
 }
+
+/**
+ * Whether a denial says nothing about the pod. It must not deny a workload: people apply workloads, and do not retry as the controllers of
+ * pods do.
+ */
+const isUndecided = (decision: Decision): boolean =>
+  decision.kind === 'deny' && decision.problems[0].reason in statusCodes
 
 function statusOf(problems: readonly [Problem, ...Problem[]], { request, purpose }: Decided): Status {
   const [code, reason] = statusCodes[problems[0].reason] ?? [400, 'BadRequest']
