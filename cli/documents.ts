@@ -41,9 +41,28 @@ export function objectsIn(documents: readonly Document[]): Found[] {
   return documents.flatMap((document) => {
     if (!isMap(document.contents)) return []
     resolveAliases(document)
-    return unfold({ document, path: [], manifest: document.toJS({ maxAliasCount: 1000 }) as Manifest })
+    return unfold({ document, path: [], manifest: asReceived(document.toJS({ maxAliasCount: 1000 })) as Manifest })
   })
 }
+
+/**
+ * Returns a value of a manifest as the API server reads it: a field that is null is absent, and an annotation that is null is empty. A null
+ * in a list stays. The parser of YAML bounds the depth.
+ * @param ofNull what a field of `value` is if it is null
+ */
+export function asReceived(value: unknown, ofNull?: ''): unknown {
+  if (Array.isArray(value)) return value.map((item: unknown) => asReceived(item))
+  if (typeof value !== 'object' || value === null) return value
+  const fields = Object.entries(value).map(
+    ([field, one]) =>
+      [field, one === null ? ofNull : asReceived(one, field === 'annotations' ? '' : undefined)] as const,
+  )
+  return Object.fromEntries(fields.filter(([, one]) => one !== undefined))
+}
+
+/** Returns the items of a list that are not null; of anything else, none. */
+export const itemsOf = <Item extends object>(list: unknown): Item[] =>
+  Array.isArray(list) ? (list as (Item | null)[]).filter((item) => item !== null) : []
 
 function unfold(found: Found): Found[] {
   const { document, path, manifest } = found

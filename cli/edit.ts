@@ -2,13 +2,14 @@ import { isDeepStrictEqual } from 'node:util'
 import { isCollection, isSeq, type Document } from 'yaml'
 import { patchOf, type Operation } from '../webhook/inject/patch.ts'
 import type { Pod } from '../webhook/pod/pod.ts'
+import { asReceived } from './documents.ts'
 
 /** Changes a pod in a document into the desired one, and keeps comments and the order of fields where possible. */
 export function applyChange(document: Document, path: readonly (string | number)[], pod: Pod, desired: Pod): void {
   try {
     for (const operation of patchOf(pod, desired)) applyOperation(document, path, operation)
   } catch {
-    // Fields that a patch does not reach, such as an explicit null, are written as a whole below.
+    // Fields that a patch does not reach are written as a whole below.
   }
   const wanted = JSON.parse(JSON.stringify(desired)) as Pod
   if (isDeepStrictEqual(valueAt(document, path), wanted)) return
@@ -20,7 +21,7 @@ export function applyChange(document: Document, path: readonly (string | number)
 const valueAt = (document: Document, path: readonly (string | number)[]): unknown =>
   path.reduce<unknown>(
     (at, field) => (at as Record<string | number, unknown> | null | undefined)?.[field],
-    document.toJS(),
+    asReceived(document.toJS()),
   )
 
 /** {@link https://www.rfc-editor.org/rfc/rfc6901} */

@@ -36,7 +36,7 @@ interface CsiContainer {
   name?: string
   volumeMounts?: { name?: string; mountPath?: string; subPath?: string; subPathExpr?: string }[]
   env?: { name?: string; valueFrom?: { secretKeyRef?: { name?: string; key?: string } } }[]
-  envFrom?: { secretRef?: { name?: string } }[]
+  envFrom?: ({ secretRef?: { name?: string } } | null)[]
 }
 
 /** What the migration knows of the classes of a namespace. */
@@ -60,9 +60,9 @@ export interface MigratedPod {
 
 const classOf = ({ csi }: CsiVolume): string | undefined => csi?.volumeAttributes?.secretProviderClass
 
-const isCsi = ({ csi }: CsiVolume): boolean => csi?.driver === driver
+const isCsi = (volume: CsiVolume | null): boolean => volume?.csi?.driver === driver
 
-/** Whether a pod has a volume of the driver, and so something to migrate. */
+/** Whether a pod, which may be malformed, has a volume of the driver, and so something to migrate. */
 export const hasCsiVolume = (pod: CsiPod): boolean => (pod.spec?.volumes ?? []).some(isCsi)
 
 const containersOf = ({ spec }: CsiPod): CsiContainer[] => [
@@ -167,8 +167,8 @@ function unreplaceable(pod: CsiPod, synced: ReadonlyMap<string, SyncedKeys>, cla
       .map(({ name }) => say('imagePullSecrets', name)),
     ...containersOf(pod).flatMap(({ name, envFrom = [] }) =>
       envFrom
-        .filter(({ secretRef }) => isSynced(secretRef?.name))
-        .map(({ secretRef }) => say(`envFrom of container ${quote(`${name}`)}`, secretRef?.name)),
+        .filter((source) => isSynced(source?.secretRef?.name))
+        .map((source) => say(`envFrom of container ${quote(`${name}`)}`, source?.secretRef?.name)),
     ),
   ]
 }

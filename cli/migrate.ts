@@ -3,7 +3,7 @@ import { injectionLabel } from '../shared/names.ts'
 import { syncAdoptAnnotation, syncAsAnnotation } from '../sync/names.ts'
 import { quote } from '../shared/messages.ts'
 import { fail, ok, type Result } from '../shared/result.ts'
-import type { Pod } from '../webhook/pod/pod.ts'
+import { readPod, type Pod } from '../webhook/pod/pod.ts'
 import { classSignIn } from './class-sign-in.ts'
 import { applyChange, printed } from './edit.ts'
 import { namespaceIn, objectsIn, readDocuments, type Manifest } from './documents.ts'
@@ -52,7 +52,8 @@ export async function migrateDocuments(text: string, options: InjectOptions): Pr
     const synced = syncedSecrets(classes.filter((one) => !isTakenOver(one)))
     const signIn = new Map(classes.map((manifest) => [manifest.metadata?.name ?? '', classSignIn(manifest)]))
     const needed = otherUsers(all, namespace, options.namespace, synced)
-    const result = migratePod(pod, { synced, signIn, needed })
+    const read = readPod(pod)
+    const result = read.ok ? migratePod(pod, { synced, signIn, needed }) : read
     const problems = result.ok ? await denials(all, namespace, result.value.pod, options) : result.problems
     if (!result.ok || problems.length > 0) {
       migrations.push({ ...common, outcome: 'unchanged', problems: [...problems], notes: [] })

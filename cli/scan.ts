@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from '../shared/result.ts'
-import { objectsIn, readDocuments, type Manifest } from './documents.ts'
+import { itemsOf, objectsIn, readDocuments, type Manifest } from './documents.ts'
 import { templateIn } from './inject.ts'
 import { reasonsOf } from './secret-patterns.ts'
 
@@ -22,7 +22,12 @@ interface Literal {
 
 interface Container {
   name?: string
-  env?: { name?: string; value?: unknown }[]
+  env?: unknown
+}
+
+interface Variable {
+  name?: string
+  value?: unknown
 }
 
 /** Finds literal values in the variables of containers and in ConfigMaps that look like secrets. Problems are those of the text. */
@@ -48,8 +53,8 @@ function variablesOf(pod: unknown): Literal[] {
     unknown
   >
   return [initContainers, containers].flatMap((list) =>
-    (Array.isArray(list) ? (list as Container[]) : []).flatMap(({ name: container, env }) =>
-      (Array.isArray(env) ? env : []).flatMap(({ name, value }) =>
+    itemsOf<Container>(list).flatMap(({ name: container, env }) =>
+      itemsOf<Variable>(env).flatMap(({ name, value }) =>
         typeof value === 'string'
           ? [{ place: `container ${container}, variable ${name}`, name: `${name}`, text: value }]
           : [],

@@ -1,4 +1,4 @@
-import type { Manifest } from './documents.ts'
+import { itemsOf, type Manifest } from './documents.ts'
 
 /** A Secret that a class writes with `secretObjects`. */
 export interface SyncedKeys {
@@ -20,9 +20,9 @@ export function syncedSecrets(classes: readonly Manifest[]): Map<string, SyncedK
   const secrets = new Map<string, SyncedKeys>()
   for (const { metadata, spec } of classes) {
     const { secretObjects } = (spec ?? {}) as { secretObjects?: unknown }
-    for (const { secretName, data } of Array.isArray(secretObjects) ? (secretObjects as SecretObject[]) : []) {
+    for (const { secretName, data } of itemsOf<SecretObject>(secretObjects)) {
       if (typeof secretName !== 'string') continue
-      const objects = (Array.isArray(data) ? (data as Record<string, unknown>[]) : []).flatMap(({ key, objectName }) =>
+      const objects = itemsOf<Record<string, unknown>>(data).flatMap(({ key, objectName }) =>
         typeof key === 'string' && typeof objectName === 'string' ? [[key, objectName] as const] : [],
       )
       secrets.set(secretName, { className: metadata?.name ?? '', objects: new Map(objects) })
