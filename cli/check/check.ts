@@ -102,7 +102,11 @@ async function checkInstallation(
 function leaveOutDryRun(wanted: string | undefined, { kind }: Read<unknown>): Finding {
   const { warn } = findingsOf('dry-run')
   if (wanted !== undefined)
-    return warn(`a pod in namespace ${wanted}`, 'is not tried, because it would not be injected', 'label the namespace')
+    return warn(
+      `a pod in namespace ${wanted}`,
+      'is not tried, because it would not be injected',
+      'see the findings about namespaces',
+    )
   return kind === 'found'
     ? warn('a pod', 'is not tried, because no namespace is labeled for injection', 'label a namespace')
     : warn('a pod', 'is not tried, because namespaces cannot be read', 'name a labeled one with --namespace')

@@ -31,10 +31,14 @@ export const readNamespaces = (reader: Reader): Promise<Read<Named[]>> =>
 export const readNamespace = (reader: Reader, name: string): Promise<Read<Named>> =>
   reader.get<Named>(`/api/v1/namespaces/${encodeURIComponent(name)}`, { metadata })
 
+/** Whether no pod of a namespace is injected, whatever its label {@link injectionLabel} is. */
+const isSystem = ({ metadata: { name, labels } }: Named): boolean =>
+  name === 'kube-system' || labels?.[systemLabel] === 'true'
+
 /** Returns the names of the namespaces whose pods are injected. */
 export const enabledNamespaces = (all: readonly Named[], { enabled }: LabelValues): string[] =>
   all
-    .filter(({ metadata: { labels } }) => labels?.[injectionLabel] === enabled && labels[systemLabel] !== 'true')
+    .filter((one) => one.metadata.labels?.[injectionLabel] === enabled && !isSystem(one))
     // Nothing can be created in one that is being deleted.
     .filter(({ metadata: { deletionTimestamp } }) => deletionTimestamp === undefined)
     .map(({ metadata: { name } }) => name)
@@ -88,16 +92,11 @@ export function judgeNamespaces(
 export function judgeNamespace(namespace: Named | undefined, name: string, values: LabelValues): Finding[] {
   const place = `namespace ${name}`
   if (namespace === undefined) return [fail(place, 'does not exist', 'name another one')]
-  const labels = namespace.metadata.labels ?? {}
-  const value = labels[injectionLabel]
-  if (labels[systemLabel] === 'true')
-    return [
-      fail(
-        place,
-        `has the label ${systemLabel}: "true", so that none of its pods is injected`,
-        'use another namespace',
-      ),
-    ]
+  const value = namespace.metadata.labels?.[injectionLabel]
+  if (isSystem(namespace)) {
+    const cause = name === 'kube-system' ? 'belongs to Kubernetes' : `has the label ${systemLabel}: "true"`
+    return [fail(place, `${cause}, so that none of its pods is injected`, 'use another namespace')]
+  }
   if (value === values.enabled) return []
   const command = `kubectl label --overwrite namespace ${name} ${injectionLabel}=${values.enabled}, then recreate the pods`
   if (value === values.report)

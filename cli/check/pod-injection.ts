@@ -26,6 +26,8 @@ export interface Circumstances {
   namespace: Named | undefined
   unreadable?: string
   values: LabelValues
+  /** Whether the administrator's file has `report: true`. */
+  report?: boolean
   /** When the injector was registered with the API server, RFC 3339; absent if unknown. */
   registeredAt?: string
 }
@@ -56,6 +58,14 @@ export function judgeInjection(pod: Pod, circumstances: Circumstances): Finding[
         place,
         `requests no objects: it has none of the annotations ${requests.join(', ')}`,
         `add one to the pod template (not to the workload itself) ${recreate}`,
+      ),
+    )
+  if (circumstances.report)
+    findings.push(
+      warn(
+        place,
+        "is not injected, because the administrator's file has report: true",
+        `remove it from the file ${recreate}`,
       ),
     )
   return findings.length > 0 ? findings : [fail(place, missed(pod, circumstances), 'recreate the pod')]

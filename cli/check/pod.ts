@@ -1,3 +1,4 @@
+import { checkConfiguration } from './configuration.ts'
 import { findingsOf, type Finding } from './finding.ts'
 import type { Installation } from './installation.ts'
 import { labelValuesOf, readNamespace } from './namespaces.ts'
@@ -47,6 +48,7 @@ async function readCircumstances(
   name: string,
 ): Promise<Circumstances> {
   const registrations = installation === undefined ? [] : await readRegistrations(reader, installation)
+  const { configuration } = installation === undefined ? {} : await checkConfiguration(reader, installation)
   const inject = registrations.find(({ kind }) => kind === 'MutatingWebhookConfiguration')?.read
   const registeredAt = inject?.kind === 'found' ? inject.value.metadata.creationTimestamp : undefined
   const namespace = await readNamespace(reader, name)
@@ -54,6 +56,7 @@ async function readCircumstances(
     namespace: namespace.kind === 'found' ? namespace.value : undefined,
     ...(namespace.kind === 'unread' ? { unreadable: namespace.reason } : {}),
     values: labelValuesOf(entriesOf(registrations)),
+    report: configuration?.report === true,
     ...(registeredAt === undefined ? {} : { registeredAt }),
   }
 }

@@ -31,6 +31,34 @@ void t.test('check: tries no pod in a namespace that is being deleted', async (t
   t.match((await runCheck(t, cluster)).out, /OK {4}dry-run: a pod in namespace shop:/)
 })
 
+void t.test('check: expects no injection in kube-system or a namespace with the system label', async (t) => {
+  const injection = 'azure.keyvault.injector/injection'
+  const system = { 'azure.keyvault.injector/system': 'true' }
+  const asks = { 'azure.keyvault.injector/vault': 'my-kv', 'azure.keyvault.injector/objects': 'db-password' }
+  const table = [
+    ['kube-system', {}, 'belongs to Kubernetes'],
+    ['kube-system', system, 'belongs to Kubernetes'],
+    ['addons', system, 'has the label azure.keyvault.injector/system: "true"'],
+  ] as const
+  for (const [name, more, cause] of table) {
+    const cluster = await createCluster()
+    const pod = { name: 'web-0', namespace: name, labels: { 'azure.workload.identity/use': 'true' }, annotations: asks }
+    cluster.objects.push(
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { [injection]: 'enabled', ...more } } },
+      { apiVersion: 'v1', kind: 'Pod', metadata: pod, ...{ spec: { containers: [{ name: 'app' }] } } },
+    )
+    const finding = `FAIL namespaces: namespace ${name}: ${cause}, so that none of its pods is injected`
+    t.strictSame(wrong(await runCheck(t, cluster, '--pod', `${name}/web-0`)), [finding])
+    t.strictSame(wrong(await runCheck(t, cluster, '-n', name)), [
+      finding,
+      `WARN dry-run: a pod in namespace ${name}: is not tried, because it would not be injected`,
+    ])
+    const { out } = await runCheck(t, cluster)
+    t.match(out, 'OK    namespaces: namespaces: 1 labeled for injection')
+    t.match(out, 'OK    dry-run: a pod in namespace shop:')
+  }
+})
+
 const finds = async (t: Test, { breaks, finds, remedy, flags = [], code = 1 }: Case): Promise<void> => {
   const cluster = await createCluster()
   breaks(cluster)

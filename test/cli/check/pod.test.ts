@@ -71,6 +71,8 @@ const failedRun = (message: string) => [
   },
 ]
 const unlabeled = (cluster: FakeCluster) => (cluster.find('Namespace', 'shop').metadata.labels = {})
+const reportOnly = (cluster: FakeCluster) =>
+  (cluster.find('ConfigMap', 'akv-injector-configuration')['data'] = { 'configuration.yaml': 'report: true' })
 const place = 'vault my-kv, secret db-password'
 
 const cases: (readonly [
@@ -99,6 +101,13 @@ const cases: (readonly [
       Object.assign(cluster.find('MutatingWebhookConfiguration', 'akv-injector').metadata, {
         creationTimestamp: '2026-02-01T00:00:00Z',
       }),
+  ],
+  [
+    "the administrator's file has report: true",
+    { created: '2026-01-01T00:00:00Z' },
+    /^WARN injection: pod shop\/web-0: is not injected, because the administrator's file has report: true$/,
+    /^remove it from the file and recreate the pod$/,
+    reportOnly,
   ],
   ['it was missed', {}, /^FAIL injection: .*created before its namespace was labeled/, /recreate/],
   [
