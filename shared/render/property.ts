@@ -7,13 +7,14 @@ import { maxOutput, RenderFailure } from './rendered.ts'
 /**
  * Returns the field of a JSON or YAML text at a path: a string as it is, anything else as compact JSON.
  * @param property a path that matches `propertyPattern`
- * @throws {@link RenderFailure} that names the existing fields, never a value
+ * @throws {@link RenderFailure} that names the existing fields of JSON, never a value
  */
 export async function readProperty(text: string, property: string): Promise<string> {
-  let value = (readJson(text) ?? (await readYamlData(text))).value
+  const json = readJson(text)
+  let { value } = json ?? (await readYamlData(text))
   const path: string[] = []
   for (const name of propertyNames(property)) {
-    if (!has(value, name)) throw new RenderFailure(missing(value, name, path))
+    if (!has(value, name)) throw new RenderFailure(missing(value, name, path, json !== undefined))
     value = value[name]
     path.push(name)
   }
@@ -39,7 +40,8 @@ function shown(path: readonly string[]): string {
   return spelled.length > longestName ? `${spelled.slice(0, longestName)}...` : spelled
 }
 
-function missing(value: unknown, name: string, path: readonly string[]): string {
+/** Names of YAML are not shown: a password that ends in a colon is a map, and its only field is the password. */
+function missing(value: unknown, name: string, path: readonly string[], isJson: boolean): string {
   const place = path.length === 0 ? 'the secret' : shown(path)
   const lacks = `property: ${place} has no field ${shown([name])}`
   if (Array.isArray(value))
@@ -49,6 +51,8 @@ function missing(value: unknown, name: string, path: readonly string[]): string 
   if (!isMap(value)) return `${lacks}: it is neither a map nor a list`
   const names = Object.keys(value)
   if (names.length === 0) return `${lacks}: it is an empty map`
+  if (!isJson)
+    return `${lacks}: it is not JSON but a map of YAML, which has ${names.length === 1 ? 'one field' : `${names.length} fields`}`
   const more = names.length > mostNames ? ` and ${names.length - mostNames} more` : ''
   const some = names.slice(0, mostNames).map((one) => shown([one]))
   return `${lacks}: its fields are ${some.join(', ')}${more}`
