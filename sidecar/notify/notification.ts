@@ -30,9 +30,10 @@ export type NotificationOutcome =
  * Merges a change with an earlier one of which the app has not been notified: the later switch, with everything that changed
  * since the app was last notified. A deadline in the future stays, so that continuous changes cannot postpone it; one that
  * has passed (the app was not running, or refused) is replaced by the next, so that replicas do not act at the same time.
+ * At most {@link mostChanged} objects stay.
  */
 export function mergeNotifications(undelivered: Notification | undefined, next: Notification): Notification {
-  if (undelivered === undefined || undelivered.id === next.id) return next
+  if (undelivered === undefined || undelivered.id === next.id) return bounded(next)
   const merged = [...undelivered.changed]
   for (const object of next.changed) {
     const at = merged.findIndex((earlier) => isSame(earlier, object))
@@ -41,8 +42,23 @@ export function mergeNotifications(undelivered: Notification | undefined, next: 
     else merged.push(object)
   }
   const isAhead = undelivered.dueAt > next.switchedAt
-  return { ...next, dueAt: isAhead ? undelivered.dueAt : next.dueAt, changed: merged }
+  return bounded({ ...next, dueAt: isAhead ? undelivered.dueAt : next.dueAt, changed: merged })
 }
+
+/** Limit of the objects of a notification. A pod has at most 500 at a time. */
+export const mostChanged = 1_000
+
+/** Leaves out what is too much: first objects that have ended, because the names of matches may change forever. */
+function bounded(notification: Notification): Notification {
+  const { changed } = notification
+  const excess = changed.length - mostChanged
+  if (excess <= 0) return notification
+  const kept = new Set([...new Set([...changed.filter(isEnded), ...changed])].slice(excess))
+  return { ...notification, changed: changed.filter((one) => kept.has(one)) }
+}
+
+const isEnded = ({ type, version }: ChangedObject): boolean =>
+  version === '' && type !== 'template' && type !== 'bundle'
 
 /** Objects of the same name in two vaults have different files. */
 const isSame = (a: ChangedObject, b: ChangedObject): boolean =>

@@ -190,6 +190,38 @@ for (const [title, attack] of Object.entries(forgedStarts)) {
   })
 }
 
+const forgedParts: Record<string, (manifest: object) => object> = {
+  'a notification without its fields': (manifest) => ({ ...manifest, notification: { id: 'x' } }),
+  'a notification with endless changes': (manifest) => ({
+    ...manifest,
+    notification: { id: 'x', switchedAt: 1, dueAt: 1, changed: Array.from({ length: 100_000 }, () => ({})) },
+  }),
+  'a record without its fields': (manifest) => {
+    const { sources } = manifest as { sources: object }
+    return { ...manifest, sources: Object.fromEntries(Object.keys(sources).map((key) => [key, {}])) }
+  },
+}
+
+for (const [title, forge] of Object.entries(forgedParts)) {
+  void t.test(`hostile app: ${title} at the start stops neither changes nor the status`, async (t) => {
+    const pod = await podWith(t, ['db-password', 'api-key'], periods)
+    await pod.start()
+    await pod.advance(60_000)
+    pod.appListens = false
+    rewriteManifest(pod, forge)
+    overwrite(join(current(pod), 'db-password'), 'forged')
+    pod.stop()
+    pod.vault.set('api-key', 'api-key-2')
+    await pod.start()
+    await pod.advance(fullRefresh + 180_000)
+    t.strictSame(pod.files(), { 'db-password': 'db-password-1', 'api-key': 'api-key-2' })
+    t.strictSame([...pod.events('defect'), ...pod.events('switch-failed')], [])
+    t.match(pod.status(), { objects: [{ version: String }, { version: String }], notification: { pending: {} } })
+    const changed = pod.status().notification.pending?.changed ?? []
+    t.strictSame(changed.map(({ name }) => name).toSorted(), ['api-key', 'db-password'])
+  })
+}
+
 /** Pins an object to the version that its vault has. */
 function pin({ settings, vault }: TestPod, name: string): void {
   settings.objects = settings.objects.map((object) =>

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { app, asked, findingPod } from '../../support/finding-pod.ts'
+import { mostChanged } from '../../../sidecar/notify/notification.ts'
 import { vaultUrl } from '../../support/settings.ts'
 
 const minute = 60_000
@@ -118,4 +119,24 @@ void t.test('find: names of two vaults that conflict, whichever is polled first'
   pod.vault.delete('web-a')
   await pod.advance(5 * minute)
   t.equal(pod.files()['web-a'], 'a of other')
+})
+
+void t.test('find: a notification that is not delivered does not grow with matches that come and go', async (t) => {
+  const pod = await findingPod(t, ['db'], { pollInterval: minute })
+  await pod.start()
+  pod.appListens = false
+  pod.vault.set('db', 'db-2')
+  await pod.advance(minute)
+  const each = 90
+  for (let round = 0; round < mostChanged / each + 2; round++) {
+    for (let index = 0; index < each; index++) {
+      pod.vault.set(`web-${round}-${index}`, 'x', { tags: app })
+      if (round > 0) pod.vault.delete(`web-${round - 1}-${index}`)
+    }
+    await pod.advance(minute)
+  }
+  const { changed = [] } = pod.status().notification.pending ?? {}
+  t.equal(changed.length, mostChanged)
+  t.match(changed[0], { name: 'db' }, 'a change of an object that is there stays')
+  t.match(changed.at(-1), { version: /./ })
 })
