@@ -44,10 +44,11 @@ export const outcomes = {
       'If its authority is integrated with Key Vault, wait. Otherwise, merge the signed request, or cancel it. With `optional`, the pod starts without the certificate.',
   },
   selection: {
-    meaning: 'a `find` selects more objects than it may, or objects whose files conflict',
+    meaning:
+      'a `find` selects too many objects or objects whose files conflict, or an object with `history` has too many versions',
     messages: ['objects match, and at most', 'is also that of', 'there are more than'],
     remedy:
-      'Narrow `name` or `tags`, change `path`, or have the administrator raise `find.maxMatches` or `find.maxPages`. The last good selection stays.',
+      'Narrow `name` or `tags`, change `path`, or have the administrator raise `find.maxMatches` or `find.maxPages`. The last good selection stays. For an object with more than 5,000 versions, leave `history` out, or continue with an object of another name: Key Vault deletes no single version.',
   },
   render: {
     meaning:

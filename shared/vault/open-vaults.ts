@@ -10,7 +10,7 @@
  *     vaults.all; vaults.close()
  *
  * `vault.url`, `vault.name` (`my-kv`) and `vault.identity` (the client id) name it in logs and metrics. Every method rejects
- * with a VaultFailure, after at most 10 s. Of a list, `failure.code` is `TooManyPages` or `NextLinkRefused` if it can never
+ * with a VaultFailure, after at most 10 s for 40 pages. Of a list, `failure.code` is `TooManyPages` or `NextLinkRefused` if it can never
  * succeed: read the objects one by one then, as after a 403. No request is sent before the first call, and there are no timers.
  */
 import { readFile } from 'node:fs/promises'

@@ -42,6 +42,8 @@ export interface ListedObject {
 
 /** Pages of a list that are read unless the caller says otherwise. */
 export const defaultMaxPages = 40
+/** Versions of an object that are listed; of more, {@link Vault.versions} fails. */
+export const mostVersions = 5_000
 
 export interface ListOptions {
   /** More are a failure with the code `TooManyPages`; a limit of the store applies if this is absent. */
@@ -63,7 +65,7 @@ export interface Vault {
   ): Promise<{ items: Map<string, Attributes>; pages: number }>
   /** The newest version, even if it is disabled, or the given one. */
   get(type: ObjectType, name: string, version: string | undefined, abort: AbortSignal): Promise<Fetched>
-  /** Every version, in no order. */
+  /** Every version, in no order; `selection` for more than {@link mostVersions}. */
   versions(type: ObjectType, name: string, abort: AbortSignal): Promise<ListedVersion[]>
 }
 
@@ -82,7 +84,7 @@ export type FailureKind =
   | 'disabled' // the version is disabled
   | 'pending' // a pending certificate
   | 'not-found' // 404 of any kind but gone
-  | 'selection' // a find selects too many objects, or objects whose files conflict
+  | 'selection' // a find selects too many objects or objects whose files conflict, or an object has too many versions
   | 'gone' // 404 with SecretNotFound, KeyNotFound or CertificateNotFound
 
 const transient: ReadonlySet<FailureKind> = new Set([

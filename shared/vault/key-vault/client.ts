@@ -13,7 +13,9 @@ import {
   type Attributes,
   type FailureKind,
   type Fetched,
+  type ListedVersion,
   type ListOptions,
+  mostVersions,
   type Vault,
   type VaultFailure,
 } from '../store.ts'
@@ -63,6 +65,9 @@ const collections: Record<ObjectType, string> = { secret: 'secrets', key: 'keys'
 
 /** Nothing needs a newer version, and older servers refuse newer ones. */
 const defaultApiVersion = '7.6'
+
+/** Objects of a page, which no request can raise. {@link https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret-versions} */
+const pageSize = 25
 
 /** Key Vault through the SDK's clients, of which those for keys and certificates are loaded at their first use. */
 export function createKeyVault(options: KeyVaultOptions): KeyVault {
@@ -116,10 +121,8 @@ export function createKeyVault(options: KeyVaultOptions): KeyVault {
       return { items, pages }
     },
     async versions(type, object, abort) {
-      const { result } = await run({ operation: 'versions', type, object }, abort, async () =>
-        all((await objects(type)).versions(object)),
-      )
-      return result.flatMap(({ version, attributes }) => (version === undefined ? [] : [{ version, attributes }]))
+      const work = async () => versionsOf((await objects(type)).versions(object))
+      return (await run({ operation: 'versions', type, object }, abort, work, mostVersions / pageSize)).result
     },
     async get(type, object, version, abort) {
       const { result, answeredAt } = await run({ operation: 'get', type, object, version }, abort, async () =>
@@ -194,10 +197,11 @@ async function itemsOf(listed: AsyncIterable<Listed>, { onItem }: ListOptions = 
   return items
 }
 
-async function all(items: AsyncIterable<Listed>): Promise<Listed[]> {
-  const found: Listed[] = []
-  for await (const item of items) found.push(item)
-  return found
+/** The attributes of an object's versions, likewise. */
+async function versionsOf(listed: AsyncIterable<Listed>): Promise<ListedVersion[]> {
+  const versions: ListedVersion[] = []
+  for await (const { version, attributes } of listed) if (version !== undefined) versions.push({ version, attributes })
+  return versions
 }
 
 const versionOf = (result: unknown): { version?: string } => {

@@ -2,7 +2,7 @@ import { BodyTooLarge, type Answer } from '../http-answer.ts'
 import { answerFailure, describeConnection, endpointOf, placeOf, type Subject } from '../explain-failure.ts'
 import { Disabled, InCreation, Incomplete } from './sdk-objects.ts'
 import type { Operation } from './operation.ts'
-import { VaultFailure } from '../store.ts'
+import { mostVersions, VaultFailure } from '../store.ts'
 import { LinkRefused } from './wire-policy.ts'
 
 export interface Circumstances {
@@ -22,6 +22,9 @@ export function failureOf(error: unknown, operation: Operation, subject: Subject
   // The credential's failure, which does not say what the token was for.
   if (error instanceof VaultFailure) return error.restated(`${place}: ${error.message}`)
   if (operation.signal.aborted) return late(operation, place, around)
+  if (error instanceof LinkRefused && error.code === 'TooManyPages' && subject.operation === 'versions') {
+    return new VaultFailure('selection', `${place}: ${tooManyVersions}`, { code: error.code })
+  }
   if (error instanceof LinkRefused) {
     return new VaultFailure(
       'malformed',
@@ -35,6 +38,9 @@ export function failureOf(error: unknown, operation: Operation, subject: Subject
   if (answer.status !== 200) return answerFailure(answer, subject, around.now)
   return unusable(error, place)
 }
+
+// Versions cannot be deleted one by one.
+const tooManyVersions = `there are more than ${mostVersions}, and history reads the list of all of them; leave history out, or continue with an object of another name`
 
 function late({ endedOn }: Operation, place: string, { url, timeoutMs, abort }: Circumstances): VaultFailure {
   if (abort.aborted) return new VaultFailure('timeout', `${place}: this process is ending`, { code: 'ABORTED' })

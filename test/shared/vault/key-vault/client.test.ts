@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import t from 'tap'
 import type { ObjectType } from '../../../../shared/objects/formats.ts'
+import { mostVersions } from '../../../../shared/vault/store.ts'
 import { failure, never, shareVaultFixture } from '../fixture.ts'
 
 const { fixture, fresh } = await shareVaultFixture(t)
@@ -201,6 +202,25 @@ void t.test('Key Vault client: a list that may have more pages may take longer',
   t.strictSame([pages, items.size, seen.length], [6, 130, 130])
   fixture.emulator.faults.clear()
   t.equal((await failure(vault.list('secret', never, { maxPages: 5 }))).code, 'TooManyPages')
+})
+
+void t.test('Key Vault client: versions are listed beyond the pages of a list of objects, up to a limit', async (t) => {
+  const { store, vault } = fresh()
+  for (let version = 0; version < 1_001; version++) store.setSecret('db', 'x', { tags: { app: 'web' } })
+  const versions = await vault.versions('secret', 'db', never)
+  t.equal(versions.length, 1_001)
+  t.strictSame(Object.keys(versions[0] ?? {}), ['version', 'attributes'])
+  for (let version = 1_001; version < mostVersions; version++) store.setSecret('db', 'x')
+  t.equal((await vault.versions('secret', 'db', never)).length, mostVersions)
+  store.setSecret('db', 'x')
+  t.match(await failure(vault.versions('secret', 'db', never)), {
+    kind: 'selection',
+    code: 'TooManyPages',
+    outlook: 'permanent',
+    transient: false,
+    message:
+      /^vault .*, versions of secret db: there are more than 5000, and history reads the list of all of them; leave history out/,
+  })
 })
 
 void t.test('Key Vault client: only the caller of a list gets the tags', async (t) => {
