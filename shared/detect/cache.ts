@@ -14,7 +14,7 @@ export interface CacheDependencies {
   clock: Pick<Clock, 'elapsed'>
   random: Random
   /** The versions of the objects, by index. */
-  failures: Pick<Failures, 'get' | 'has' | 'isRendered'>
+  failures: Pick<Failures, 'get' | 'has' | 'isOwn' | 'isRendered'>
   /** Of the pod's finds; absent if it has none. */
   selection?: Selection | undefined
 }
@@ -52,7 +52,7 @@ export class SourceCache implements KnownSources {
   known = (source: Source): Known | undefined => this.#known.get(source.key)
   contents = (source: Source): Fetched[] | undefined => this.#contents.get(source.key)
   listing = (group: string): Listing => this.#listings.get(group) ?? {}
-  isFailing = (source: Source): boolean => source.objects.some((index) => this.#dependencies.failures.has(index))
+  isFailing = (source: Source): boolean => source.objects.some(this.#dependencies.failures.isOwn)
 
   /** An object by its index: a named one, or one that is selected at the moment. */
   object(index: number): ObjectSpec | undefined {
@@ -149,7 +149,7 @@ export class SourceCache implements KnownSources {
     return source && this.#known.get(source.key)?.record
   }
 
-  /** True if every source was read, or failed, at least once. */
+  /** True if every source was read at least once, or failed, or a failure made requesting it pointless. */
   get isTried(): boolean {
     const { failures } = this.#dependencies
     return this.sources.every(

@@ -12,13 +12,15 @@ export interface Failure {
   /** When it began, in milliseconds since 1970. */
   since: number
   outlook: Outlook
+  /** True if the object was not even requested: another one's failure showed that to be pointless. */
+  isUnread?: true
   /** When it became permanent, on the monotonic clock. */
   permanentSince?: number
   /** When it became doubtful or permanent, on the monotonic clock. */
   doubtfulSince?: number
 }
 
-export type FailureReason = Pick<Failure, 'kind' | 'message' | 'outlook'>
+export type FailureReason = Pick<Failure, 'kind' | 'message' | 'outlook' | 'isUnread'>
 
 /** The index of an object, or a path: that of a template or bundle, {@link volumeRoot}, or {@link findKey}. */
 export type FailureKey = number | string
@@ -42,6 +44,8 @@ export class Failures {
 
   get = (key: FailureKey): Failure | undefined => this.#failures.get(key)
   has = (key: FailureKey): boolean => this.#failures.has(key)
+  /** Whether there is a failure of the key itself, rather than of another object whose failure ended a poll. */
+  isOwn = (key: FailureKey): boolean => this.has(key) && !this.get(key)?.isUnread
   /** Whether what was read last is in files. */
   isRendered = (key: FailureKey): boolean => !this.#unrendered.has(key)
 
@@ -75,6 +79,9 @@ export class Failures {
     }
     for (const [{ objects }, failure] of read.failures) {
       for (const index of objects) this.set(index, reasonOf(failure))
+    }
+    for (const [{ objects }, failure] of read.unread) {
+      for (const index of objects) if (!this.isOwn(index)) this.set(index, { ...reasonOf(failure), isUnread: true })
     }
     const isReached = read.failures.values().some(({ outlook }) => outlook === 'transient')
     // A vault that throttles or is overloaded can be reached, and a poll ends at such an answer: earlier doubts no longer count.

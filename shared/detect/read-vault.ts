@@ -36,6 +36,8 @@ export interface ReadDependencies {
 export interface ReadResult {
   reads: Map<Source, Read>
   failures: Map<Source, VaultFailure>
+  /** Sources that nothing is known of and that were not requested either, each with the failure that made requests pointless. */
+  unread: Map<Source, VaultFailure>
   /** Sources that a list shows to be unchanged. */
   unchanged: Source[]
   /** Failed lists; their sources keep what they have. */
@@ -52,8 +54,8 @@ const concurrency = 4
 /** How long a list that was forbidden or not worthwhile is not retried. */
 export const avoidListingMs = 60 * 60_000
 const confirmations = 3
-/** After these failures, further requests to the vault are pointless for now. */
-const hopeless: ReadonlySet<string> = new Set(['throttled', 'sign-in', 'sign-in-unavailable', 'unauthorized'])
+/** After these failures, further requests with the same identity are pointless for now. */
+const ofIdentity: ReadonlySet<string> = new Set(['sign-in', 'sign-in-unavailable', 'unauthorized'])
 
 /**
  * Finds out which sources of a vault changed and reads them: list, compare, read, confirm.
@@ -75,6 +77,7 @@ export async function readVault(
   // Another list for what finds found would cost as many pages again.
   const named = sources.filter(({ isFound }) => !isFound)
   if (named.length > 1 && named.some((source) => reader.isChanged(source))) await reader.confirm()
+  reader.noteUnread()
   return reader.result
 }
 
@@ -82,6 +85,7 @@ class VaultReader {
   readonly result: ReadResult = {
     reads: new Map(),
     failures: new Map(),
+    unread: new Map(),
     unchanged: [],
     listFailures: [],
     listings: new Map(),
@@ -92,8 +96,10 @@ class VaultReader {
   readonly #dependencies: ReadDependencies
   /** Lists that finds requested. */
   readonly #lists: ReadonlyMap<string, GroupList>
-  /** True if this poll sends no further requests to the vault. */
-  #isStopped = false
+  /** Why this poll sends no further requests to the vault. */
+  #stop: VaultFailure | undefined
+  /** Why it sends none with an identity. */
+  readonly #refused = new Map<number, VaultFailure>()
 
   constructor(
     sources: readonly Source[],
@@ -122,10 +128,22 @@ class VaultReader {
    * come last, so that one failing object does not prevent the others from being read.
    */
   async read(sources: readonly Source[]): Promise<void> {
-    if (this.#isStopped) return
-    const [first, ...others] = sources.toSorted((one, other) => this.#trouble(one) - this.#trouble(other))
-    if (first === undefined || (await this.#readOrStop(first)) === 'stop') return
-    await eachAtMost(concurrency, others, this.#readOrStop)
+    const queue = sources.toSorted((one, other) => this.#trouble(one) - this.#trouble(other))
+    for (let first = queue.shift(); first !== undefined; first = queue.shift()) {
+      await this.#readUnlessStopped(first)
+      // An identity that is refused says nothing about the vault.
+      if (!this.#refused.has(first.identity)) break
+    }
+    await eachAtMost(concurrency, queue, this.#readUnlessStopped)
+  }
+
+  /** To be called last: takes over why sources that nothing is known of were not requested. */
+  noteUnread(): void {
+    for (const source of this.#sources) {
+      const failure = this.#stopOf(source)
+      const isUnread = this.#known(source) === undefined && !this.result.failures.has(source)
+      if (failure && isUnread) this.result.unread.set(source, failure)
+    }
   }
 
   /** True if a source was read and differs from before the poll. */
@@ -145,7 +163,7 @@ class VaultReader {
 
   /** Repeats the check until nothing changes, so that values that were changed together are switched together. */
   async confirm(): Promise<void> {
-    for (let round = 0; round < confirmations && !this.#isStopped; round++) {
+    for (let round = 0; round < confirmations && !this.#stop; round++) {
       const doubtful = (await Promise.all(Array.from(this.#groups(), this.#doubtful))).flat()
       const seen = new Map(doubtful.map((source) => [source, this.#known(source)]))
       await this.read(doubtful)
@@ -165,6 +183,10 @@ class VaultReader {
 
   /** The sources of a group that a list does not show to be unchanged; none if lists are forbidden. */
   #doubtful = async ([group, members]: [string, Source[]]): Promise<Source[]> => {
+    if (members.some(({ identity }) => this.#refused.has(identity))) {
+      this.result.consistent = false
+      return []
+    }
     const listing = this.#listing(group)
     if (listing.refused && (listing.avoidUntil ?? 0) > this.#dependencies.clock.elapsed()) return []
     if (!isWorthListing(listing, members.length + 1, this.#dependencies.clock.elapsed())) return members
@@ -177,12 +199,18 @@ class VaultReader {
     return members.filter((member) => member.history > 1 || differing.has(member))
   }
 
-  #readOrStop = async (source: Source): Promise<'stop' | undefined> => {
+  #readUnlessStopped = async (source: Source): Promise<undefined> => {
+    if (this.#stopOf(source)) return
     const failure = await this.#read(source)
-    if (failure === undefined) return undefined
-    const isAlive = this.result.reads.size + this.result.unchanged.length > 0
-    this.#isStopped ||= hopeless.has(failure.kind) || (failure.transient && !isAlive)
-    return this.#isStopped ? 'stop' : undefined
+    if (!failure) return
+    const isAlive = this.result.reads.size + this.result.unchanged.length > 0 || failure.kind === 'pending'
+    if (ofIdentity.has(failure.kind)) this.#refused.set(source.identity, failure)
+    else if (failure.kind === 'throttled' || (failure.transient && !isAlive)) this.#stop ??= failure
+  }
+
+  /** Why this poll does not request a source any more. */
+  #stopOf({ identity }: Source): VaultFailure | undefined {
+    return this.#stop ?? this.#refused.get(identity)
   }
 
   #trouble(source: Source): number {
@@ -200,7 +228,7 @@ class VaultReader {
     if ('items' in list) this.result.listings.set(group, { pages: list.pages })
     else if (list.outcome === 'failed') {
       this.result.listFailures.push(list.failure)
-      this.#isStopped ||= list.failure.kind === 'throttled'
+      if (list.failure.kind === 'throttled') this.#stop ??= list.failure
     } else this.#avoid(group, { refused: list.outcome === 'refused' })
   }
 

@@ -85,7 +85,7 @@ export function readOf(read: ReadResult, sources: readonly Source[]): ReadResult
       }),
     )
   const unchanged = read.unchanged.flatMap(({ key }) => current.get(key) ?? [])
-  return { ...read, reads: only(read.reads), failures: only(read.failures), unchanged }
+  return { ...read, reads: only(read.reads), failures: only(read.failures), unread: only(read.unread), unchanged }
 }
 
 /** A find has nothing else to go by than the list. */

@@ -46,5 +46,8 @@ export function judgePoll(
 /** Failures of an object itself rather than of the request. */
 const answers: ReadonlySet<FailureKind> = new Set(['gone', 'disabled', 'pending', 'selection'])
 
+/** With these, the vault says of an optional object what it may say: that the pod has to do without it. */
+const allowed: ReadonlySet<FailureKind> = new Set(['gone', 'not-found', 'disabled', 'forbidden'])
+
 /** An optional object that the pod may not read, or that does not exist, is not a failure. */
-const counts = ([source, { transient }]: [Source, VaultFailure]): boolean => transient || !source.optional
+const counts = ([source, { kind }]: [Source, VaultFailure]): boolean => !source.optional || !allowed.has(kind)

@@ -85,7 +85,9 @@ export class Reporter {
     this.#switch(result, { vault: vault.name, read: result.read })
     for (const index of vault.sources.flatMap(({ objects }) => objects)) {
       const object = cache.object(index)
-      if (object) this.#object(object, failures.get(index))
+      const failure = failures.get(index)
+      // The failure that ended the poll is logged for the object that it happened to.
+      if (object && !failure?.isUnread) this.#object(object, failure)
     }
     for (const index of result.read.search?.finds ?? []) {
       const find = cache.selection?.finds[index]

@@ -24,6 +24,7 @@ const nothing: ReadResult = {
   unchanged: [],
   listFailures: [],
   listings: new Map(),
+  unread: new Map(),
   consistent: true,
 }
 

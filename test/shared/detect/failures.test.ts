@@ -26,7 +26,7 @@ void t.test('failures: a failure keeps the time from which it has been permanent
 const sources = sourcesOf([objectOf('a'), objectOf('b')])
 const [first, second] = sources as [Source, Source]
 const record = { version: '1', versions: ['1'], attributes: { enabled: true }, fetchedAt: 1 }
-const nothing = { listFailures: [], listings: new Map(), consistent: true }
+const nothing = { unread: new Map<Source, VaultFailure>(), listFailures: [], listings: new Map(), consistent: true }
 const readOf = (read: readonly Source[], failed: readonly [Source, FailureKind][], unchanged: Source[] = []) => ({
   ...nothing,
   unchanged,
@@ -68,3 +68,20 @@ void t.test(
     t.ok(failures.has(0))
   },
 )
+
+void t.test('failures: an object that was not requested fails with the reason, but not by itself', async (t) => {
+  const failures = new Failures({ now: () => 7, elapsed: () => 0 })
+  const stopped = (kind: FailureKind) => ({
+    ...readOf([], [[first, kind]]),
+    unread: new Map([[second, new VaultFailure(kind, `it is ${kind}`)]]),
+  })
+  failures.update(sources, stopped('timeout'), new Map())
+  t.match(failures.get(1), { kind: 'timeout', message: 'it is timeout', isUnread: true })
+  t.strictSame([0, 1].map(failures.isOwn), [true, false])
+  failures.update(sources, stopped('network'), new Map())
+  t.match(failures.get(1), { kind: 'network', isUnread: true })
+  failures.update(sources, readOf([first], [[second, 'forbidden']]), new Map())
+  t.match(failures.get(1), { kind: 'forbidden', isUnread: undefined })
+  failures.update(sources, stopped('timeout'), new Map())
+  t.match(failures.get(1), { kind: 'forbidden' }, 'what the vault said of the object itself remains true')
+})

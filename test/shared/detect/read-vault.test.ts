@@ -1,35 +1,11 @@
 import t from 'tap'
 import type { Known } from '../../../shared/detect/read-plan.ts'
-import { avoidListingMs, readVault, type KnownSources } from '../../../shared/detect/read-vault.ts'
+import { avoidListingMs } from '../../../shared/detect/read-vault.ts'
 import { sourcesOf, type Source } from '../../../shared/detect/sources.ts'
-import { VaultFailure, type ListedVersion, type Vault } from '../../../shared/vault/store.ts'
+import { VaultFailure, type ListedVersion } from '../../../shared/vault/store.ts'
 import { objectOf } from '../../support/settings.ts'
-import { FakeVault, type VaultCall } from '../../support/fake-vault.ts'
-
-/** A vault of which nothing was read yet, an hour after its objects changed last. */
-function stand(objects: Parameters<typeof sourcesOf>[0], before: Partial<KnownSources> = {}) {
-  let now = 1_000_000_000
-  const fake = new FakeVault({ now: () => now, wait: () => Promise.resolve() })
-  for (const { name } of objects) fake.set(name, `${name}-1`)
-  now += 3_600_000
-  const vault: Vault = {
-    list: (type, signal) => fake.list(type, signal),
-    get: (type, name, version, signal) => fake.get(type, name, version, signal),
-    versions: (type, name, signal) => fake.versions(type, name, signal),
-  }
-  const sources = sourcesOf(objects)
-  const unknown: KnownSources = {
-    known: () => undefined,
-    contents: () => undefined,
-    listing: () => ({}),
-    isFailing: () => false,
-    ...before,
-  }
-  const { signal } = new AbortController()
-  const poll = () =>
-    readVault(sources, unknown, { vault: () => vault, abort: signal, clock: { now: () => now, elapsed: () => now } })
-  return { fake, vault, sources, poll, later: (milliseconds: number) => (now += milliseconds) }
-}
+import type { FakeVault, VaultCall } from '../../support/fake-vault.ts'
+import { stand } from './vault-stand.ts'
 
 /** Calls `then` once, at the first request that fits. */
 function onceAt(fake: FakeVault, fits: (asked: VaultCall) => boolean, then: () => void) {

@@ -18,6 +18,7 @@ const readOf = (findings: Partial<ReadResult> & { failed?: [Source, VaultFailure
   unchanged: [],
   listFailures: [],
   listings: new Map(),
+  unread: new Map(),
   consistent: true,
   ...findings,
 })
@@ -39,6 +40,18 @@ const cases: [name: string, findings: ReadResult, ready: boolean, expected: Part
     true,
     { result: 'success', isAnswered: true, failed: false, refused: true },
   ],
+  ...(['sign-in', 'unauthorized', 'bad-request'] as const).map((kind): (typeof cases)[number] => [
+    `an optional object fails with ${kind}: the vault did not say that the pod has to do without it`,
+    readOf({ failed: [[optional, failing(kind)]] }),
+    true,
+    { result: 'failed', isAnswered: false, failed: false, refused: true, message: `it is ${kind}` },
+  ]),
+  ...(['gone', 'not-found', 'disabled'] as const).map((kind): (typeof cases)[number] => [
+    `an optional object may be ${kind}`,
+    readOf({ failed: [[optional, failing(kind)]] }),
+    true,
+    { result: 'success', isAnswered: true },
+  ]),
   [
     'a required object that is forbidden is not retried soon once a set is served',
     readOf({ failed: [[required, failing('forbidden')]] }),
