@@ -66,7 +66,7 @@ export class ClassReader {
     const first = await readVault(sources, this.#cache, this.#dependencies)
     const changed = new Set([...this.#cache.changed(first).keys()].flatMap(({ objects }) => objects))
     this.#update(first)
-    const failed = new Set([...first.failures.keys()].flatMap(({ objects }) => objects))
+    const failed = new Set([...first.failures.keys(), ...first.unread.keys()].flatMap(({ objects }) => objects))
     const wanted = new Set(
       sets
         .filter((set, index) => isStale(index) || set.some((one) => changed.has(one)))
@@ -120,7 +120,7 @@ export class ClassReader {
     const versions = new Map<number, string>()
     for (const source of needed) {
       const read = result.reads.get(source)
-      const failure = result.failures.get(source)
+      const failure = result.failures.get(source) ?? result.unread.get(source)
       if (read?.contents) contents.set(source, read.contents)
       for (const index of source.objects) {
         if (read?.contents) versions.set(index, read.record.version)

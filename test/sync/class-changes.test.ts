@@ -180,3 +180,23 @@ void t.test('class sync: where an owner may be changed only by who may delete, t
   ])
   t.match(messages[0]?.message, '"resourceNames":["db"],"verbs":["get","create","patch","delete"]')
 })
+
+void t.test('class sync: a vault that throttles gets no more requests for other Secrets of the class', async (t) => {
+  const { poll, vault, hooks, fixture, values } = await startShop(t, (vault) =>
+    specOf(
+      [secretObject('one'), secretObject('two')],
+      [opaque('first', { key: 'one' }), opaque('second', { key: 'two' })],
+      vault,
+    ),
+  )
+  vault.setSecret('one', '1')
+  vault.setSecret('two', '2')
+  let requests = 0
+  hooks.onRequest = () => void requests++
+  const fault = fixture.emulator.fault({ match: { vault: 'shop-kv' }, fault: { kind: 'status', status: 429 } })
+  t.match(await poll(), { result: 'failed', writes: [], messages: [{ reason: 'SyncFailed', message: /429/ }] })
+  t.equal(requests, 1)
+  fault.remove()
+  t.match(await poll(), { result: 'success' })
+  t.strictSame([values('first'), values('second')], [{ key: '1' }, { key: '2' }])
+})
