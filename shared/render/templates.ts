@@ -174,17 +174,19 @@ function explain(error: unknown, template: string): string {
     if (deepest.originalError === undefined || deepest instanceof UndefinedVariableError) break
     deepest = deepest.originalError
   }
+  const limit = /^(parse length|template render|memory alloc) limit exceeded$/.exec(deepest.message)
+  if (limit) return `${place(token)}the ${limit[1]} limit is exceeded`
   if (token === undefined)
     return `it cannot be rendered, because an expression that a filter reads fails (${deepest.name})`
-  return `line ${token.getPosition()[0]}: ${describe(deepest, token.getText())}`
+  return `${place(token)}${describe(deepest, token.getText())}`
 }
+
+const place = (token: Token | undefined): string => (token ? `line ${token.getPosition()[0]}: ` : '')
 
 function describe(error: Error, text: string): string {
   if (error instanceof RenderFailure) return error.message
   if (error instanceof UndefinedVariableError) {
     return `${text} has no value: its object is not there, or has no such property`
   }
-  const limit = /^(parse length|template render|memory alloc) limit exceeded$/.exec(error.message)
-  if (limit) return `the ${limit[1]} limit is exceeded`
   return `${text} cannot be rendered (${error.name})`
 }

@@ -213,6 +213,15 @@ for (const [name, text, message] of wrong) {
   void t.test(`template failure: ${name}`, async (t) => t.rejects(render(text), new RenderFailure(message)))
 }
 
+void t.test('templates: a thread that gets no CPU exceeds the limit between two tags', async (t) => {
+  const real = performance.now.bind(performance)
+  let calls = 0
+  const now = () => real() + (new Error().stack?.includes('liquid') ? calls++ * 4_000 : 0)
+  Object.defineProperty(performance, 'now', { configurable: true, writable: true, value: now })
+  t.teardown(() => Reflect.deleteProperty(performance, 'now'))
+  await t.rejects(render('{{ db }}{{ db }}'), new RenderFailure('the template render limit is exceeded'))
+})
+
 void t.test('templates: an endless loop is stopped', async (t) => {
   const inner = '{% for j in list %}{% if j == "x" %}{% endif %}{% endfor %}'
   const endless = `{% assign list = "${'a,'.repeat(2000)}" | split: "," %}{% for i in list %}${inner.repeat(150)}{% endfor %}`
