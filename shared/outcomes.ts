@@ -55,7 +55,7 @@ export const outcomes = {
       'an object was read, but cannot be written in the requested format, or a template or bundle cannot be rendered',
     messages: ['contains a single quote'],
     remedy:
-      'Correct the value, the format or the template, as the message says. The last good file stays. [Objects](objects.md) describes formats and templates, [environment variables](environment-variables.md#values-that-no-variable-can-have) the values that no variable can have.',
+      'Correct the value, the format or the template, as the message says. The last good file stays. Each poll renders a failing template or bundle again from the files in the volume. [Objects](objects.md) describes formats and templates, [environment variables](environment-variables.md#values-that-no-variable-can-have) the values that no variable can have.',
   },
   'sign-in': {
     meaning: 'Microsoft Entra ID refuses to issue a token, or the vault belongs to another tenant',

@@ -21,7 +21,7 @@ import { statusOf, type Status } from './report/status.ts'
 import type { PollContext, PollResult } from './poll/context.ts'
 import { pendingNotification } from './poll/describe-set.ts'
 import { pollVault, switchPending } from './poll/poll.ts'
-import { renderTexts } from './poll/update-volume.ts'
+import { checkTexts } from './poll/update-volume.ts'
 import { planDigest } from './volume/manifest.ts'
 
 export type { NamedVault, SidecarDependencies } from './dependencies.ts'
@@ -243,8 +243,7 @@ export class Sidecar {
       this.#report.serving(stored.manifest.switchedAt)
       const notification = await pendingNotification(stored, volume)
       if (notification) this.#notifier.notify(notification)
-      // A template or bundle that fails has an older file than the rest of the set: only rendering it again shows that.
-      await renderTexts(stored.files, this.#context)
+      await checkTexts(stored, this.#context)
     } catch (error) {
       this.#report.volume(error as Error)
     }

@@ -38,7 +38,8 @@ export class SourceCache implements KnownSources {
   /** By the source's key. */
   readonly #known = new Map<string, Known>()
   readonly #contents = new Map<string, Fetched[]>()
-  #isSelectionPending = false
+  /** True if something besides objects' files has to be switched in: a selection, or a template or bundle. */
+  #isSwitchExpected = false
   readonly #listings = new Map<string, Listing>()
 
   constructor(plan: Plan, dependencies: CacheDependencies) {
@@ -75,7 +76,12 @@ export class SourceCache implements KnownSources {
 
   /** True if something has to be switched in. */
   get isPending(): boolean {
-    return this.pending.size > 0 || this.#isSelectionPending
+    return this.pending.size > 0 || this.#isSwitchExpected
+  }
+
+  /** To be called if something besides objects' files has to be switched in. */
+  expectSwitch(): void {
+    this.#isSwitchExpected = true
   }
 
   /** Takes over what the finds of a vault selected; the files of matches that ended go with the next switch. */
@@ -83,7 +89,7 @@ export class SourceCache implements KnownSources {
     if (addedIndices.size + removedIndices.length === 0) return
     for (const index of removedIndices) this.pending.delete(index)
     this.#reselect()
-    this.#isSelectionPending = true
+    this.expectSwitch()
     const keys = new Set(this.sources.map(({ key }) => key))
     for (const key of [...this.#known.keys(), ...this.#contents.keys()]) if (!keys.has(key)) this.#forget(key)
     // What was read before was not rendered for them.
@@ -160,7 +166,7 @@ export class SourceCache implements KnownSources {
   /** To be called when the volume has all pending files. */
   clearPending(): void {
     this.pending.clear()
-    this.#isSelectionPending = false
+    this.#isSwitchExpected = false
   }
 
   /** The records for the manifest, without sources that could not be rendered: a restart reads those again. */

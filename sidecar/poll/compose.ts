@@ -1,6 +1,6 @@
 import { findName } from '../../shared/objects/find.ts'
 import { objectName, type ObjectSpec } from '../../shared/objects/spec.ts'
-import { findKey, type FailureKey } from '../../shared/detect/failures.ts'
+import { findKey, type FailureKey, type Failures } from '../../shared/detect/failures.ts'
 import type { FoundRecord, Selection } from '../../shared/detect/selection.ts'
 import type { Settings } from '../../shared/settings/codec.ts'
 import type { RenderedFile } from '../../shared/render/rendered.ts'
@@ -116,6 +116,15 @@ export const textsOf = ({ templates, bundles }: Pick<Plan, 'templates' | 'bundle
   ...Object.keys(templates).map((path) => ({ path, type: 'template' as const })),
   ...Object.keys(bundles).map((path) => ({ path, type: 'bundle' as const })),
 ]
+
+/** True if a template or bundle has an older file than the rest of the set. */
+export const isTextFailing = ({
+  settings,
+  failures,
+}: {
+  settings: Plan
+  failures: Pick<Failures, 'isRendered'>
+}): boolean => textsOf(settings).some(({ path }) => !failures.isRendered(path))
 
 /** The paths whose bytes or permission bits differ between two sets, or that exist in only one of them. */
 export function differences(one: FileSet, other: FileSet): Set<string> {

@@ -4,7 +4,7 @@ import { objectName, type ObjectSpec } from '../../shared/objects/spec.ts'
 import type { FileSet } from '../../shared/render/rendered.ts'
 import { planDigest } from '../volume/manifest.ts'
 import type { StoredSet } from '../volume/volume.ts'
-import { addTexts, composeObjects, differences, type Composed } from './compose.ts'
+import { addTexts, composeObjects, differences, isTextFailing, textsOf, type Composed } from './compose.ts'
 import { describeSet, pendingNotification } from './describe-set.ts'
 import type { PollContext, VolumeUpdate } from './context.ts'
 
@@ -24,7 +24,8 @@ export async function updateVolume(context: PollContext): Promise<VolumeUpdate> 
 
 async function switchIfChanged(context: PollContext): Promise<VolumeUpdate> {
   const { settings, cache, volume, volumeCheck, clock, random } = context
-  const isQuiet = !cache.isPending && hasSoundSet(context)
+  // A template that took too long may succeed now. This costs no request.
+  const isQuiet = !cache.isPending && hasSoundSet(context) && !isTextFailing(context)
   if (isQuiet) context.turns?.withdraw()
   if (isQuiet && clock.elapsed() < volumeCheck.dueAt - quietMsOf(context)) return { missing: [] }
   const stored = await volume.read()
@@ -58,15 +59,34 @@ function startRestoring(tampered: readonly string[], { cache, volumeCheck }: Pol
 }
 
 async function composeSet(previous: StoredSet | undefined, context: PollContext): Promise<Composed> {
-  const { settings, cache } = context
+  const { settings, cache, failures } = context
   const objects = composeObjects(settings, previous, cache.pending, cache.selection)
-  const texts = objects.missing.length > 0 ? new Map() : await renderTexts(objects.files, context)
-  const set = addTexts(settings, previous, objects, texts)
+  const texts = objects.missing.length > 0 ? new Map<string, Uint8Array>() : await renderTexts(objects.files, context)
+  const set = await addAll(objects, { previous, texts, context })
+  for (const path of texts.keys()) {
+    if (failures.isRendered(path)) continue
+    failures.clear(path)
+    cache.expectSwitch()
+  }
+  return set
+}
+
+interface Parts {
+  previous: StoredSet | undefined
+  /** Templates and bundles; those that have to keep their last good file are removed from them. */
+  texts: Map<string, Uint8Array>
+  context: PollContext
+}
+
+/** Adds templates, bundles and variables to the objects. */
+async function addAll(objects: Composed, parts: Parts): Promise<Composed> {
+  const { settings } = parts.context
+  const set = addTexts(settings, parts.previous, objects, parts.texts)
   if (settings.variables === undefined || set.missing.length > 0) return set
   const { addVariables, sizeObstacle } = await import('./variables.ts')
   const obstacle = sizeObstacle(settings, set)
   if (obstacle === undefined) return addVariables(settings, set)
-  const kept = keepVariables(settings.variables, obstacle, { previous, texts, context })
+  const kept = keepVariables(settings.variables, obstacle, parts)
   return kept.missing.length > 0 ? kept : addVariables(settings, kept)
 }
 
@@ -74,11 +94,7 @@ async function composeSet(previous: StoredSet | undefined, context: PollContext)
 function keepVariables(
   variables: Readonly<Record<string, string>>,
   obstacle: string,
-  {
-    previous,
-    texts,
-    context,
-  }: { previous: StoredSet | undefined; texts: ReadonlyMap<string, Uint8Array>; context: PollContext },
+  { previous, texts, context }: Parts,
 ): Composed {
   const { settings, cache, failures } = context
   const paths = new Set(Object.values(variables))
@@ -89,24 +105,36 @@ function keepVariables(
     cache.pending.delete(index)
     fail(index, objectName(settings.objects[index] as ObjectSpec))
   }
-  const others = new Map([...texts].filter(([path]) => !paths.has(path)))
-  for (const path of texts.keys()) if (paths.has(path)) fail(path, `template "${path}"`)
-  return addTexts(settings, previous, composeObjects(settings, previous, cache.pending, cache.selection), others)
+  for (const path of paths) if (texts.delete(path)) fail(path, `template "${path}"`)
+  return addTexts(settings, previous, composeObjects(settings, previous, cache.pending, cache.selection), texts)
+}
+
+/**
+ * Renders the templates and bundles of a set that an earlier process left. One whose file has other bytes failed in that process; it
+ * counts as failing until the next poll switches it in.
+ */
+export async function checkTexts(
+  { files }: Pick<StoredSet, 'files'>,
+  context: Pick<PollContext, 'settings' | 'render' | 'failures' | 'cache'>,
+): Promise<void> {
+  const texts = await renderTexts(files, context)
+  for (const { path, type } of textsOf(context.settings)) {
+    const [text, file] = [texts.get(path), files.get(path)]
+    if (text === undefined || (file && Buffer.from(file.content).equals(text))) continue
+    const message = `${type} "${path}": its file is older than the objects in it; the next poll renders it again`
+    context.failures.set(path, { kind: 'render', message, outlook: 'transient' })
+  }
 }
 
 /** Templates and bundles by path; failures are noted. */
-export async function renderTexts(
+async function renderTexts(
   files: FileSet,
   { render, failures, cache }: Pick<PollContext, 'render' | 'failures' | 'cache'>,
 ): Promise<Map<string, Uint8Array>> {
   const texts = new Map<string, Uint8Array>()
   for (const [path, result] of await render.texts(files, cache.selection?.matches)) {
-    if (result.ok) {
-      texts.set(path, result.value)
-      failures.clear(path)
-    } else {
-      failures.set(path, { kind: 'render', message: result.problems.join('; '), outlook: 'permanent' })
-    }
+    if (result.ok) texts.set(path, result.value)
+    else failures.set(path, { kind: 'render', message: result.problems.join('; '), outlook: 'permanent' })
   }
   return texts
 }
