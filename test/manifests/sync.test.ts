@@ -76,7 +76,10 @@ void t.test('sync manifests: both policies match the program, fail closed and ar
 })
 
 void t.test('sync manifests: the policies have the types, names and audiences of the program', async (t) => {
-  const [types, label, old, owner] = policy(secretPolicy).validations.map(({ expression }) => expression)
+  const { matchConstraints, validations } = policy(secretPolicy)
+  const [deletion, types, label, old, owner] = validations.map(({ expression }) => expression)
+  t.match(matchConstraints.resourceRules, [{ operations: ['CREATE', 'UPDATE', 'DELETE'] }])
+  t.equal(deletion, "request.operation != 'DELETE'")
   t.strictSame(listIn(types), Object.keys(secretTypes))
   t.match(label, `'${syncedLabel}'`)
   for (const name of [syncedLabel, csiManagedLabel, syncAdoptAnnotation]) t.match(old, `'${name}'`)

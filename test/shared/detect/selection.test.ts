@@ -89,10 +89,12 @@ void t.test('search: what was read of a match that another vault displaced meanw
   const read = {
     reads: new Map([kept, ended].map((source) => [source, { record: {} }])),
     failures: new Map([[failed, new VaultFailure('gone', 'x')]]),
+    unread: new Map([kept, failed].map((source) => [source, new VaultFailure('throttled', 'x')])),
     unchanged: [ended, kept],
   } as unknown as ReadResult
   const [now] = sourcesOf([objectOf('a')])
-  const { reads, failures, unchanged } = readOf(read, [now!])
+  const { reads, failures, unread, unchanged } = readOf(read, [now!])
   t.strictSame([[...reads.keys()], [...failures.keys()], unchanged], [[now], [], [now]])
+  t.strictSame([...unread.keys()], [now])
   t.equal([...reads.keys()][0], now, 'the source as it is now')
 })
