@@ -118,6 +118,8 @@ export class Coverage {
         if (watch?.hint && watch.hint.at <= began) this.#resolve(one, watch, watch.hint, read)
         if (watch && !isHinted && read && one.isSeen(read)) this.#confirm(one, watch, began)
       }
+      // The poller may now draw the long interval: coverage that ends before the next check must bring the poll forward.
+      this.check()
     }
   }
 

@@ -103,6 +103,59 @@ void t.test('coverage: lost by any of its ends, polling comes back within one in
   }
 })
 
+/** Lets time pass until the end of the next poll, and hardly longer. */
+async function untilPolled({ pod, look }: Awaited<ReturnType<typeof coordinatedPod>>): Promise<void> {
+  pod.vault.asked.length = 0
+  for (let passed = 10; pod.vault.asked.length === 0 && passed < 10 * minute; passed += 10) {
+    await pod.advance(10)
+    if (passed % 20_000 === 0) await look()
+  }
+}
+
+void t.test(
+  'coverage: lost right after the poll that confirms it, polling comes back within one interval',
+  async (t) => {
+    for (const delay of [0, 500, 2_000]) {
+      const scene = await coordinatedPod(t, ['a', 'b'])
+      const { pod, look, cover, net, end } = scene
+      // The poll ends between two checks, which come once a second.
+      pod.random = () => 0.4567
+      await pod.start()
+      await pod.advance(5_000)
+      await look()
+      await cover()
+      await untilPolled(scene)
+      t.match(pod.status(), { vaults: [{ covered: true }] })
+      await pod.advance(delay)
+      net.isUp = false
+      await end()
+      pod.vault.set('a', 'a-2')
+      await pod.advance(3 * minute)
+      t.equal(pod.files()['a'], 'a-2', `${delay} ms after it`)
+    }
+  },
+)
+
+void t.test('coverage: a hint right after the poll that replaced an earlier one is not lost', async (t) => {
+  for (const delay of [0, 500, 2_000]) {
+    const scene = await coveredPod(t)
+    const { pod, hint, now, pass } = scene
+    pod.random = () => 0.4567
+    for (const value of ['a-2', 'a-3', 'a-4']) {
+      await hint('a', pod.vault.set('a', value), now())
+      await pod.advance(2_000)
+    }
+    t.equal(pod.files()['a'], 'a-4')
+    await hint('a', pod.vault.set('a', 'a-5'), now())
+    await untilPolled(scene)
+    t.equal(pod.files()['a'], 'a-5', 'the ordinary poll')
+    await pod.advance(delay)
+    await hint('a', pod.vault.set('a', 'a-6'), now())
+    await pass(5 * minute)
+    t.equal(pod.files()['a'], 'a-6', `${delay} ms after it`)
+  }
+})
+
 void t.test('coverage: losing it draws the next poll from a whole interval', async (t) => {
   const due: number[] = []
   for (const random of [0, 0.25, 0.5, 0.99]) {
