@@ -166,10 +166,16 @@ export class World {
     return [...this.pods.values()].filter(({ fellAt }) => fellAt !== undefined && fellAt > since)
   }
 
-  /** Those of them that it took down with a version with which no pod has come up. */
+  /**
+   * Those of them that hold the turn, and with it try a version with which no pod has come up. A pod whose turn failed, or that wants
+   * a newer version, is only down: the first pod with the newer version is not kept waiting for it.
+   */
   canaries(): ModelPod[] {
     for (const { isUp, served } of this.pods.values()) if (isUp) this.#proven.add(served)
-    return this.takenDown().filter(({ served, fellWith }) => served === fellWith && !this.#proven.has(served))
+    return this.takenDown().filter(
+      ({ served, fellWith, request }) =>
+        request?.phase === 'switched' && served === fellWith && !this.#proven.has(served),
+    )
   }
 
   get most(): number {
