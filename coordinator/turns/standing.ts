@@ -61,9 +61,12 @@ export class Standing {
     return { ...common, id, answer: 'queued', place, ...(reason !== undefined && { reason }) }
   }
 
-  /** A person who asks for a set with the annotation `refresh` says that it is worth another attempt. */
-  #haltReason = ({ isRefresh, versions }: TurnRequest): string | undefined =>
-    isRefresh ? undefined : this.#halts.reason(versions)
+  /**
+   * A person who asks for a set with the annotation `refresh` says that it is worth another attempt. A pod that replaces the bad one
+   * of several versions that failed together shows whether the others are good.
+   */
+  #haltReason = ({ isRefresh, isRepair, versions }: TurnRequest): string | undefined =>
+    isRefresh || isRepair ? undefined : this.#halts.reason(versions)
 
   /** Why a pod has to wait; undefined if it need not. */
   #obstacle(member: Member, request: TurnRequest): string | undefined {

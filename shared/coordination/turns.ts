@@ -29,11 +29,16 @@ export interface TurnRequest {
   heldMs: number
   /** A person asked for the set with the annotation `refresh`. */
   isRefresh: boolean
+  /**
+   * The set replaces a version with which the app has not come up, and what is halted of it is served already: another version of
+   * the set that failed. Absent from older sidecars.
+   */
+  isRepair?: boolean
   /** Why it failed: one sentence. */
   cause?: string
 }
 
-/** Versions with which a pod failed. No set that contains one of them is switched to. */
+/** Versions with which a pod failed. A pod that does not serve one of them yet does not switch to a set that contains it. */
 export interface Halt {
   versions: string[]
   /** Which pod failed, and how: one sentence. */
@@ -121,13 +126,14 @@ export const turnText = (text: string): string => printable(text.slice(0, longes
 /** Reads a request; undefined if it is not one. */
 export function parseTurnRequest(value: unknown): TurnRequest | undefined {
   if (!isFields(value)) return undefined
-  const { id, versions, objects, phase, take, heldMs, isRefresh, cause } = value
+  const { id, versions, objects, phase, take, heldMs, isRefresh, isRepair, cause } = value
   const known = turnPhases.find((one) => one === phase)
   if (!isId(id) || !isVersionIds(versions) || known === undefined || !isCount(take) || !isCount(heldMs))
     return undefined
   if (typeof objects !== 'string' || typeof isRefresh !== 'boolean') return undefined
   return {
     ...{ id, versions, phase: known, take, heldMs, isRefresh, objects: turnText(objects) },
+    ...(isRepair === true && { isRepair }),
     ...(typeof cause === 'string' && { cause: turnText(cause) }),
   }
 }

@@ -187,8 +187,13 @@ export class PodTurns implements Turns {
     if (!this.#request || this.#request.isEnded) return state
     // A pod that is down gets its turn at once, so a state that is only not known yet must not look like it.
     if (this.#request.phase === 'waiting' && !up.isKnown) return state
-    const { id, versions, objects, phase, take, isRefresh, cause, switchedAt } = this.#request
-    const own = { id, versions, objects, phase, take, isRefresh, ...(cause !== undefined && { cause }) }
+    const { id, versions, haltable, objects, phase, take, isRefresh, cause, switchedAt } = this.#request
+    const isRepair = haltable.length < versions.length && !haltOf(this.#request, this.#halts)
+    const own = {
+      ...{ id, versions, objects, phase, take, isRefresh },
+      ...(isRepair && { isRepair }),
+      ...(cause !== undefined && { cause }),
+    }
     // Time that passes is no change: the coordinator counts on by itself.
     const text = JSON.stringify([state, own])
     if (text !== this.#reported.text) {

@@ -7,7 +7,7 @@ import type { TurnEnd } from './kept-turns.ts'
 import type { WantedSet } from './wanted-set.ts'
 
 /** A request, with what only the sidecar knows of it. Times are on the monotonic clock unless stated otherwise. */
-export interface Request extends HeldTurn {
+export interface Request extends HeldTurn, Pick<WantedSet, 'haltable'> {
   /** The same for sets with the same versions. */
   key: string
   phase: TurnPhase
@@ -30,7 +30,7 @@ export const isWaiting = ({ phase }: Pick<Request, 'phase'>): boolean => phase =
 
 /** @param last the request that it replaces */
 export function createRequest(
-  { key, versions, objects }: WantedSet,
+  { key, versions, haltable, objects }: WantedSet,
   isRefresh: boolean,
   last: Request | undefined,
   clock: Times,
@@ -38,7 +38,7 @@ export function createRequest(
   const phaseSince = clock.elapsed()
   return {
     id: randomBytes(16).toString('base64url'),
-    ...{ key, versions, objects, isRefresh, phaseSince },
+    ...{ key, versions, haltable, objects, isRefresh, phaseSince },
     waitsSince: last && isWaiting(last) ? last.waitsSince : phaseSince,
     ...{ phase: 'waiting', take: 0, since: clock.now(), switchedAt: 0, isHealing: false, isEnded: false },
   }
@@ -55,14 +55,15 @@ export function restoreRequest(
   const { phase, cause, isEnded } = lastEnd?.id === held.id ? lastEnd : openEnd
   const began = clock.elapsed() - Math.max(0, clock.now() - switchedAt)
   const times = { phaseSince: began, since: switchedAt, waitsSince: began, switchedAt: began }
-  return { ...held, ...times, key: held.versions.join(' '), phase, cause, isHealing: false, isEnded }
+  const set = { key: held.versions.join(' '), haltable: held.versions }
+  return { ...held, ...times, ...set, phase, cause, isHealing: false, isEnded }
 }
 
 const openEnd = { phase: 'switched', cause: undefined, isEnded: false } as const
 
 /** The halt that keeps a set from being switched in. */
-export const haltOf = ({ versions }: Pick<Request, 'versions'>, halts: readonly Halt[]): Halt | undefined =>
-  halts.find((halt) => halt.versions.some((one) => versions.includes(one)))
+export const haltOf = ({ haltable }: Pick<Request, 'haltable'>, halts: readonly Halt[]): Halt | undefined =>
+  halts.find((halt) => halt.versions.some((one) => haltable.includes(one)))
 
 /** Describes a request for `/status`. */
 export function statusOf(

@@ -12,6 +12,11 @@ export interface WantedSet {
   key: string
   /** The versions in which it differs from the set that is served; a bounded number of them. */
   versions: string[]
+  /**
+   * Those of them that a halt forbids: all, or only those that are not served yet if the set replaces a version with which the app
+   * has not come up. The others of that set cannot make it worse, and one of them may be good.
+   */
+  haltable: string[]
   /** The same for a person. */
   objects: string
   /** What is served of its sources, by their keys. */
@@ -32,6 +37,7 @@ export function wantedSet(
 ): WantedSet {
   const { previous } = difference
   const versions = new Set<string>()
+  const changed = new Set<string>()
   const names = new Set<string>()
   const served: WantedSet['served'] = new Map()
   for (const [index, object] of [...cache.objects(), ...endedMatches(previous, cache)]) {
@@ -40,12 +46,17 @@ export function wantedSet(
     const isChanged = changedPaths(index, difference).length > 0
     if (isChanged || unproven.includes(version)) versions.add(version)
     if (!isChanged) continue
+    changed.add(version)
     names.add(`${object.type} ${object.name}`)
     const source = cache.sources.find(({ objects }) => objects.includes(index))
     if (source) served.set(source.key, previous.manifest.sources[source.key])
   }
   const sorted = [...versions].sort()
-  return { key: sorted.join(' '), versions: sorted.slice(0, maxTurnVersions), objects: textOf([...names]), served }
+  const isRepair = unproven.some((version) => !versions.has(version))
+  return {
+    ...{ key: sorted.join(' '), versions: sorted.slice(0, maxTurnVersions), objects: textOf([...names]), served },
+    haltable: isRepair ? [...changed] : sorted,
+  }
 }
 
 function textOf(names: readonly string[]): string {

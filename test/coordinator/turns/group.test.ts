@@ -115,12 +115,30 @@ void t.test('turns: a version with which a pod failed is halted until it is repl
   t.match(scene.group.answer('b'), { answer: 'halted', reason: 'a: three processes ended within 10s' })
   t.match(scene.group.answer('b').halts, [{ versions: ['v2', 'w2'] }], 'sidecars keep it')
   t.equal(scene.says('c', { versions: ['w2'] }, { isUp: false }).answer, 'halted', 'every set with one of them waits')
+  t.equal(
+    scene.says('c', { versions: ['w2', 'x2'] }, { isUp: false }).answer,
+    'halted',
+    'also in a pod that is down for another reason, together with one that is not halted',
+  )
   t.equal(scene.says('c', { versions: ['v3', 'w3'] }, { isUp: false }).answer, 'granted', 'a newer version starts over')
   scene.says('c', { versions: ['v3', 'w3'], phase: 'done' })
   scene.says('a', { versions: ['w2'], phase: 'done' })
   t.match(scene.group.answer('b').halts, [{ versions: ['v2'] }], 'a pod came up with one of them')
   scene.says('a', failed, { isUp: true })
   t.strictSame(scene.ends(), ['a failed', 'c done', 'a done', 'a failed'])
+})
+
+void t.test('turns: the pod that failed with several versions goes first when one of them is replaced', async (t) => {
+  const scene = new Scene()
+  for (const uid of ['a', 'b']) scene.says(uid, { versions: ['v2', 'w2'] })
+  scene.switches('a', { versions: ['v2', 'w2'] })
+  scene.says('a', { versions: ['v2', 'w2'], phase: 'failed' }, { isUp: false })
+  t.equal(scene.says('b', { versions: ['v3', 'w2'] }).answer, 'halted')
+  t.equal(scene.says('a', { versions: ['v3', 'w2'], isRepair: true }, { isUp: false }).answer, 'granted')
+  scene.switches('a', { versions: ['v3', 'w2'], isRepair: true })
+  t.equal(scene.group.answer('b').answer, 'halted', 'until it is up')
+  scene.says('a', { versions: ['v3', 'w2'], phase: 'done' })
+  t.match(scene.group.answer('b'), { answer: 'granted', halts: [{ versions: ['v2'] }] })
 })
 
 void t.test('turns: a person puts a pod at the head of the queue, and may try a halted version', async (t) => {

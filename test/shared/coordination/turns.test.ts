@@ -48,7 +48,12 @@ const turnState: fc.Arbitrary<TurnState> = fc.record(
     request: fc.record(
       {
         ...{ id: turnId, versions: versionIds(maxTurnVersions), objects: sentence, take: count, heldMs: count },
-        ...{ phase: fc.constantFrom(...turnPhases), isRefresh: fc.boolean(), cause: sentence },
+        ...{
+          phase: fc.constantFrom(...turnPhases),
+          isRefresh: fc.boolean(),
+          isRepair: fc.constant(true),
+          cause: sentence,
+        },
       },
       { requiredKeys: ['id', 'versions', 'objects', 'take', 'heldMs', 'phase', 'isRefresh'] },
     ),

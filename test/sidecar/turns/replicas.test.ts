@@ -35,6 +35,25 @@ void t.test('turns: a secret with which the app does not start, and two unrelate
   t.equal(replicas.fewest, count - 1)
 })
 
+void t.test('turns: of two secrets that fail together, one is replaced, and the other proves good', async (t) => {
+  const replicas = await Replicas.start(t, count, period)
+  await replicas.until('all are endpoints', () => replicas.all.every(({ isEndpoint }) => isEndpoint))
+  replicas.fewest = count
+  replicas.set('a', 'bad')
+  replicas.set('b', 'b-2')
+  await replicas.until('the others are halted', () => halted(replicas) === count - 1)
+  replicas.set('b', 'b-3')
+  await replicas.pass(600 * second)
+  t.equal(replicas.serving('a', 'bad'), 1)
+  t.equal(replicas.serving('b', 'b-3'), 1, 'the pod that failed tries the other one, and no other pod does')
+  replicas.set('a', 'good')
+  await replicas.until('all serve the good one', () => replicas.serving('a', 'good') === count)
+  await replicas.until('all are up', () => replicas.all.every(({ isEndpoint }) => isEndpoint))
+  t.equal(replicas.serving('b', 'b-3'), count)
+  t.equal(replicas.fewest, count - 1, 'one is down')
+  t.equal(halted(replicas), 0)
+})
+
 void t.test('turns: a coordinator and a sidecar that end in mid-turn', async (t) => {
   const replicas = await Replicas.start(t, count, period)
   await replicas.until('all are endpoints', () => replicas.all.every(({ isEndpoint }) => isEndpoint))
