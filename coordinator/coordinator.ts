@@ -95,6 +95,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const turns = new Turns({
     ...{ authority, clock, limit: sessionLimit },
     lostGrace: () => durations().lostGrace,
+    turnGrace: () => durations().turnGrace,
     send: (uid, event) => sessions.of(uid)?.send({ name: 'turn', ...event }),
     dismiss: (uid) => sessions.dismiss(uid),
     onEnd(identity, end) {

@@ -36,7 +36,8 @@ export class Group {
     const { maxUnavailable, isUp, request } = state
     const timeoutMs = Math.min(state.timeoutMs, longestTurnMs)
     const before = this.members.get(pod.uid)
-    const member: Member = { ...before, ...pod, maxUnavailable, timeoutMs, isUp, lostAt: undefined }
+    if (!before) this.#replace()
+    const member: Member = { ...before, ...pod, maxUnavailable, timeoutMs, isUp, lostAt: undefined, hasLeft: false }
     this.members.set(pod.uid, member)
     for (const halt of state.halts) this.halts.learn(halt)
     const { turn } = member
@@ -58,16 +59,29 @@ export class Group {
     if (member.turn && !member.turn.taken) this.#end(member, 'declined')
   }
 
-  /** A pod ends on purpose: it holds and fails nothing. */
-  leave(uid: string): void {
+  /** A pod ends on purpose: it holds and fails nothing, and counts as down until a new pod joins, or it is forgotten. */
+  leave(uid: string, now: number): void {
+    this.#standing = undefined
+    const member = this.members.get(uid)
+    if (!member) return
+    if (member.turn) this.#end(member, 'left')
+    Object.assign(member, { lostAt: now, hasLeft: true, request: undefined, place: undefined })
+  }
+
+  /** Nothing more is known of a pod. */
+  forget(uid: string): void {
     this.#standing = undefined
     const member = this.members.get(uid)
     if (member?.turn) this.#end(member, 'left')
     this.members.delete(uid)
   }
 
-  /** @param lostBefore pods that lost their sessions before this time are forgotten unless they hold a turn */
-  expire(now: number, lostBefore: number): void {
+  /**
+   * Ends what has had its time.
+   * @param lostBefore pods that lost their sessions before this time are forgotten unless they hold a turn
+   * @param leftBefore the same for pods that ended on purpose, and were not replaced
+   */
+  expire(now: number, lostBefore: number, leftBefore: number): void {
     for (const member of this.members.values()) {
       const { turn } = member
       if (turn?.taken && now >= turn.taken.until) {
@@ -77,7 +91,7 @@ export class Group {
         this.#end(member, 'declined')
         member.place = this.#places++
       }
-      if (!member.turn && (member.lostAt ?? Infinity) < lostBefore) {
+      if (!member.turn && (member.lostAt ?? Infinity) < (member.hasLeft ? leftBefore : lostBefore)) {
         this.#standing = undefined
         this.members.delete(member.uid)
       }
@@ -95,6 +109,12 @@ export class Group {
   }
 
   #now = (): Standing => (this.#standing ??= new Standing([...this.members.values()], this.halts))
+
+  /** A new pod takes the place of one that left. */
+  #replace(): void {
+    const left = [...this.members.values()].find(({ hasLeft }) => hasLeft)
+    if (left) this.members.delete(left.uid)
+  }
 
   #request(member: Member, request: TurnRequest, now: number): void {
     const { id, phase, take, versions, heldMs } = request

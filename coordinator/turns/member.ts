@@ -27,6 +27,8 @@ export interface Member {
   turn?: Turn | undefined
   /** When it lost its session; absent while it has one. */
   lostAt?: number | undefined
+  /** Whether it ended on purpose: a new pod may be about to replace it. */
+  hasLeft?: boolean
   /** The end of a request that was taken over last. */
   ended?: string | undefined
 }

@@ -92,7 +92,8 @@ function byOrder(one: Member, other: Member): number {
   return rank(one) - rank(other) || (one.place ?? 0) - (other.place ?? 0)
 }
 
-function whyUnavailable({ pod, turn, lostAt, timeoutMs }: Member): string {
+function whyUnavailable({ pod, turn, lostAt, hasLeft, timeoutMs }: Member): string {
   if (turn) return `${pod} holds a turn of at most ${formatDuration(timeoutMs)}`
+  if (hasLeft) return `${pod} has ended, and no new pod has a session yet`
   return lostAt === undefined ? `${pod} is not up` : `${pod} has no session`
 }

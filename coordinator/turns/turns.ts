@@ -13,6 +13,8 @@ export interface TurnsOptions {
   authority: Pick<Authority, 'whyNot' | 'isElsewhere'>
   /** How long a pod that lost its session counts as down, in milliseconds. */
   lostGrace: () => number
+  /** How long a pod that ended on purpose does, unless a new one joins its group, in milliseconds. */
+  turnGrace: () => number
   onEnd: (identity: PodIdentity, end: TurnEnd) => void
   clock: Pick<Clock, 'elapsed' | 'wait'>
   /** Pods without a session that are remembered. */
@@ -56,12 +58,12 @@ export class Turns {
   end(uid: string, hasLeft: boolean): void {
     const known = this.#pods.get(uid)
     if (!known) return
-    if (hasLeft) this.#forget(uid)
-    else {
-      this.#groups.get(keyOf(known.identity))?.lose(uid, this.#options.clock.elapsed())
-      known.sent = ''
-      this.#lost.add(uid)
-    }
+    const group = this.#groups.get(keyOf(known.identity))
+    const now = this.#options.clock.elapsed()
+    if (hasLeft) group?.leave(uid, now)
+    else group?.lose(uid, now)
+    known.sent = ''
+    this.#lost.add(uid)
     for (const oldest of this.#lost) {
       if (this.#lost.size <= this.#options.limit) break
       this.#forget(oldest)
@@ -100,7 +102,7 @@ export class Turns {
     const known = this.#pods.get(uid)
     if (!known) return
     const group = this.#groups.get(keyOf(known.identity))
-    group?.leave(uid)
+    group?.forget(uid)
     if (group) this.#report(group)
     this.#pods.delete(uid)
     this.#lost.delete(uid)
@@ -120,10 +122,10 @@ export class Turns {
 
   /** Ends and grants turns, and sends what is new. */
   #check(): void {
-    const { clock, lostGrace, authority } = this.#options
+    const { clock, lostGrace, turnGrace, authority } = this.#options
     const now = clock.elapsed()
     for (const [key, group] of this.#groups) {
-      group.expire(now, now - lostGrace())
+      group.expire(now, now - lostGrace(), now - turnGrace())
       if (authority.whyNot() === undefined) group.grant(now)
       this.#report(group)
       if (authority.isElsewhere()) this.#dismiss(group)

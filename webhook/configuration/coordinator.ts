@@ -68,7 +68,7 @@ export const CoordinatorFile = Type.Object(
       '10m',
     ),
     turnGrace: Duration(
-      'for how long after its start the coordinator grants no turn, because sidecars come back and say which they hold, 1s at least',
+      'for how long after its start the coordinator grants no turn, because sidecars come back and say which they hold, and how long a pod that has ended counts as down unless a new one joins, 1s at least',
       '2m',
     ),
     hintRate: optional(

@@ -35,7 +35,7 @@ class Scene {
   /** Time passes. */
   passes(milliseconds: number): void {
     this.now += milliseconds
-    this.group.expire(this.now, this.now - 5 * minute)
+    this.group.expire(this.now, this.now - 5 * minute, this.now - 2 * minute)
     this.group.grant(this.now)
   }
 
@@ -169,16 +169,22 @@ void t.test('turns: a turn has an end, whatever happens to its pod', async (t) =
   scene.passes(0)
   t.strictSame(scene.ends(), ['a declined'], 'it was not taken')
   t.match(scene.group.answer('b').reason, /a has no session/)
-  scene.group.leave('a')
+  scene.group.leave('a', scene.now)
   scene.passes(0)
+  t.match(scene.group.answer('b').reason, /a has ended, and no new pod has a session yet/)
+  scene.passes(2 * minute + 1)
+  t.equal(scene.group.members.has('a'), false, 'it is not replaced')
   t.equal(scene.group.answer('b').answer, 'granted')
   scene.passes(31_000)
   t.strictSame(scene.ends(), ['b declined'], 'its sidecar does not answer')
   t.equal(scene.group.answer('c').answer, 'granted')
   scene.switches('c')
-  scene.group.leave('c')
+  scene.group.leave('c', scene.now)
   scene.passes(0)
   t.strictSame(scene.ends(), ['c left'], 'the pod was deleted')
+  t.equal(scene.group.answer('d').answer, 'queued')
+  scene.says('f')
+  t.equal(scene.group.answer('d').answer, 'granted', 'another one replaces it')
   scene.switches('d')
   scene.group.lose('d', scene.now)
   scene.passes(9 * minute)
@@ -189,6 +195,42 @@ void t.test('turns: a turn has an end, whatever happens to its pod', async (t) =
   t.strictSame(scene.group.answer('e').halts, [], 'nothing is halted')
   scene.passes(0)
   t.equal(scene.group.members.has('d'), false, 'the pod is forgotten')
+})
+
+void t.test('turns: a pod counts as down while it is replaced, until the new one is up', async (t) => {
+  const scene = new Scene()
+  for (const uid of ['web-0', 'web-1', 'web-2']) scene.says(uid)
+  scene.says('web-0', undefined, { isUp: false })
+  t.equal(scene.says('web-2', {}).answer, 'queued', 'it is evicted')
+  scene.group.leave('web-0', scene.now)
+  scene.passes(minute)
+  t.equal(scene.group.answer('web-2').answer, 'queued', 'its sidecar has ended, too')
+  t.equal(scene.group.answer('web-2').members, 2)
+  scene.says('new-web-0', undefined, { isUp: false })
+  scene.passes(5 * minute)
+  t.match(scene.group.answer('web-2').reason, /new-web-0 is not up/)
+  scene.says('new-web-0')
+  t.equal(scene.group.answer('web-2').answer, 'granted')
+
+  scene.group.leave('new-web-0', scene.now)
+  scene.says('new-web-0')
+  scene.says('web-2', undefined)
+  t.equal(scene.says('web-1', {}).answer, 'granted', 'a pod that comes back is not down')
+  scene.says('web-3')
+  t.ok(scene.group.members.has('new-web-0'), 'nor replaced')
+})
+
+void t.test('turns: if the first pod with new versions leaves, nothing is halted, and the next is alone', async (t) => {
+  const scene = new Scene()
+  const two = { maxUnavailable: { count: 2 } }
+  for (const uid of ['a', 'b', 'c']) scene.says(uid, {}, two)
+  scene.switches('a')
+  scene.group.leave('a', scene.now)
+  scene.passes(0)
+  t.strictSame(scene.answers('b', 'c'), ['granted', 'queued'])
+  t.match(scene.group.answer('c'), { halts: [], reason: /b is the first with new versions/ })
+  scene.says('b', { phase: 'done' }, two)
+  t.equal(scene.group.answer('c').answer, 'granted')
 })
 
 void t.test('turns: a pod that is not up within turn-timeout says so before its turn is lost', async (t) => {

@@ -126,7 +126,7 @@ void t.test('turns: a coordinator that does not decide grants nothing, and sends
   const sent: TurnEvent[] = []
   const dismissed: string[] = []
   const turns = new Turns({
-    ...{ clock, limit: 10, lostGrace: () => 60_000, onEnd: () => undefined },
+    ...{ clock, limit: 10, lostGrace: () => 60_000, turnGrace: () => 1_000, onEnd: () => undefined },
     send: (_, event) => sent.push(event),
     dismiss: (uid) => dismissed.push(uid),
     authority: { whyNot: () => 'another coordinator has the Lease: b', isElsewhere: () => true },
@@ -159,7 +159,7 @@ void t.test('turns: pods of other groups and namespaces are not concerned', asyn
 void t.test('turns: pods that lost their sessions are remembered, in bounded number and time', async (t) => {
   const clock = new VirtualClock()
   const turns = new Turns({
-    ...{ clock, limit: 5, lostGrace: () => 60_000, onEnd: () => undefined },
+    ...{ clock, limit: 5, lostGrace: () => 60_000, turnGrace: () => 10_000, onEnd: () => undefined },
     ...{ send: () => undefined, dismiss: () => undefined },
     authority: { whyNot: () => undefined, isElsewhere: () => false },
   })
@@ -177,6 +177,15 @@ void t.test('turns: pods that lost their sessions are remembered, in bounded num
   t.equal(turns.answer(identityOf('last').uid)?.answer, 'granted')
   t.equal(turns.answer(identityOf('web-19').uid), undefined)
   turns.end(identityOf('last').uid, true)
-  await pass(2_000)
+  const left = Array.from({ length: 20 }, (_, index) => identityOf(`job-${index}`))
+  for (const identity of left) turns.take(identity, stateOf())
+  for (const { uid } of left) turns.end(uid, true)
+  turns.take(identityOf('next'), stateOf(requestOf('next')))
+  await pass(1_000)
+  t.match(turns.answer(identityOf('next').uid)?.reason, /^4 pods are unavailable/, 'it replaces one of five')
+  await pass(10_000)
+  t.equal(turns.answer(identityOf('next').uid)?.answer, 'granted')
+  turns.end(identityOf('next').uid, true)
+  await pass(12_000)
   t.equal(clock.waiting, 0, 'without pods, nothing runs')
 })

@@ -113,7 +113,7 @@ export class World {
     })
     const authority = new Authority(lease, () => graceMs, clock)
     const turns = new Turns({
-      ...{ clock, authority, limit: 1_000, lostGrace: () => lostGraceMs },
+      ...{ clock, authority, limit: 1_000, lostGrace: () => lostGraceMs, turnGrace: () => graceMs },
       send: (uid, event) => links.get(uid)?.down.push({ at: this.#arrival(links.get(uid)?.down), event }),
       dismiss: (uid) => {
         const pod = this.pods.get(uid)

@@ -109,7 +109,7 @@ export class Replicas {
 
   #start(): Turns {
     return new Turns({
-      ...{ clock: this.#clock, limit: 100, lostGrace: () => 600 * second },
+      ...{ clock: this.#clock, limit: 100, lostGrace: () => 600 * second, turnGrace: () => 120 * second },
       send: (uid, event) => this.#events.push({ uid, event }),
       dismiss: () => undefined,
       onEnd: () => undefined,
