@@ -30,9 +30,7 @@ const troubles: readonly [perMille: number, happen: (world: World, draw: RandomI
 
 function deletePod(world: World, saysSo: boolean, draw: RandomInteger): void {
   const pod = pick(world.pods.values(), draw)
-  if (!pod) return
-  world.deletePod(pod, saysSo)
-  world.createPod()
+  if (pod) world.deletePod(pod, saysSo)
 }
 
 function disconnect(world: World, draw: RandomInteger): void {
@@ -71,8 +69,9 @@ async function trouble(world: World, seconds: number, draw: RandomInteger): Prom
 
 function check(world: World): void {
   const down = world.takenDown()
-  if (down.length > world.most)
-    throw new Error(`${down.map(({ uid }) => uid).join(', ')} are down, ${world.most} may be`)
+  const missing = world.missing()
+  if (down.length + missing > world.most)
+    throw new Error(`${down.map(({ uid }) => uid).join(', ')} are down, ${missing} missing, ${world.most} may be`)
   const tried = world.canaries()
   if (tried.length > 1) throw new Error(`${tried.map(({ uid }) => uid).join(', ')} try a new version at the same time`)
 }

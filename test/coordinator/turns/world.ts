@@ -53,6 +53,10 @@ export class World {
   readonly #bad = new Set<number>()
   readonly #proven = new Set<number>()
   readonly #options: WorldOptions
+  /** When a pod joined last. */
+  #joinedAt = 0
+  /** Pods that were deleted and are not replaced, and whether the coordinator that decides knew that they end. */
+  readonly #missing: { at: number; until: number; isKnown: boolean }[] = []
   #created = 0
 
   constructor(options: WorldOptions) {
@@ -79,7 +83,13 @@ export class World {
     this.pods.set(pod.uid, pod)
   }
 
+  /** Deletes a pod; its replacement comes up to 110 s later, which is less than the coordinator waits for it. */
   deletePod(pod: ModelPod, saysSo: boolean): void {
+    const { draw } = this.#options
+    const [at, { center }] = [this.clock.elapsed(), this.#links.get(pod) ?? {}]
+    const until = at + (draw(2) === 0 ? 0 : draw(110_000))
+    const isKnown = saysSo && center?.authority.whyNot() === undefined && center?.turns.answer(pod.uid) !== undefined
+    this.#missing.push({ at, until, isKnown })
     this.pods.delete(pod.uid)
     if (saysSo) {
       this.#links.get(pod)?.center.links.delete(pod.uid)
@@ -141,6 +151,10 @@ export class World {
   async tick(): Promise<void> {
     await this.clock.advance(1_000, turn)
     const now = this.clock.elapsed()
+    for (const one of this.#missing.filter(({ until }) => until <= now)) {
+      this.#missing.splice(this.#missing.indexOf(one), 1)
+      this.createPod()
+    }
     for (const pod of this.pods.values()) {
       const wanted = this.#wanted.get(pod)
       if (wanted && wanted.at <= now) {
@@ -178,6 +192,16 @@ export class World {
     )
   }
 
+  /**
+   * How many pods were deleted and not replaced when a turn took one down: 1 or 0. A turn may be granted 45 s before its switch. A pod
+   * does not count if another one joined since, which the coordinator may have taken for its replacement, or if others are missing.
+   */
+  missing(): number {
+    const last = Math.max(0, ...this.takenDown().map(({ fellAt = 0 }) => fellAt))
+    const [one, ...others] = this.#missing
+    return one?.isKnown && others.length === 0 && this.#joinedAt <= one.at && last > one.at + 45_000 ? 1 : 0
+  }
+
   get most(): number {
     return mostUnavailable(Array.from({ length: this.#options.pods + 3 }, () => this.#options.maxUnavailable))
   }
@@ -199,6 +223,7 @@ export class World {
       const center = ready[draw(ready.length)]
       if (!center) return
       link = { center, up: [], down: [], sent: '' }
+      if (!center.turns.answer(pod.uid)) this.#joinedAt = now
       center.links.set(pod.uid, link)
       this.#links.set(pod, link)
     }
