@@ -46,6 +46,9 @@ export class Turns {
     const { clock } = this.#options
     const { uid, pod } = identity
     const key = keyOf(identity)
+    const known = this.#pods.get(uid)
+    // A pod may have tokens for several groups. It is a member of one: its sessions replace each other, so no other member would be lost.
+    if (known && keyOf(known.identity) !== key) this.#forget(uid)
     const group = this.#groups.get(key) ?? new Group()
     this.#groups.set(key, group)
     group.take({ uid, pod }, state, clock.elapsed())

@@ -189,3 +189,26 @@ void t.test('turns: pods that lost their sessions are remembered, in bounded num
   await pass(12_000)
   t.equal(clock.waiting, 0, 'without pods, nothing runs')
 })
+
+void t.test('turns: a pod with tokens for several groups is a member of one at a time', async (t) => {
+  const clock = new VirtualClock()
+  const turns = new Turns({
+    ...{ clock, limit: 10, lostGrace: () => 60_000, onEnd: () => undefined },
+    ...{ send: () => undefined, dismiss: () => undefined },
+    authority: { whyNot: () => undefined, isElsewhere: () => false },
+  })
+  const pass = (milliseconds: number) => clock.advance(milliseconds, () => settled(() => true))
+  const own = identityOf('x')
+  for (const group of ['deployment/web', 'job/a', 'job/b']) {
+    turns.take({ ...own, group }, stateOf(requestOf('x'), { isUp: false }))
+    await pass(1_000)
+    t.equal(turns.counts().waiting, 1, group)
+  }
+  const web = { ...identityOf('web-0'), group: 'deployment/web' }
+  turns.take(web, stateOf(requestOf('web-0')))
+  await pass(1_000)
+  t.equal(turns.answer(web.uid)?.answer, 'granted', 'its first group does not wait for it')
+  for (const { uid } of [own, web]) turns.end(uid, true)
+  await pass(2_000)
+  t.equal(clock.waiting, 0, 'no group is left')
+})
