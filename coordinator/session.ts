@@ -39,6 +39,8 @@ export type EndReason =
 
 /** Bytes that may wait for a sidecar that reads slowly. */
 const mostWaiting = 512 * 1024
+/** How long a sidecar that is sent away may take to read the goodbye, in milliseconds. */
+const goodbyeMs = 5_000
 /** Events are sent more slowly than a sidecar accepts them. */
 const pace = { perSecond: messageRate.perSecond / 2, burst: messageRate.burst / 2 }
 
@@ -104,15 +106,21 @@ export class Session implements Listener {
     }
   }
 
-  /** Ends the session. What is queued is still sent unless the sidecar misbehaves. */
+  /**
+   * Ends the session, and at once its connection, which would otherwise keep what the sidecar does not read. A sidecar that is sent away
+   * has time to read why.
+   */
   end(reason: EndReason): void {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#cancelExpiry()
     this.#cancelPacing?.()
-    const { outlet, onEnd } = this.#options
-    if (reason === 'slow' || reason === 'silent') outlet.destroy()
-    else outlet.end()
+    const { outlet, clock, onEnd } = this.#options
+    if (reason === 'shutdown' || reason === 'elsewhere') {
+      outlet.end()
+      // A server that ends closes all connections.
+      if (reason === 'elsewhere') startTimer(clock, goodbyeMs, () => outlet.destroy())
+    } else outlet.destroy()
     onEnd(this, reason)
   }
 
