@@ -2,7 +2,7 @@ import type { Server } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from '../shared/clock.ts'
 import type { PodRotationState, RotationAnswer } from '../shared/coordination/rotation.ts'
-import type { Vault, VaultFailure } from '../shared/vault/store.ts'
+import type { VaultFailure } from '../shared/vault/store.ts'
 import type { SentEvent } from '../shared/kubernetes/event-sender.ts'
 import { createKeySource, type ClusterKeys } from './keys.ts'
 import { Session, type EndReason } from './session.ts'
@@ -18,7 +18,7 @@ import type { Lease } from './turns/lease.ts'
 import type { TurnOutcome } from './turns/member.ts'
 import { Turns } from './turns/turns.ts'
 import { createTokenVerifier, type VerifyToken } from './tokens.ts'
-import { Watcher } from './watch/watcher.ts'
+import { Watcher, type WatchedVault } from './watch/watcher.ts'
 
 /** What a coordinator works with. Durations are in milliseconds; functions are called again, because configurations change. */
 export interface CoordinatorOptions {
@@ -27,8 +27,8 @@ export interface CoordinatorOptions {
   readKeys: () => Promise<ClusterKeys>
   /** Verifies tokens in place of these keys. */
   verify?: VerifyToken
-  /** A vault as the coordinator's own identity sees it. */
-  vault: (url: string) => Pick<Vault, 'list' | 'versions'>
+  /** Opens a vault. */
+  vault: (url: string) => WatchedVault
   isAllowed: (namespace: string, url: string) => boolean
   /** Whether a vault, by its URL, has a name. */
   isNamed: (url: string, name: string) => boolean

@@ -18,7 +18,7 @@ import { createLocalServer, loopback } from './rotation/local-server.ts'
 import { sessionLimit as limitFor } from './session-limit.ts'
 import { createPodEvents } from './events.ts'
 import { Lease } from './turns/lease.ts'
-import { createVaults, isNamed, isWatched } from './vaults.ts'
+import { isNamed, isWatched, openVault, type VaultOptions } from './vaults.ts'
 
 const defaultNamespace = 'akv-injector-system'
 const leaseName = 'akv-injector-coordinator'
@@ -54,19 +54,20 @@ async function main(): Promise<void> {
       else log.warn({ event: 'lease', held: false, other }, `lost the Lease ${leaseName}: ${error?.message ?? other}`)
     },
   })
+  const vaultOptions: VaultOptions = {
+    configuration: () => configuration.current(),
+    environment: process.env,
+    onRequest: ({ outcome, requests }) => metrics.requested(outcome, requests),
+    onSignIn: ({ outcome, message }) => {
+      if (outcome !== 'success') log.warn({ event: 'sign-in', outcome }, message ?? 'sign-in failed')
+    },
+  }
   const coordinator = createCoordinator({
     lease,
     onTurn: (outcome) => metrics.turned(outcome),
     tls: certificates.tlsOptions(),
     readKeys: () => readClusterKeys(api),
-    vault: createVaults({
-      configuration: () => configuration.current(),
-      environment: process.env,
-      onRequest: ({ outcome, requests }) => metrics.requested(outcome, requests),
-      onSignIn: ({ outcome, message }) => {
-        if (outcome !== 'success') log.warn({ event: 'sign-in', outcome }, message ?? 'sign-in failed')
-      },
-    }),
+    vault: (url) => openVault(url, vaultOptions),
     isAllowed: (namespace, url) => isWatched(configuration.current(), namespace, url),
     isNamed: (url, name) => isNamed(configuration.current(), url, name),
     durations: settings,

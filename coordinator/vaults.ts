@@ -2,34 +2,22 @@ import type { Cloud } from '../shared/clouds/clouds.ts'
 import { trusting } from '../shared/clouds/trusting.ts'
 import { isVaultAllowed, vaultNameIn } from '../shared/clouds/vault-rules.ts'
 import { openVaults } from '../shared/vault/open-vaults.ts'
-import type { Vault } from '../shared/vault/store.ts'
 import type { VaultRequest } from '../shared/vault/key-vault/client.ts'
 import type { SignIn } from '../shared/vault/sign-in/credential.ts'
 import type { Configuration } from '../webhook/configuration/configuration.ts'
+import type { WatchedVault } from './watch/watcher.ts'
 
 type Clouds = Pick<Configuration, 'cloud' | 'clouds' | 'caCertificates'>
 
-export interface VaultsOptions {
+export interface VaultOptions {
   configuration: () => Clouds
   environment: Readonly<Record<string, string | undefined>>
   onRequest?: (request: VaultRequest) => void
   onSignIn?: (signIn: SignIn) => void
 }
 
-/** Returns the vaults as the coordinator's own identity sees them. Requests fail with a VaultFailure. */
-export function createVaults(options: VaultsOptions): (url: string) => Pick<Vault, 'list' | 'versions'> {
-  const opened = new Map<string, Pick<Vault, 'list' | 'versions'>>()
-  return (url) => {
-    const known = opened.get(url) ?? openVault(url, options)
-    opened.set(url, known)
-    return known
-  }
-}
-
-function openVault(
-  url: string,
-  { configuration, environment, ...hooks }: VaultsOptions,
-): Pick<Vault, 'list' | 'versions'> {
+/** Opens a vault as the coordinator's own identity sees it. Its requests fail with a VaultFailure. */
+export function openVault(url: string, { configuration, environment, ...hooks }: VaultOptions): WatchedVault {
   const { caCertificates, ...clouds } = configuration()
   const [name, cloud] = cloudOf(url, clouds)
   const object = { vault: url, identity: 0 }
@@ -51,6 +39,7 @@ function openVault(
       vault.beginPoll()
       return vault.versions(...args)
     },
+    close: () => vaults.value.close(),
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../shared/clock.ts'
 import type { Change, CoordinatorEvent, Look } from '../../shared/coordination/events.ts'
 import { everyObject, groupKey, objectKey, type WatchedObject } from '../../shared/coordination/source.ts'
 import type { ServedObject } from '../../shared/coordination/reports.ts'
+import { createNamespaceBudget } from '../../shared/namespace-budget.ts'
 import type { Vault, VaultFailure } from '../../shared/vault/store.ts'
 import type { Seen } from '../rotation/answer.ts'
 import { createBudget, type Budget } from './budget.ts'
@@ -10,8 +11,15 @@ import type { Observed } from './observed.ts'
 import { spreadOf } from './spread.ts'
 import { Subscription, type Listener } from './subscription.ts'
 
+/** A vault as the coordinator's own identity sees it. */
+export interface WatchedVault extends Pick<Vault, 'list' | 'versions'> {
+  /** Ends its connections. */
+  close(): void
+}
+
 export interface WatcherOptions {
-  vault: (url: string) => Pick<Vault, 'list' | 'versions'>
+  /** Opens a vault; it is closed as soon as nothing in it is watched. */
+  vault: (url: string) => WatchedVault
   /** Whether pods of a namespace may have a vault watched. */
   isAllowed: (namespace: string, url: string) => boolean
   /** Between two looks, in milliseconds. */
@@ -24,6 +32,11 @@ export interface WatcherOptions {
 
 /** Bounds for the sidecars of one namespace together. */
 export const namespaceLimits = { vaults: 20, objects: 500 }
+/**
+ * Vaults that the sidecars of one namespace may have opened. Each takes connections and a sign-in, and with patterns in the administrator's
+ * list, sidecars can name vaults that do not exist. A pod with as many vaults as are allowed can come back twice at once.
+ */
+export const openRate = { burst: 3 * namespaceLimits.vaults, perSecond: 0.1 }
 
 /** The requests that a hint causes: one for each object, and a whole list for finds. */
 const costOf = (changes: readonly Change[], pages: number): number =>
@@ -33,13 +46,16 @@ const costOf = (changes: readonly Change[], pages: number): number =>
 export class Watcher {
   readonly #options: WatcherOptions
   readonly #groups = new Map<string, Group>()
-  readonly #budgets = new Map<string, Budget>()
+  /** By URL; each is open for as long as it has a group. */
+  readonly #vaults = new Map<string, { vault: WatchedVault; budget: Budget }>()
+  readonly #mayOpen: (namespace: string) => boolean
   readonly #subscriptions = new Map<Listener, Subscription>()
   /** How many subscriptions of a namespace there are for each object, by namespace and the object's key. */
   readonly #counts = new Map<string, Map<string, number>>()
 
   constructor(options: WatcherOptions) {
     this.#options = options
+    this.#mayOpen = createNamespaceBudget(openRate, options.clock)
   }
 
   /** Takes over what a sidecar serves, in place of what it served before. */
@@ -113,6 +129,8 @@ export class Watcher {
   close(): void {
     for (const group of this.#groups.values()) group.close()
     this.#groups.clear()
+    for (const { vault } of this.#vaults.values()) vault.close()
+    this.#vaults.clear()
     this.#subscriptions.clear()
   }
 
@@ -123,10 +141,13 @@ export class Watcher {
     const isWithinLimits = (object: ServedObject): boolean =>
       (known.has(objectKey(object)) || known.size < namespaceLimits.objects) &&
       (vaults.has(object.vault) || vaults.size < namespaceLimits.vaults)
+    const mayBeOpen = ({ vault }: ServedObject): boolean =>
+      vaults.has(vault) || this.#vaults.has(vault) || this.#mayOpen(namespace)
     const accepted = new Map<string, ServedObject>()
     for (const object of objects) {
       const key = objectKey(object)
       if (accepted.has(key) || !isWithinLimits(object) || !this.#options.isAllowed(namespace, object.vault)) continue
+      if (!mayBeOpen(object)) continue
       accepted.set(key, object)
       known.add(key)
       vaults.add(object.vault)
@@ -149,11 +170,11 @@ export class Watcher {
     const known = this.#groups.get(key)
     if (known) return known
     const { clock, watchInterval, onFailure } = this.#options
-    const budget = this.#budgets.get(vault) ?? createBudget(clock)
-    this.#budgets.set(vault, budget)
+    const opened = this.#vaults.get(vault) ?? { vault: this.#options.vault(vault), budget: createBudget(clock) }
+    this.#vaults.set(vault, opened)
     const group: Group = new Group({
-      vault: this.#options.vault(vault),
-      ...{ type, budget, clock, interval: watchInterval },
+      ...opened,
+      ...{ type, clock, interval: watchInterval },
       onLooked: (changed) => this.#looked(key, changed),
       onFailure: (failure) => {
         if (failure.kind === 'forbidden') this.#lost(key, failure.message)
@@ -174,7 +195,9 @@ export class Watcher {
     group.close()
     this.#groups.delete(key)
     const isWatched = this.#groups.keys().some((one) => one.startsWith(`${object.vault} `))
-    if (!isWatched) this.#budgets.delete(object.vault)
+    if (isWatched) return
+    this.#vaults.get(object.vault)?.vault.close()
+    this.#vaults.delete(object.vault)
   }
 
   #looked(key: string, changed: ReadonlySet<string>): void {

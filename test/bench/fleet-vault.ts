@@ -1,5 +1,6 @@
+import type { WatchedVault } from '../../coordinator/watch/watcher.ts'
 import type { NamedVault } from '../../sidecar/sidecar.ts'
-import { VaultFailure, type Attributes, type ListOptions, type Vault } from '../../shared/vault/store.ts'
+import { VaultFailure, type Attributes, type ListOptions } from '../../shared/vault/store.ts'
 import { vaultRoute } from '../emulator/call.ts'
 import { Journal } from '../emulator/journal.ts'
 import { answerVault } from '../emulator/vault-api.ts'
@@ -125,12 +126,13 @@ export class FleetVault implements NamedVault {
   }
 
   /** The vault as the coordinator's identity sees it. */
-  forCoordinator = (): Pick<Vault, 'list' | 'versions'> => ({
+  forCoordinator = (): WatchedVault => ({
     list: (type, abort, options) => this.list(type, abort, options, coordinatorClient),
     versions: async (_type, object) => {
       const { value } = (await this.ask(`/secrets/${object}/versions`, coordinatorClient)) as { value: Item[] }
       return value.map(({ id, attributes }) => ({ version: nameOf(id), attributes: attributesOf(attributes) }))
     },
+    close: () => undefined,
   })
 
   /** Returns the body of the vault's answer to a GET. @throws if the status is not 200 */

@@ -74,6 +74,8 @@ export class FakeVault implements NamedVault {
     this.polls++
   }
 
+  close(): void {}
+
   /** Adds a version, which is the newest at once. */
   set(
     name: string,

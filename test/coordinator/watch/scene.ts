@@ -43,8 +43,19 @@ export async function watcherScene(t: Test, { isAllowed = (_namespace: string, _
   const clock = new VirtualClock()
   const vault = new FakeVault({ now: clock.trueTime, wait: clock.wait })
   const failures: VaultFailure[] = []
+  /** URLs of the vaults that are open, and of all that were opened. */
+  const [open, opened] = [new Set<string>(), [] as string[]]
   const watcher = new Watcher({
-    ...{ clock, isAllowed, vault: () => vault },
+    ...{ clock, isAllowed },
+    vault(url) {
+      open.add(url)
+      opened.push(url)
+      return {
+        list: (...args) => vault.list(...args),
+        versions: (...args) => vault.versions(...args),
+        close: () => void open.delete(url),
+      }
+    },
     watchInterval: () => 15_000,
     hintRate: () => 300,
     onFailure: (_url, failure) => void failures.push(failure),
@@ -53,5 +64,8 @@ export async function watcherScene(t: Test, { isAllowed = (_namespace: string, _
   const advance = (milliseconds: number): Promise<void> =>
     clock.advance(milliseconds, () => settled(() => vault.inFlight === 0))
   const object = (name: string, version: string) => ({ vault: vaultUrl, type: 'secret' as const, name, version })
-  return { clock, vault, watcher, failures, advance, object, told: (namespace?: string) => new Told(clock, namespace) }
+  return {
+    ...{ clock, vault, watcher, failures, open, opened, advance, object },
+    told: (namespace?: string) => new Told(clock, namespace),
+  }
 }
