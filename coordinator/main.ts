@@ -103,7 +103,7 @@ async function main(): Promise<void> {
 
 const remedyFor = (kind: string, message: string): string =>
   kind === 'forbidden'
-    ? `${message}; the coordinator needs no more than the role Key Vault Reader, which cannot read values; pods of this vault poll`
+    ? `${message}; the coordinator needs no more than the role Key Vault Reader, which cannot read values; pods poll what it cannot look at`
     : message
 
 process.on('SIGINT', () => process.exit(0))

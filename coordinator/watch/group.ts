@@ -16,6 +16,8 @@ export interface GroupOptions {
   /** Called after each look with the names that it found changed. */
   onLooked: (changed: ReadonlySet<string>) => void
   onFailure: (failure: VaultFailure) => void
+  /** Called for each object that is not looked at any more because listing its versions failed. */
+  onLost: (failure: VaultFailure) => void
 }
 
 /** The longest time between two looks after failures. */
@@ -74,12 +76,13 @@ export class Group {
 
   /** Returns the time until the next look. */
   async #look(): Promise<number> {
-    const { clock, interval, onLooked, onFailure, vault, type, budget } = this.#options
+    const { clock, interval, onLooked, onFailure, onLost, vault, type, budget } = this.#options
     const began = clock.elapsed()
     const objects = new Map(this.objects)
     const dependencies = { vault, type, budget, clock, abort: this.#stop.signal }
-    const { changed, failure } = await look(objects, this.#state, dependencies)
+    const { changed, lost, failure } = await look(objects, this.#state, dependencies)
     if (this.#stop.signal.aborted) return 0
+    for (const one of lost) onLost(one)
     if (failure) {
       if (failure.kind === 'forbidden') this.lookedAt = undefined
       onLooked(changed)

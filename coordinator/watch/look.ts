@@ -5,13 +5,23 @@ import { everyObject } from '../../shared/coordination/source.ts'
 import type { ObjectType } from '../../shared/objects/formats.ts'
 import {
   defaultMaxPages,
+  pageSize,
   type Attributes,
   type ListedObject,
   type Vault,
   type VaultFailure,
 } from '../../shared/vault/store.ts'
 import type { Budget } from './budget.ts'
-import { isRecent, isSameListed, takeDigest, takeVersions, type ListedState, type Observed } from './observed.ts'
+import { Failures } from './failures.ts'
+import {
+  forget,
+  isRecent,
+  isSameListed,
+  takeDigest,
+  takeVersions,
+  type ListedState,
+  type Observed,
+} from './observed.ts'
 
 /** What a look needs of the world. */
 export interface LookDependencies {
@@ -28,13 +38,16 @@ const settleMs = 1_100
 const mostLists = 3
 /** After a change, its objects are looked at once more. */
 export const recheckMs = 6_000
-/** Objects of unknown versions whose versions one look lists, and how long until those of the same object are listed again. */
+/**
+ * Requests after which one look lists the versions of no further object of unknown versions, and how long until those of the same
+ * object are listed again.
+ */
 const mostVerified = 20
-const verifyAgainMs = 30_000
+const verifyAgainMs = { known: 30_000, failed: 600_000 }
+/** Versions of an object that is looked at: listing them takes 20 requests, half of what a vault's budget holds. */
+export const mostWatchedVersions = 500
 /** More pages than a list may have. */
 const tooManyPages = defaultMaxPages + 1
-/** Items on a page of the service. */
-const pageSize = 25
 
 /** How the objects of one type in a vault were looked at last. */
 export interface LookState {
@@ -52,6 +65,8 @@ export interface LookState {
 export interface Looked {
   /** Names of objects that sidecars have to read again; complete only without a failure. */
   changed: ReadonlySet<string>
+  /** Why objects are not looked at any more although the look succeeded for the others. */
+  lost: readonly VaultFailure[]
   failure?: VaultFailure
 }
 
@@ -65,43 +80,55 @@ export async function look(
   state: LookState,
   dependencies: LookDependencies,
 ): Promise<Looked> {
-  const changed = new Set<string>()
+  const found = { changed: new Set<string>(), lost: [] as VaultFailure[] }
   try {
-    await lookAt(objects, changed, state, dependencies)
-    return { changed }
+    await lookAt(objects, found, state, dependencies)
+    return found
   } catch (error) {
-    return { changed, failure: vaultFailure(error) }
+    return { ...found, failure: vaultFailure(error) }
   }
 }
 
 async function lookAt(
   objects: ReadonlyMap<string, Observed>,
-  changed: Set<string>,
+  { changed, lost }: { changed: Set<string>; lost: VaultFailure[] },
   state: LookState,
   dependencies: LookDependencies,
 ): Promise<void> {
   const { clock } = dependencies
   const everything = objects.get(everyObject)
   const named = [...objects].filter(([name]) => name !== everyObject)
-  const cost = named.reduce((sum, [, { versions }]) => sum + pagesOf(versions?.size ?? 1), 0)
+  // Sidecars may name any number of objects that do not exist: a list that is too long must not be tried for them.
+  const covered = costOf(named.filter(([, { isCovered }]) => isCovered))
+  const cost = state.pages < tooManyPages ? costOf(named) : covered
   const isListing = (everything !== undefined && isListDue(everything, state, clock.elapsed())) || cost > state.pages
-  const listed = isListing ? await listIfShort(objects, cost, state, dependencies) : undefined
+  const listed = isListing ? await listIfShort(objects, covered, state, dependencies) : undefined
   const now = clock.elapsed()
   const isDoubtful = ([name, observed]: [string, Observed]): boolean =>
     observed.versions !== undefined &&
-    (listed === undefined ||
-      !state.isListed ||
-      (observed.recheckAt ?? Infinity) <= now ||
-      !isSameListed(observed.listed, listed.get(name)))
-  for (const [name, observed] of [...named.filter(isDoubtful), ...unverified(named, now, state)]) {
+    ((observed.recheckAt ?? Infinity) <= now ||
+      (listed ? !state.isListed || !isSameListed(observed.listed, listed.get(name)) : observed.isCovered === true))
+  const failures = new Failures(listed !== undefined)
+  const lookAtOne = async ([name, observed]: [string, Observed]): Promise<void> => {
     const before = listed && observed.listed
     const isRecheck = observed.recheckAt !== undefined && observed.recheckAt <= now
-    const isChanged = await lookAtVersions(name, observed, dependencies)
+    const isChanged = await lookAtVersions(name, observed, dependencies).catch((error: unknown) =>
+      failures.add(observed, vaultFailure(error)),
+    )
+    if (isChanged === undefined) return
+    failures.isAnswered = true
     const isOther = before !== undefined && !isSameListed(before, listed?.get(name))
     if (isChanged || isOther) changed.add(name)
     const isFresh = isRecent(observed.newest?.attributes, clock.now())
     if (isChanged || isOther || (isFresh && !isRecheck)) observed.recheckAt = clock.elapsed() + recheckMs
     else delete observed.recheckAt
+  }
+  try {
+    for (const one of named.filter(isDoubtful)) await lookAtOne(one)
+    await verify(named, now, state, lookAtOne)
+    failures.check()
+  } finally {
+    lost.push(...failures.lose(clock.elapsed()))
   }
   const digest = listed?.get(everyObject)?.tags
   if (everything && digest !== undefined && takeDigest(everything, digest)) changed.add(everyObject)
@@ -121,15 +148,27 @@ const isListDue = ({ isCovered }: Observed, { pages, listedAt = -Infinity }: Loo
   isCovered === true || listedAt + pages * unknownListMs <= now
 
 /**
- * Objects that nothing is known of yet, or of which a sidecar serves an unknown version: a few at a time, and again only after
- * a while, so that sidecars that name what does not exist do not use up the vault's budget.
+ * Looks at objects that nothing is known of yet, or of which a sidecar serves an unknown version: a few at a time, and again only
+ * after a while, so that sidecars that name what does not exist do not use up the vault's budget.
  */
-function unverified(objects: readonly [string, Observed][], now: number, state: LookState): [string, Observed][] {
-  const isDue = ({ versions, isQuestioned, verifiedAt = -Infinity }: Observed): boolean =>
-    versions === undefined || (isQuestioned === true && verifiedAt + verifyAgainMs <= now)
-  const due = objects.filter(([, observed]) => isDue(observed))
-  state.hasBacklog = due.length > mostVerified
-  return due.slice(0, mostVerified)
+async function verify(
+  objects: readonly [string, Observed][],
+  now: number,
+  state: LookState,
+  lookAtOne: (one: [string, Observed]) => Promise<void>,
+): Promise<void> {
+  const isDue = ({ versions, failedAt = -Infinity, isQuestioned, verifiedAt = -Infinity }: Observed): boolean =>
+    versions === undefined
+      ? failedAt + verifyAgainMs.failed <= now
+      : isQuestioned === true && verifiedAt + verifyAgainMs.known <= now
+  let requests = 0
+  state.hasBacklog = false
+  for (const one of objects.filter(([, observed]) => isDue(observed))) {
+    state.hasBacklog = requests >= mostVerified
+    if (state.hasBacklog) return
+    await lookAtOne(one)
+    requests += one[1].pages ?? 1
+  }
 }
 
 /** Returns undefined for a list that is too long, if listing the versions of each object takes fewer requests. */
@@ -146,7 +185,8 @@ async function listIfShort(
     state.pages = tooManyPages
     state.listedAt = dependencies.clock.elapsed()
     // Sidecars whose finds need the list poll.
-    delete objects.get(everyObject)?.isCovered
+    const everything = objects.get(everyObject)
+    if (everything) forget(everything)
     return undefined
   }
 }
@@ -206,14 +246,26 @@ async function lookAtVersions(
   { vault, type, budget, clock, abort }: LookDependencies,
 ): Promise<boolean> {
   await budget.ready(abort)
-  const versions = await vault.versions(type, name, abort).catch((error: unknown) => {
-    budget.spend(1)
-    throw error
-  })
-  budget.spend(pagesOf(versions.length))
-  observed.verifiedAt = clock.elapsed()
-  delete observed.isQuestioned
-  return takeVersions(observed, versions)
+  let requests = 1
+  try {
+    const versions = await vault.versions(type, name, abort, mostWatchedVersions)
+    observed.pages = requests = pagesOf(versions.length)
+    observed.verifiedAt = clock.elapsed()
+    delete observed.failedAt
+    delete observed.isQuestioned
+    return takeVersions(observed, versions)
+  } catch (error) {
+    const failure = vaultFailure(error)
+    if (failure.kind !== 'selection') throw failure
+    observed.pages = requests = pagesOf(mostWatchedVersions)
+    throw failure.restated(`${type} ${name} has more than ${mostWatchedVersions} versions: pods poll it`)
+  } finally {
+    budget.spend(requests)
+  }
 }
 
 const pagesOf = (items: number): number => Math.max(1, Math.ceil(items / pageSize))
+
+/** The requests that listing the versions of objects takes, of those that can be looked at. */
+const costOf = (objects: readonly [string, Observed][]): number =>
+  objects.reduce((sum, [, { pages = 1, failedAt }]) => sum + (failedAt === undefined ? pages : 0), 0)

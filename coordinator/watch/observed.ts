@@ -13,6 +13,10 @@ export interface Observed {
   recheckAt?: number
   /** When its versions were listed last, on the monotonic clock. */
   verifiedAt?: number
+  /** When they could not be listed although the vault answered; absent if they could the last time. */
+  failedAt?: number
+  /** The requests that listing its versions takes; absent before the first look. */
+  pages?: number
   /** Whether a sidecar serves a version that is not known. */
   isQuestioned?: boolean
   /** Whether a sidecar has served a version that exists. */
@@ -42,6 +46,14 @@ const newestFirst = (versions: readonly ListedVersion[], known: ReadonlyMap<stri
       Number(known.has(one.version)) - Number(known.has(other.version)) ||
       (one.version < other.version ? -1 : 1),
   )
+
+/** Forgets what is known of an object that cannot be looked at any more: it is covered no longer. */
+export function forget(observed: Observed): void {
+  delete observed.versions
+  delete observed.newest
+  delete observed.recheckAt
+  delete observed.isCovered
+}
 
 /** Takes over a list of versions; returns whether sidecars that know the previous one have to read the object. */
 export function takeVersions(observed: Observed, listed: readonly ListedVersion[]): boolean {

@@ -46,15 +46,21 @@ export class Subscription {
 
   /**
    * Tells the sidecar which of its objects are watched from now on: those of which it serves an existing version. Who names an
-   * object without having read it learns nothing about it.
+   * object without having read it learns nothing about it. Tells it also which of them can be looked at no longer.
    * @returns the newest versions of objects of which it serves another
    */
   cover(observedOf: (object: WatchedObject) => Observed | undefined): Change[] {
     const added: WatchedObject[] = []
+    const lost: WatchedObject[] = []
     const outdated: Change[] = []
     for (const one of this.objects.values()) {
       const observed = observedOf(one.object)
-      if (!observed?.versions) continue
+      if (!observed) continue
+      if (!observed.versions) {
+        if (one.isCovered) lost.push(one.object)
+        one.isCovered = false
+        continue
+      }
       if (!observed.versions.has(one.object.version)) {
         // It may be newer than the last look, or was never there.
         if (!one.isCovered) observed.isQuestioned = true
@@ -68,6 +74,7 @@ export class Subscription {
       else if (newest !== one.hinted) outdated.push(this.#change(one, observed))
     }
     this.#send(added, true)
+    this.#send(lost, false, 'the coordinator cannot look at it: see its log line look-failed')
     return outdated
   }
 

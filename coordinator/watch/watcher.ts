@@ -100,7 +100,8 @@ export class Watcher {
     const group = this.#groups.get(groupKey(object))
     const observed = group?.objects.get(object.name)
     if (!group || !observed) return { reason: 'no pod could read it, so the coordinator does not look at it' }
-    if ((group.lookedAt ?? -Infinity) < this.#options.clock.elapsed() - ageMs)
+    const isFresh = (group.lookedAt ?? -Infinity) >= this.#options.clock.elapsed() - ageMs
+    if (!isFresh || observed.failedAt !== undefined)
       return { reason: 'the coordinator could not look at it: see its log line look-failed' }
     const { newest, versions } = observed
     if (!newest || !versions) return { reason: 'the vault has no version of it that the coordinator has seen' }
@@ -180,6 +181,7 @@ export class Watcher {
         if (failure.kind === 'forbidden') this.#lost(key, failure.message)
         onFailure(vault, failure)
       },
+      onLost: (failure) => onFailure(vault, failure),
     })
     this.#groups.set(key, group)
     return group

@@ -42,7 +42,9 @@ export interface ListedObject {
 
 /** Pages of a list that are read unless the caller says otherwise. */
 export const defaultMaxPages = 40
-/** Versions of an object that are listed; of more, {@link Vault.versions} fails. */
+/** Items of a page, which no request can raise. {@link https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret-versions} */
+export const pageSize = 25
+/** Versions of an object that are listed unless the caller says otherwise. */
 export const mostVersions = 5_000
 
 export interface ListOptions {
@@ -65,8 +67,8 @@ export interface Vault {
   ): Promise<{ items: Map<string, Attributes>; pages: number }>
   /** The newest version, even if it is disabled, or the given one. */
   get(type: ObjectType, name: string, version: string | undefined, abort: AbortSignal): Promise<Fetched>
-  /** Every version, in no order; `selection` for more than {@link mostVersions}. */
-  versions(type: ObjectType, name: string, abort: AbortSignal): Promise<ListedVersion[]>
+  /** Every version, in no order; `selection` for more than `most`, which is {@link mostVersions} by default. */
+  versions(type: ObjectType, name: string, abort: AbortSignal, most?: number): Promise<ListedVersion[]>
 }
 
 /** The kinds of failures that the schedule, the metrics and the messages distinguish. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { ObjectType } from '../../shared/objects/formats.ts'
 import type { NamedVault } from '../../sidecar/sidecar.ts'
 import {
+  mostVersions,
   VaultFailure,
   type Attributes,
   type FailureKind,
@@ -181,10 +182,14 @@ export class FakeVault implements NamedVault {
     })
   }
 
-  async versions(type: ObjectType, name: string, signal: AbortSignal): Promise<ListedVersion[]> {
-    return this.#answer({ operation: 'versions', type, name }, signal, () =>
-      this.#versions(type, name).map(({ version, attributes }) => ({ version, attributes: { ...attributes } })),
-    )
+  async versions(type: ObjectType, name: string, signal: AbortSignal, most = mostVersions): Promise<ListedVersion[]> {
+    return this.#answer({ operation: 'versions', type, name }, signal, () => {
+      const versions = this.#versions(type, name)
+      if (versions.length > most) {
+        throw new VaultFailure('selection', `vault my-kv, ${name}: more than ${most}`, { code: 'TooManyPages' })
+      }
+      return versions.map(({ version, attributes }) => ({ version, attributes: { ...attributes } }))
+    })
   }
 
   /** Versions of objects that do not exist are not listed, as in the service. */

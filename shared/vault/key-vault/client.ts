@@ -16,6 +16,7 @@ import {
   type ListedVersion,
   type ListOptions,
   mostVersions,
+  pageSize,
   type Vault,
   type VaultFailure,
 } from '../store.ts'
@@ -65,9 +66,6 @@ const collections: Record<ObjectType, string> = { secret: 'secrets', key: 'keys'
 
 /** Nothing needs a newer version, and older servers refuse newer ones. */
 const defaultApiVersion = '7.6'
-
-/** Objects of a page, which no request can raise. {@link https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret-versions} */
-const pageSize = 25
 
 /** Key Vault through the SDK's clients, of which those for keys and certificates are loaded at their first use. */
 export function createKeyVault(options: KeyVaultOptions): KeyVault {
@@ -120,9 +118,9 @@ export function createKeyVault(options: KeyVaultOptions): KeyVault {
       const { result: items, pages } = await run({ operation: 'list', type }, abort, work, options?.maxPages)
       return { items, pages }
     },
-    async versions(type, object, abort) {
+    async versions(type, object, abort, most = mostVersions) {
       const work = async () => versionsOf((await objects(type)).versions(object))
-      return (await run({ operation: 'versions', type, object }, abort, work, mostVersions / pageSize)).result
+      return (await run({ operation: 'versions', type, object }, abort, work, most / pageSize)).result
     },
     async get(type, object, version, abort) {
       const { result, answeredAt } = await run({ operation: 'get', type, object, version }, abort, async () =>

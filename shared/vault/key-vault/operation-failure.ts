@@ -2,7 +2,7 @@ import { BodyTooLarge, type Answer } from '../http-answer.ts'
 import { answerFailure, describeConnection, endpointOf, placeOf, type Subject } from '../explain-failure.ts'
 import { Disabled, InCreation, Incomplete } from './sdk-objects.ts'
 import type { Operation } from './operation.ts'
-import { mostVersions, VaultFailure } from '../store.ts'
+import { pageSize, VaultFailure } from '../store.ts'
 import { LinkRefused } from './wire-policy.ts'
 
 export interface Circumstances {
@@ -23,7 +23,11 @@ export function failureOf(error: unknown, operation: Operation, subject: Subject
   if (error instanceof VaultFailure) return error.restated(`${place}: ${error.message}`)
   if (operation.signal.aborted) return late(operation, place, around)
   if (error instanceof LinkRefused && error.code === 'TooManyPages' && subject.operation === 'versions') {
-    return new VaultFailure('selection', `${place}: ${tooManyVersions}`, { code: error.code })
+    return new VaultFailure(
+      'selection',
+      `${place}: there are more than ${operation.maxPages * pageSize}, ${tooManyVersions}`,
+      { code: error.code },
+    )
   }
   if (error instanceof LinkRefused) {
     return new VaultFailure(
@@ -40,7 +44,8 @@ export function failureOf(error: unknown, operation: Operation, subject: Subject
 }
 
 // Versions cannot be deleted one by one.
-const tooManyVersions = `there are more than ${mostVersions}, and history reads the list of all of them; leave history out, or continue with an object of another name`
+const tooManyVersions =
+  'and history reads the list of all of them; leave history out, or continue with an object of another name'
 
 function late({ endedOn }: Operation, place: string, { url, timeoutMs, abort }: Circumstances): VaultFailure {
   if (abort.aborted) return new VaultFailure('timeout', `${place}: this process is ending`, { code: 'ABORTED' })

@@ -112,3 +112,19 @@ void t.test('watcher: a list that is watched costs one list in each interval', a
   await advance(150_000)
   t.strictSame([vault.count('list'), vault.count('versions')], [10, 0])
 })
+
+void t.test('watcher: a sidecar that serves a list hears that it became too long', async (t) => {
+  const { vault, watcher, advance, object, told } = await watcherScene(t)
+  const version = vault.set('a', '1')
+  await advance(day)
+  const one = told()
+  watcher.update(one, 1, [object('*', digestOf({ name: 'a' })), object('a', version)])
+  await advance(20_000)
+  t.strictSame(one.covered, ['*', 'a'])
+  vault.others = 1_000
+  await advance(120_000)
+  t.strictSame(one.covered, ['a'])
+  vault.others = 0
+  await advance(240_000)
+  t.strictSame(one.covered, ['*', 'a'])
+})

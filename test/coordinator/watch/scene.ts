@@ -62,7 +62,7 @@ export async function watcherScene(t: Test, { isAllowed = (_namespace: string, _
   })
   t.teardown(() => watcher.close())
   const advance = (milliseconds: number): Promise<void> =>
-    clock.advance(milliseconds, () => settled(() => vault.inFlight === 0))
+    clock.advance(milliseconds, () => settled(() => vault.inFlight === vault.hanging))
   const object = (name: string, version: string) => ({ vault: vaultUrl, type: 'secret' as const, name, version })
   return {
     ...{ clock, vault, watcher, failures, open, opened, advance, object },

@@ -110,10 +110,11 @@ void t.test('Key Vault client: the list of versions includes disabled ones', asy
   const { store, vault } = fresh()
   const ids = Array.from({ length: 30 }, (_, i) => store.setSecret('db', `v${i}`).id)
   store.update('secrets', 'db', { enabled: false }, ids[3])
-  const versions = await vault.versions('secret', 'DB', never)
+  const versions = await vault.versions('secret', 'DB', never, 50)
   t.strictSame(new Set(versions.map(({ version }) => version)), new Set(ids))
   t.equal(versions.find(({ version }) => version === ids[3])?.attributes.enabled, false)
   t.match(fixture.requests, [{ operation: 'versions', object: 'DB' }])
+  t.match(await failure(vault.versions('secret', 'DB', never, 25)), { kind: 'selection', message: /more than 25, / })
   await store.createKey('k', { kty: 'EC' })
   store.importCertificate('c', { value: leaf().cert + leaf().key })
   for (const [type, name] of [
