@@ -10,6 +10,11 @@ const passing: ReadonlySet<FailureKind> = new Set<FailureKind>(['timeout', 'unav
 /** Failures that show that the vault serves other requests. */
 const answers: ReadonlySet<FailureKind> = new Set<FailureKind>(['selection', 'gone'])
 
+/** Failures that are over soon. A time-out is not among them: each delays the look. */
+const brief: ReadonlySet<FailureKind> = new Set<FailureKind>(['unavailable', 'malformed'])
+/** How long an object that failed is left alone, in milliseconds. */
+const pauseMs = { brief: 60_000, other: 600_000 }
+
 /** The failures of single objects in a look, which goes on without them: any pod that shares the vault can name such an object. */
 export class Failures {
   /** Whether the vault has answered another request of the look: if it answered none, the failure is that of the vault. */
@@ -38,9 +43,9 @@ export class Failures {
   /** Forgets what is known of the objects that failed, unless the vault itself did; returns why. */
   lose(now: number): VaultFailure[] {
     if (!this.isAnswered) return []
-    for (const observed of this.#failed.keys()) {
+    for (const [observed, failure] of this.#failed) {
       forget(observed)
-      observed.failedAt = now
+      observed.retryAt = now + (brief.has(failure.kind) ? pauseMs.brief : pauseMs.other)
     }
     return [...this.#failed.values()]
   }

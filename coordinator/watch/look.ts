@@ -43,7 +43,7 @@ export const recheckMs = 6_000
  * object are listed again.
  */
 const mostVerified = 20
-const verifyAgainMs = { known: 30_000, failed: 600_000 }
+const verifyAgainMs = 30_000
 /** Versions of an object that is looked at: listing them takes 20 requests, half of what a vault's budget holds. */
 export const mostWatchedVersions = 500
 /** More pages than a list may have. */
@@ -157,10 +157,8 @@ async function verify(
   state: LookState,
   lookAtOne: (one: [string, Observed]) => Promise<void>,
 ): Promise<void> {
-  const isDue = ({ versions, failedAt = -Infinity, isQuestioned, verifiedAt = -Infinity }: Observed): boolean =>
-    versions === undefined
-      ? failedAt + verifyAgainMs.failed <= now
-      : isQuestioned === true && verifiedAt + verifyAgainMs.known <= now
+  const isDue = ({ versions, retryAt = -Infinity, isQuestioned, verifiedAt = -Infinity }: Observed): boolean =>
+    versions === undefined ? retryAt <= now : isQuestioned === true && verifiedAt + verifyAgainMs <= now
   let requests = 0
   state.hasBacklog = false
   for (const one of objects.filter(([, observed]) => isDue(observed))) {
@@ -251,7 +249,7 @@ async function lookAtVersions(
     const versions = await vault.versions(type, name, abort, mostWatchedVersions)
     observed.pages = requests = pagesOf(versions.length)
     observed.verifiedAt = clock.elapsed()
-    delete observed.failedAt
+    delete observed.retryAt
     delete observed.isQuestioned
     return takeVersions(observed, versions)
   } catch (error) {
@@ -268,4 +266,4 @@ const pagesOf = (items: number): number => Math.max(1, Math.ceil(items / pageSiz
 
 /** The requests that listing the versions of objects takes, of those that can be looked at. */
 const costOf = (objects: readonly [string, Observed][]): number =>
-  objects.reduce((sum, [, { pages = 1, failedAt }]) => sum + (failedAt === undefined ? pages : 0), 0)
+  objects.reduce((sum, [, { pages = 1, retryAt }]) => sum + (retryAt === undefined ? pages : 0), 0)

@@ -13,8 +13,8 @@ export interface Observed {
   recheckAt?: number
   /** When its versions were listed last, on the monotonic clock. */
   verifiedAt?: number
-  /** When they could not be listed although the vault answered; absent if they could the last time. */
-  failedAt?: number
+  /** When they are listed again, on the monotonic clock; absent if they could be listed the last time. */
+  retryAt?: number
   /** The requests that listing its versions takes; absent before the first look. */
   pages?: number
   /** Whether a sidecar serves a version that is not known. */

@@ -101,7 +101,7 @@ export class Watcher {
     const observed = group?.objects.get(object.name)
     if (!group || !observed) return { reason: 'no pod could read it, so the coordinator does not look at it' }
     const isFresh = (group.lookedAt ?? -Infinity) >= this.#options.clock.elapsed() - ageMs
-    if (!isFresh || observed.failedAt !== undefined)
+    if (!isFresh || observed.retryAt !== undefined)
       return { reason: 'the coordinator could not look at it: see its log line look-failed' }
     const { newest, versions } = observed
     if (!newest || !versions) return { reason: 'the vault has no version of it that the coordinator has seen' }

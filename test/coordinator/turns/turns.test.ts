@@ -193,7 +193,7 @@ void t.test('turns: pods that lost their sessions are remembered, in bounded num
 void t.test('turns: a pod with tokens for several groups is a member of one at a time', async (t) => {
   const clock = new VirtualClock()
   const turns = new Turns({
-    ...{ clock, limit: 10, lostGrace: () => 60_000, onEnd: () => undefined },
+    ...{ clock, limit: 10, lostGrace: () => 60_000, turnGrace: () => 1_000, onEnd: () => undefined },
     ...{ send: () => undefined, dismiss: () => undefined },
     authority: { whyNot: () => undefined, isElsewhere: () => false },
   })

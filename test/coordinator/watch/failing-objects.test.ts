@@ -56,7 +56,12 @@ void t.test('watcher: an object that fails while the vault answers takes coverag
         await advance(60_000)
         t.ok((watcher.looks(owner)[0]?.ageMs ?? Infinity) <= 30_000, about)
       }
-      t.strictSame([owner.covered, failures.length], [['a', 'b'], 1], about)
+      const isBrief = 'kind' in fault && ['malformed', 'unavailable'].includes(fault.kind)
+      t.strictSame(owner.covered, ['a', 'b'], about)
+      t.ok(
+        isBrief ? failures.length >= 5 && failures.length <= 10 : failures.length === 1,
+        `${about}: ${failures.length}`,
+      )
       vault.fault = () => undefined
       await advance(120_000)
       t.strictSame(owner.covered, ['a', 'b', 'bad'], about)
