@@ -143,7 +143,9 @@ function writersOf(containers: readonly Container[]): Sources['writers'] {
 
 function checkPlaces(container: Container, sources: Sources, mountPath: string, diagnostics: Diagnostics): void {
   const where = `container ${quote(container.name)}`
-  const around: Occupant[] = []
+  // Of nested mounts, the innermost one contains the folder.
+  let innermost: Occupant | undefined
+  let deepest = -1
   for (const occupant of occupants(container, sources, mountPath)) {
     const { text, path, remedy = 'choose another mount-path' } = occupant
     switch (relationOf(mountPath, path)) {
@@ -156,15 +158,15 @@ function checkPlaces(container: Container, sources: Sources, mountPath: string, 
       case 'around':
         diagnostics.problem('clash', `${where} has ${text}, inside ${quote(mountPath)}, which is read-only: ${remedy}`)
         break
-      case 'inside':
-        around.push(occupant)
+      case 'inside': {
+        const { length } = placeOf(path)
+        if (length > deepest) [innermost, deepest] = [occupant, length]
         break
+      }
       case 'apart':
         break
     }
   }
-  // Of nested mounts, the innermost one contains the folder.
-  const innermost = around.toSorted((one, other) => placeOf(other.path).length - placeOf(one.path).length)[0]
   if (innermost?.closed !== undefined) {
     const { text, closed, mayHaveFolder, remedy = 'choose another mount-path' } = innermost
     if (mayHaveFolder) {
@@ -202,9 +204,10 @@ function occupants(container: Container, { volumes, writers }: Sources, mountPat
       ...remedyFor(volume),
     }
   })
-  const devices = volumeDevices.flatMap(({ devicePath }) =>
-    devicePath === undefined ? [] : [{ ...at(devicePath, 'a device'), closed: 'which is no folder' }],
-  )
+  // As for mounts, only what is near is described: a container may have any number of them.
+  const devices = [...new Set(volumeDevices.map(({ devicePath }) => devicePath))]
+    .filter((path) => path !== undefined && relationOf(mountPath, path) !== 'apart')
+    .map((path = '') => ({ ...at(path, 'a device'), closed: 'which is no folder' }))
   // The kubelet mounts a file at this path.
   const messages = terminationMessagePath
     ? [{ ...at(terminationMessagePath, 'its terminationMessagePath'), closed: 'which is a file' }]
