@@ -82,9 +82,8 @@ export class ClassSync {
       if (one === 'too-large') return refused(`the spec is larger than ${largestSpec / 1024} KiB: split the class`)
       return await this.#pollClass(one)
     } catch (error) {
-      const { message } = error as Error
-      if (statusOf(error) === 403) return { messages: [this.#roleMissing(message)], writes: [], result: 'refused' }
-      return { messages: [{ reason: 'SyncFailed', message }], writes: [], result: 'failed' }
+      const { message, result } = this.#failure(error)
+      return { messages: [message], writes: [], result }
     }
   }
 
@@ -101,6 +100,14 @@ export class ClassSync {
   #forget(): void {
     this.#situation?.vaults.close()
     this.#situation = undefined
+  }
+
+  /** What an error of the API server means for a poll. @param secret the Secret that it is about, if it is about one */
+  #failure(error: unknown, secret?: string): { message: SyncMessage; result: 'refused' | 'failed' } {
+    const message = `${secret === undefined ? '' : `Secret ${secret}: `}${(error as Error).message}`
+    return statusOf(error) === 403
+      ? { message: this.#roleMissing(message, secret), result: 'refused' }
+      : { message: { reason: 'SyncFailed', message, ...(secret !== undefined && { secret }) }, result: 'failed' }
   }
 
   /** The message has the Role itself if there is space for it, which the link to the documentation gives up. */
@@ -218,11 +225,9 @@ export class ClassSync {
       } catch (error) {
         // Without an answer, the others would each take as long.
         if (statusOf(error) === undefined) throw error
-        const message = `Secret ${secret}: ${(error as Error).message}`
-        const isForbidden = statusOf(error) === 403
-        poll.messages.push(isForbidden ? this.#roleMissing(message, secret) : { reason: 'SyncFailed', secret, message })
-        if (!isForbidden) poll.result = 'failed'
-        else if (poll.result === 'success') poll.result = 'refused'
+        const { message, result } = this.#failure(error, secret)
+        poll.messages.push(message)
+        if (result === 'failed' || poll.result === 'success') poll.result = result
       }
     }
     return { due, isStale }

@@ -9,7 +9,7 @@ import type { SyncClass } from './sync-class.ts'
 
 /** The cluster, as the program reads and writes it. Every method sends its requests once and throws an {@link ApiError}. */
 export interface SyncCluster {
-  /** Returns a class, `absent` if there is none or it is being deleted, or `too-large`. */
+  /** Returns `absent` for a class that does not exist or is being deleted, and `too-large` for one that is not read. */
   readClass(namespace: string, name: string): Promise<SyncClass | 'absent' | 'too-large'>
   /** Whether a class is still there and is not being deleted. */
   hasClass(one: Pick<SyncClass, 'namespace' | 'name' | 'uid'>): Promise<boolean>

@@ -156,14 +156,20 @@ void t.test('turns: pods of other groups and namespaces are not concerned', asyn
   t.equal(coordinator.turns.counts().waiting, 3)
 })
 
-void t.test('turns: pods that lost their sessions are remembered, in bounded number and time', async (t) => {
+/** Turns in virtual time that hold the Lease, and whose events go nowhere. */
+function turnsAlone(options: { limit: number; turnGraceMs: number }) {
   const clock = new VirtualClock()
   const turns = new Turns({
-    ...{ clock, limit: 5, lostGrace: () => 60_000, turnGrace: () => 10_000, onEnd: () => undefined },
-    ...{ send: () => undefined, dismiss: () => undefined },
+    ...{ clock, limit: options.limit, lostGrace: () => 60_000, turnGrace: () => options.turnGraceMs },
+    ...{ send: () => undefined, dismiss: () => undefined, onEnd: () => undefined },
     authority: { whyNot: () => undefined, isElsewhere: () => false },
   })
   const pass = (milliseconds: number) => clock.advance(milliseconds, () => settled(() => true))
+  return { clock, turns, pass }
+}
+
+void t.test('turns: pods that lost their sessions are remembered, in bounded number and time', async (t) => {
+  const { clock, turns, pass } = turnsAlone({ limit: 5, turnGraceMs: 10_000 })
   for (let index = 0; index < 20; index++) {
     const identity = identityOf(`web-${index}`)
     turns.take(identity, stateOf(requestOf(`${index}`)))
@@ -191,13 +197,7 @@ void t.test('turns: pods that lost their sessions are remembered, in bounded num
 })
 
 void t.test('turns: a pod with tokens for several groups is a member of one at a time', async (t) => {
-  const clock = new VirtualClock()
-  const turns = new Turns({
-    ...{ clock, limit: 10, lostGrace: () => 60_000, turnGrace: () => 1_000, onEnd: () => undefined },
-    ...{ send: () => undefined, dismiss: () => undefined },
-    authority: { whyNot: () => undefined, isElsewhere: () => false },
-  })
-  const pass = (milliseconds: number) => clock.advance(milliseconds, () => settled(() => true))
+  const { clock, turns, pass } = turnsAlone({ limit: 10, turnGraceMs: 1_000 })
   const own = identityOf('x')
   for (const group of ['deployment/web', 'job/a', 'job/b']) {
     turns.take({ ...own, group }, stateOf(requestOf('x'), { isUp: false }))
